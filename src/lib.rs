@@ -1,0 +1,25 @@
+//! Port mappings for fleets of Linux hosts, applied over SSH, proven from outside, undone when not proven.
+//!
+//! Text of an inventory becomes hosts with mappings ([`inventory`], [`mapping`]); mappings and a host's live
+//! rules become a change ([`firewall`], [`plan`]); a rollout decides which host comes when ([`rollout`]), a
+//! transaction carries one host from its old rules to the proven new ones ([`transaction`]), and run events
+//! become a screen and a report ([`screen`], [`report`]). Everything above `remote` is synchronous and free of
+//! clocks and I/O; dependencies point from the edge to the core, never back.
+
+pub mod cli;
+pub mod driver;
+pub mod firewall;
+pub mod inventory;
+pub mod lab;
+pub mod mapping;
+pub mod plan;
+pub mod probe;
+pub mod problem;
+pub mod remote;
+pub mod report;
+pub mod rollout;
+pub mod screen;
+pub mod transaction;
+pub mod yaml;
+
+pub use cli::run;

@@ -1,0 +1,115 @@
+//! What a valid mapping is. Knows nothing of hosts, rules or files.
+
+use ipnet::IpNet;
+
+/// A transport protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+/// Ports from `first` to `last`, both included; never empty, never port 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PortRange {
+    first: u16,
+    last: u16,
+}
+
+impl PortRange {
+    /// `None` for port 0 and for ranges that run backwards.
+    #[must_use]
+    pub fn new(first: u16, last: u16) -> Option<Self> {
+        (first > 0 && first <= last).then_some(Self { first, last })
+    }
+    /// The lowest port.
+    #[must_use]
+    pub fn first(self) -> u16 {
+        self.first
+    }
+    /// The highest port.
+    #[must_use]
+    pub fn last(self) -> u16 {
+        self.last
+    }
+    /// How many ports.
+    #[must_use]
+    pub fn count(self) -> u32 {
+        u32::from(self.last - self.first) + 1
+    }
+    /// Whether `port` is one of them.
+    #[must_use]
+    pub fn contains(self, port: u16) -> bool {
+        (self.first..=self.last).contains(&port)
+    }
+    /// Whether any port is in both.
+    #[must_use]
+    pub fn overlaps(self, other: Self) -> bool {
+        self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// What happens to new connections from outside to `to_port` itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Direct {
+    /// Dropped without an answer.
+    #[default]
+    Drop,
+    /// Answered with a reset (TCP) or port unreachable (UDP).
+    Reject,
+    /// Left to the host's other rules.
+    Allow,
+}
+
+/// One mapping, `port` to `to_port`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapping {
+    /// A name for people.
+    pub name: Option<String>,
+    /// The port(s) that clients connect to.
+    pub port: PortRange,
+    /// The port(s) that the service listens on: one, or as many as `port` has.
+    pub to_port: PortRange,
+    /// TCP unless said otherwise.
+    pub protocol: Protocol,
+    /// Who may use the mapping; empty: anyone.
+    pub source: Vec<IpNet>,
+    /// The incoming interface; `None`: any.
+    pub interface: Option<String>,
+    /// What direct access gets.
+    pub direct: Direct,
+    /// Who may still connect directly.
+    pub direct_source: Vec<IpNet>,
+    /// Whether what the host sends to itself is redirected too.
+    pub loopback: bool,
+}
+
+impl Mapping {
+    /// The redirects that make up this mapping: ports and the one port that they lead to. A range to one port
+    /// is one redirect; a range to an equally long range is one a port (REDIRECT would not keep the order).
+    #[must_use]
+    pub fn redirects(&self) -> Vec<(PortRange, u16)> {
+        if self.to_port.count() == 1 {
+            return vec![(self.port, self.to_port.first())];
+        }
+        (self.port.first()..=self.port.last())
+            .zip(self.to_port.first()..=self.to_port.last())
+            .filter_map(|(port, to)| Some((PortRange::new(port, port)?, to)))
+            .collect()
+    }
+}
+
+/// A host's mappings, valid together: none overlaps another, none leads to another's `port`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MappingSet(pub(crate) Vec<Mapping>);
+
+impl MappingSet {
+    /// The mappings in the order they were written.
+    #[must_use]
+    pub fn mappings(&self) -> &[Mapping] {
+        &self.0
+    }
+}

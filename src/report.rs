@@ -1,0 +1,196 @@
+//! Run events, end states, the recap, JSON and the exit code.
+
+use std::time::Duration;
+
+use crate::firewall::Family;
+use crate::mapping::{PortRange, Protocol};
+
+/// A step of one host's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Logging in.
+    Connect,
+    /// Reading the host's rules.
+    Observe,
+    /// Taking the host's lock.
+    Lock,
+    /// Loading the new chains, unreferenced.
+    Stage,
+    /// Starting the rollback timer.
+    Arm,
+    /// Switching the hooks.
+    Switch,
+    /// Proving from outside.
+    Verify,
+    /// Making it stay.
+    Confirm,
+    /// Undoing it.
+    Rollback,
+    /// Contact lost: waiting past the deadline to look again.
+    Wait,
+}
+
+/// What a host runs at the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndState {
+    /// The rules were already as desired.
+    Unchanged,
+    /// The new rules, proven.
+    Confirmed,
+    /// The old rules, after an attempt.
+    RolledBack,
+    /// The old rules: a change was refused before it started.
+    Refused,
+    /// The old rules: something was missing.
+    Failed,
+    /// Nobody knows: no connection.
+    Unreachable,
+    /// Contact was lost during the change and not found again.
+    Unknown,
+    /// Not started.
+    Skipped,
+}
+
+/// Who undid a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RolledBackBy {
+    /// This program, over a connection.
+    Controller,
+    /// The host's rollback timer.
+    Timer,
+    /// A reboot within the window.
+    Reboot,
+}
+
+/// What a probe of a mapped port showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mapped {
+    /// A new connection got through.
+    Open,
+    /// The path is open and nothing listens.
+    Refused,
+    /// The probe did not get through.
+    Filtered,
+    /// It cannot be told from here.
+    Unverified,
+}
+
+/// What a probe of the target port showed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DirectAccess {
+    /// The guard took our probe away.
+    Closed,
+    /// A new connection got through.
+    Open,
+    /// It cannot be told from here.
+    Unverified,
+}
+
+/// One mapping in one family, as proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappingProof {
+    /// The mapping's name, where it has one.
+    pub name: Option<String>,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// The mapped port(s).
+    pub port: PortRange,
+    /// The target port(s).
+    pub to_port: PortRange,
+    /// Through the mapping.
+    pub mapped: Mapped,
+    /// Past it.
+    pub direct: DirectAccess,
+    /// Why something is unverified or not as promised, a sentence.
+    pub reason: Option<String>,
+}
+
+/// How one host ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostReport {
+    /// What it runs now.
+    pub state: EndState,
+    /// The generation it runs, where known.
+    pub generation: Option<u32>,
+    /// The batch it was in, from 1.
+    pub batch: usize,
+    /// Why, one sentence, when there is something to say.
+    pub reason: Option<String>,
+    /// What the operator should do next.
+    pub hint: Option<String>,
+    /// Who undid the change, if somebody did.
+    pub rolled_back_by: Option<RolledBackBy>,
+    /// SSH logins that were made.
+    pub connections: u32,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// The mappings and what was proven of them.
+    pub mappings: Vec<MappingProof>,
+    /// Things worth saying that are no failure (no IPv6 on this host, bans that our accept stands above).
+    pub warnings: Vec<String>,
+}
+
+/// Something that happened in a run. `host` is the inventory's name of it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RunEvent {
+    /// The run starts: its id, and the hosts of each batch in order.
+    Started {
+        /// Random, printable.
+        run_id: String,
+        /// Host names by batch.
+        batches: Vec<Vec<String>>,
+    },
+    /// A batch starts (from 1).
+    BatchStarted(usize),
+    /// A host starts.
+    HostStarted {
+        /// Which.
+        host: String,
+    },
+    /// A host is at a step.
+    Step {
+        /// Which.
+        host: String,
+        /// At which step.
+        step: Step,
+        /// More, for people; already free of control characters.
+        detail: String,
+    },
+    /// The host's rollback timer runs from now for so long.
+    TimerArmed {
+        /// Which.
+        host: String,
+        /// Until it undoes the change.
+        window: Duration,
+    },
+    /// The rollback timer no longer matters (confirmed or undone).
+    TimerStopped {
+        /// Which.
+        host: String,
+    },
+    /// A line of the dialogue with a host, for `-v` (requests and answers) and `-vv` (everything).
+    Dialogue {
+        /// Which.
+        host: String,
+        /// 1: shown with `-v`, 2: with `-vv`.
+        level: u8,
+        /// The line, free of control characters.
+        line: String,
+    },
+    /// A host ended.
+    HostFinished {
+        /// Which.
+        host: String,
+        /// How.
+        report: Box<HostReport>,
+    },
+    /// The run ended.
+    Finished,
+}
