@@ -33,3 +33,9 @@ pub struct Problem {
     /// What to do about it.
     pub hint: Option<String>,
 }
+
+/// Placeholder.
+#[must_use]
+pub fn render(problems: &[Problem], _color: bool) -> String {
+    problems.iter().map(|p| format!("error: {}\n", p.message)).collect()
+}
