@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
-use crate::report::printable;
+use crate::report::sanitise;
 
 /// What is run on the host: reads a count and so many lines of script from stdin, then evaluates them; the
 /// dialogue goes on over the same stdin. One line, single quotes only: the login shell may be csh or fish.
@@ -129,14 +129,14 @@ impl Dialogue {
                 sections.insert(title.to_owned(), String::new());
                 open = Some(title.to_owned());
             } else if let Some(answer) = closing(marked) {
-                (self.heard)(1, format!("< {}", printable(marked.trim_start_matches(" = "))));
+                (self.heard)(1, format!("< {}", sanitise(marked.trim_start_matches(" = "))));
                 return Ok(Answer { sections, ..answer });
             }
         }
     }
 
     fn body(&mut self, sections: &mut BTreeMap<String, String>, open: Option<&str>, line: &str) {
-        (self.heard)(2, format!("< {}", printable(line)));
+        (self.heard)(2, format!("< {}", sanitise(line)));
         if let Some(body) = open.and_then(|title| sections.get_mut(title)) {
             body.push_str(line);
             body.push('\n');

@@ -19,8 +19,8 @@ use tokio::time::timeout;
 use super::dialogue::{Dialogue, LOADER};
 use super::ways::{Attempt, Race};
 use super::{Login, LoginError, Remote};
-use crate::inventory::host::Connection as Spec;
-use crate::report::printable;
+use crate::inventory::Connection as Spec;
+use crate::report::sanitise;
 
 /// Who listens to a dialogue: verbosity and line.
 pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
@@ -45,7 +45,7 @@ impl Ssh {
         let get = |key: &str| config.get(key).filter(|value| value.as_str() != "none").cloned();
         if let Some(proxy) = get("proxyjump").or_else(|| get("proxycommand")) {
             return Err(LoginError::Unreachable {
-                message: format!("it is reached through a proxy ({}), which is not supported yet", printable(&proxy)),
+                message: format!("it is reached through a proxy ({}), which is not supported yet", sanitise(&proxy)),
                 hint: Some("run portmap-deploy where the host can be reached directly".to_owned()),
             });
         }
@@ -206,7 +206,7 @@ impl Connection {
     #[must_use]
     pub fn complaint(&self) -> String {
         let text = self.stderr.lock().map(|text| text.clone()).unwrap_or_default();
-        printable(text.trim())
+        sanitise(text.trim())
     }
 
     /// Ends the connection. Whatever does not end in time ends by itself when it has been idle for a minute.
@@ -261,7 +261,7 @@ async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginE
     let output = timeout(Duration::from_secs(20), command.output()).await;
     let output = output.map_err(|_| local("ssh -G did not end".to_owned()))?.map_err(|error| local(format!("cannot run ssh: {error}")))?;
     if !output.status.success() {
-        return Err(local(format!("ssh refuses its options: {}", printable(String::from_utf8_lossy(&output.stderr).trim()))));
+        return Err(local(format!("ssh refuses its options: {}", sanitise(String::from_utf8_lossy(&output.stderr).trim()))));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut config = HashMap::new();
@@ -275,7 +275,7 @@ async fn addresses(name: &str, family: &str) -> Result<Vec<IpAddr>, LoginError> 
     let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), 0)).await;
     let mut addresses: Vec<IpAddr> = found
         .map_err(|error| LoginError::Unreachable {
-            message: format!("the name {} does not resolve: {error}", printable(name)),
+            message: format!("the name {} does not resolve: {error}", sanitise(name)),
             hint: Some("check ansible_host".to_owned()),
         })?
         .map(|address| address.ip())
@@ -293,7 +293,7 @@ fn known_hosts_name(host: &str, port: u16) -> String {
 
 fn host_key(log: &str) -> Option<String> {
     let line = log.lines().find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Server host key: "))?;
-    Some(printable(line.trim()))
+    Some(sanitise(line.trim()))
 }
 
 /// What ssh itself complained of, without its own debugging.
@@ -302,7 +302,7 @@ fn last_words(log: &str, otherwise: &str) -> String {
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with('@') && !line.starts_with("OpenSSH_"));
-    let words: Vec<String> = words.map(printable).collect();
+    let words: Vec<String> = words.map(sanitise).collect();
     match words.as_slice() {
         [] => otherwise.to_owned(),
         [.., last] => {
