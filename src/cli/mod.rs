@@ -1,6 +1,41 @@
-//! Arguments in, exit code out.
+//! Arguments in, exit code out. The only place that knows clap and that prints errors.
+
+mod args;
+mod deploy;
+mod error;
+mod lab;
+mod request;
+
+use std::ffi::OsString;
+
+use clap::Parser;
+
+use args::{Args, Command};
+use error::Error;
+
+use crate::report::ExitCode;
 
 /// Runs the program with its arguments (the first is the program's name).
-pub fn run(_args: impl IntoIterator<Item = std::ffi::OsString>) -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(answer) => return answer_of_clap(&answer).into(),
+    };
+    let result = match args.command {
+        None => deploy::run(args.deploy).map(Into::into),
+        Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
+        Some(Command::Lab(arguments)) => lab::run(&arguments).map_err(error::Error::Lab),
+    };
+    result.unwrap_or_else(|error| error::print(&error).into())
+}
+
+/// Help and version are answers, all else an error before any host was touched.
+fn answer_of_clap(answer: &clap::Error) -> ExitCode {
+    // A closed standard output or error changes nothing of the exit code.
+    let _ = answer.print();
+    if answer.use_stderr() {
+        ExitCode::Error
+    } else {
+        ExitCode::Done
+    }
 }
