@@ -1,6 +1,21 @@
 //! Run events, end states, the recap, JSON and the exit code.
+//!
+//! What a host says is untrusted: everything of it passes [`RunEvent::sanitised`] or [`HostReport::sanitised`] before it
+//! is shown or written.
 
+mod exit_code;
+mod json;
+mod recap;
+mod sanitise;
+
+use std::fmt;
 use std::time::Duration;
+
+pub use exit_code::ExitCode;
+pub use json::{document, event_line, finished_line};
+pub use recap::{Look, recap};
+pub(crate) use recap::{style, time};
+pub use sanitise::sanitise;
 
 use crate::firewall::Family;
 use crate::mapping::{PortRange, Protocol};
@@ -31,6 +46,23 @@ pub enum Step {
     Wait,
 }
 
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connect => "connect",
+            Self::Observe => "observe",
+            Self::Lock => "lock",
+            Self::Stage => "stage",
+            Self::Arm => "arm",
+            Self::Switch => "switch",
+            Self::Verify => "verify",
+            Self::Confirm => "confirm",
+            Self::Rollback => "rollback",
+            Self::Wait => "wait",
+        })
+    }
+}
+
 /// What a host runs at the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -51,6 +83,35 @@ pub enum EndState {
     Unknown,
     /// Not started.
     Skipped,
+}
+
+impl EndState {
+    /// Whether the host did not reach what was asked of it; a skipped host is none: the failure is another's.
+    #[must_use]
+    pub fn is_failure(self) -> bool {
+        !matches!(self, Self::Unchanged | Self::Confirmed | Self::Skipped)
+    }
+
+    /// Its name for people.
+    #[must_use]
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Unchanged => "unchanged",
+            Self::Confirmed => "confirmed",
+            Self::RolledBack => "rolled back",
+            Self::Refused => "refused",
+            Self::Failed => "failed",
+            Self::Unreachable => "unreachable",
+            Self::Unknown => "unknown",
+            Self::Skipped => "skipped",
+        }
+    }
+}
+
+impl fmt::Display for EndState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.words())
+    }
 }
 
 /// Who undid a change.
@@ -137,6 +198,66 @@ pub struct HostReport {
     pub warnings: Vec<String>,
 }
 
+impl HostReport {
+    /// A host that ended so, and nothing more to say.
+    #[must_use]
+    pub fn new(state: EndState) -> Self {
+        Self {
+            state,
+            generation: None,
+            batch: 0,
+            reason: None,
+            hint: None,
+            rolled_back_by: None,
+            connections: 0,
+            elapsed: Duration::ZERO,
+            mappings: vec![],
+            warnings: vec![],
+        }
+    }
+
+    /// The same with its reason, one sentence.
+    #[must_use]
+    pub fn because(self, reason: impl Into<String>) -> Self {
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
+    }
+
+    /// The same with what the operator should do next.
+    #[must_use]
+    pub fn advising(self, hint: impl Into<String>) -> Self {
+        Self {
+            hint: Some(hint.into()),
+            ..self
+        }
+    }
+}
+
+/// How a run ended: every host in the order of the inventory.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Outcome {
+    /// The hosts' names and reports.
+    pub hosts: Vec<(String, HostReport)>,
+    /// Whether the operator interrupted it.
+    pub interrupted: bool,
+}
+
+impl Outcome {
+    /// What the program exits with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::of(self.hosts.iter().map(|(_, report)| report.state), self.interrupted)
+    }
+
+    /// How many hosts ended so.
+    #[must_use]
+    pub fn count(&self, state: EndState) -> usize {
+        self.hosts.iter().filter(|(_, report)| report.state == state).count()
+    }
+}
+
 /// Something that happened in a run. `host` is the inventory's name of it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum RunEvent {
@@ -190,6 +311,13 @@ pub enum RunEvent {
         host: String,
         /// How.
         report: Box<HostReport>,
+    },
+    /// The operator interrupted the run.
+    Interrupted {
+        /// Hosts that were running.
+        running: usize,
+        /// The first interrupt lets them finish, the second leaves them to their timers.
+        again: bool,
     },
     /// The run ended.
     Finished,

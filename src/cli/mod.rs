@@ -1,46 +1,41 @@
-//! Arguments in, exit code out.
+//! Arguments in, exit code out. The only place that knows clap and that prints errors.
 
+mod args;
+mod deploy;
+mod error;
 mod lab;
+mod request;
 
-use std::io::Write;
-use std::process::ExitCode;
+use std::ffi::OsString;
 
 use clap::Parser;
 
-/// Port mappings for fleets of Linux hosts, applied over SSH, proven from outside, undone when not proven.
-#[derive(Debug, Parser)]
-struct Arguments {
-    #[command(subcommand)]
-    command: Command,
-}
+use args::{Args, Command};
+use error::Error;
 
-#[derive(Debug, clap::Subcommand)]
-enum Command {
-    /// Rehearsal hosts on this machine.
-    Lab(lab::Arguments),
-}
+use crate::report::ExitCode;
 
 /// Runs the program with its arguments (the first is the program's name).
-pub fn run(args: impl IntoIterator<Item = std::ffi::OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(args) {
-        Ok(arguments) => arguments,
-        Err(error) => error.exit(),
+pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(answer) => return answer_of_clap(&answer).into(),
     };
-    let Command::Lab(arguments) = arguments.command;
-    lab::run(&arguments).unwrap_or_else(|error| fail(&error))
+    let result = match args.command {
+        None => deploy::run(args.deploy).map(Into::into),
+        Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
+        Some(Command::Lab(arguments)) => lab::run(&arguments).map_err(error::Error::Lab),
+    };
+    result.unwrap_or_else(|error| error::print(&error).into())
 }
 
-/// Says what went wrong, why, and what to do.
-fn fail(error: &crate::lab::Error) -> ExitCode {
-    let mut stderr = std::io::stderr().lock();
-    let _ = writeln!(stderr, "error: {error}");
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let _ = writeln!(stderr, "  caused by: {error}");
-        cause = error.source();
+/// Help and version are answers, all else an error before any host was touched.
+fn answer_of_clap(answer: &clap::Error) -> ExitCode {
+    // A closed standard output or error changes nothing of the exit code.
+    let _ = answer.print();
+    if answer.use_stderr() {
+        ExitCode::Error
+    } else {
+        ExitCode::Done
     }
-    if let Some(hint) = error.hint() {
-        let _ = writeln!(stderr, "hint: {hint}");
-    }
-    ExitCode::from(1)
 }

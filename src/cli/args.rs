@@ -1,0 +1,112 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+/// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
+#[derive(Debug, Parser)]
+#[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+pub(super) struct Args {
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    #[command(flatten)]
+    pub deploy: Deploy,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Bring hosts to their mappings (what is done without a command).
+    Deploy(Deploy),
+    /// Rehearsal hosts on this machine.
+    Lab(super::lab::Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Deploy {
+    /// Inventory file in Ansible's YAML; may be given several times.
+    #[arg(short, long, value_name = "FILE")]
+    pub inventory: Vec<PathBuf>,
+    /// Only these hosts: names, groups and globs, separated by commas; `!` takes away.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+    /// How many hosts at a time.
+    #[arg(short, long, value_name = "N", default_value = "10")]
+    pub forks: NonZeroUsize,
+    /// Hosts per batch; after a batch with a failure no other starts. All in one batch unless given.
+    #[arg(long, value_name = "N")]
+    pub serial: Option<NonZeroUsize>,
+    /// User to log in as, where the inventory names none.
+    #[arg(short, long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Become root by sudo, without a password.
+    #[arg(short, long)]
+    pub r#become: bool,
+    /// Private key for the login, where the inventory names none.
+    #[arg(long, value_name = "FILE")]
+    pub private_key: Option<String>,
+    /// Arguments for ssh, split as a shell would, where the inventory has none.
+    #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
+    pub ssh_common_args: Option<String>,
+    /// How long to wait for a connection.
+    #[arg(short = 'T', long, value_name = "TIME", default_value = "10s", value_parser = time)]
+    pub timeout: Duration,
+    /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub rollback_after: Option<Duration>,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+    /// Show the dialogue with the hosts; twice: all of it.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// A table for people.
+    Text,
+    /// One document when the run ends.
+    Json,
+    /// An event a line, as it happens.
+    Jsonl,
+}
+
+/// `30s`, `1m 30s`, `500ms`; a bare number is seconds. From one second to a day.
+fn time(text: &str) -> Result<Duration, String> {
+    let bare = text
+        .parse::<u32>()
+        .ok()
+        .map(|seconds| Duration::from_secs(seconds.into()));
+    let spelled = || Duration::try_from(text.parse::<jiff::SignedDuration>().ok()?).ok();
+    let time = bare.or_else(spelled).ok_or("write it as 30s, 2m or 1m 30s")?;
+    let allowed = Duration::from_secs(1)..=Duration::from_secs(24 * 60 * 60);
+    if allowed.contains(&time) {
+        Ok(time)
+    } else {
+        Err("must be from 1s to 24h".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn times() {
+        assert_eq!(time("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(time("45"), Ok(Duration::from_secs(45)));
+        assert_eq!(time("1m 30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(time("1500ms"), Ok(Duration::from_millis(1500)));
+        for wrong in ["", "0", "-5s", "500ms", "25h", "soon", "30 parsecs"] {
+            assert!(time(wrong).is_err(), "{wrong}");
+        }
+    }
+}

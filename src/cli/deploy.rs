@@ -1,0 +1,201 @@
+use std::fs;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::args::{Deploy, Output};
+use super::error::{self, Error};
+use super::request::Request;
+use crate::inventory::{self, HostSpec};
+use crate::problem::Source;
+use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
+use crate::rollout::RolloutPlan;
+use crate::screen::Display;
+use crate::{driver, transaction};
+
+/// How often clocks and countdowns on the screen move.
+const TICK: Duration = Duration::from_millis(100);
+
+/// Deploys what the arguments ask for.
+pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
+    let request = Request::try_from(args)?;
+    let (hosts, without) = hosts(&request)?;
+    say_untouched(&without);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    Ok(runtime.block_on(deploy(request, hosts)))
+}
+
+/// The hosts with mappings, complete, and the names of those without.
+fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
+    let sources: Vec<Arc<Source>> = request
+        .inventories
+        .iter()
+        .map(|path| read(path).map(Arc::new))
+        .collect::<Result<_, _>>()?;
+    let hosts = inventory::load(sources, request.limit.as_deref()).map_err(Error::Problems)?;
+    let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
+    let with = with.into_iter().map(|host| request.complete(host)).collect();
+    Ok((with, without.into_iter().map(|host| host.name).collect()))
+}
+
+fn read(path: &Path) -> Result<Source, Error> {
+    let bytes = fs::read(path).map_err(|source| Error::UnreadableInventory {
+        path: path.into(),
+        source,
+    })?;
+    let text = String::from_utf8(bytes).map_err(|source| Error::InventoryNotText {
+        path: path.into(),
+        source,
+    })?;
+    Ok(Source {
+        name: path.display().to_string(),
+        text,
+    })
+}
+
+fn say_untouched(hosts: &[String]) {
+    if hosts.is_empty() {
+        return;
+    }
+    let names = report::sanitise(&hosts.join(", "));
+    let _ = writeln!(anstream::stderr(), "not touched, no `portmap` variable: {names}");
+}
+
+async fn deploy(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
+    let started = Instant::now();
+    let plan = RolloutPlan::new(hosts.len(), request.serial, request.forks);
+    let run_id = run_id();
+    let (events, received) = unbounded_channel();
+    let _ = events.send(started_event(&run_id, &plan, &hosts));
+    let showing = tokio::spawn(show(received, Viewer::new(&request)));
+    let job = job(&request, &run_id, events.clone());
+    let outcome = driver::drive(hosts, plan, job, events).await;
+    // Only a fault of the display itself could end it with an error; the run's result is worth more.
+    let _ = showing.await;
+    print_end(request.output, &run_id, &outcome, started.elapsed());
+    outcome.exit_code()
+}
+
+/// The transaction of a host, as a job for the driver.
+fn job(
+    request: &Request,
+    run_id: &str,
+    events: UnboundedSender<RunEvent>,
+) -> impl Fn(HostSpec) -> std::pin::Pin<Box<dyn Future<Output = HostReport> + Send>> + use<> {
+    let (timeout, run_id, operator) = (request.timeout, run_id.to_owned(), operator());
+    move |host| {
+        let options = transaction::Options {
+            rollback_after: host.rollback_after.unwrap_or_default(),
+            timeout,
+            run_id: run_id.clone(),
+            operator: operator.clone(),
+        };
+        let events = events.clone();
+        Box::pin(async move { transaction::deploy(&host, &options, &events).await })
+    }
+}
+
+fn started_event(run_id: &str, plan: &RolloutPlan, hosts: &[HostSpec]) -> RunEvent {
+    let name = |id: &crate::rollout::HostId| hosts.get(id.0).map(|host| host.name.clone());
+    let batches = plan
+        .batches()
+        .iter()
+        .map(|batch| batch.iter().filter_map(name).collect())
+        .collect();
+    RunEvent::Started {
+        run_id: run_id.to_owned(),
+        batches,
+    }
+}
+
+/// The run's id: its time, for people, and a random end, for runs of the same second.
+fn run_id() -> String {
+    format!(
+        "{}-{:08x}",
+        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"),
+        fastrand::u32(..)
+    )
+}
+
+/// Who runs this, for the hosts' locks: `ann@laptop`, the person behind sudo where there is one.
+fn operator() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), machine.trim());
+    report::sanitise(&operator)
+}
+
+/// What becomes of the events.
+struct Viewer {
+    display: Display,
+    lines: bool,
+    verbosity: u8,
+}
+
+impl Viewer {
+    fn new(request: &Request) -> Self {
+        Self {
+            display: Display::new(request.verbosity, error::color()),
+            lines: request.output == Output::Jsonl,
+            verbosity: request.verbosity,
+        }
+    }
+
+    fn take(&mut self, event: &RunEvent) {
+        let hidden = matches!(event, RunEvent::Dialogue { level, .. } if *level > self.verbosity);
+        if hidden {
+            return;
+        }
+        if self.lines
+            && let Some(line) = report::event_line(event)
+        {
+            print(&(line + "\n"));
+        }
+        self.display.show(event);
+    }
+}
+
+/// Shows events until the run has finished.
+async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            event = events.recv() => match event {
+                None | Some(RunEvent::Finished) => break,
+                Some(event) => viewer.take(&event.sanitised()),
+            },
+            _ = ticks.tick() => viewer.display.tick(),
+        }
+    }
+    viewer.display.clear();
+}
+
+fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
+    match output {
+        Output::Text => print(&report::recap(outcome, elapsed, look())),
+        Output::Json => print(&(report::document(run_id, outcome) + "\n")),
+        Output::Jsonl => print(&(report::finished_line(run_id, outcome) + "\n")),
+    }
+}
+
+/// How standard output wants its text.
+fn look() -> Look {
+    let stdout = io::stdout();
+    let color = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
+    let width = stdout.is_terminal().then(|| console::Term::stdout().size().1);
+    Look { width, color }
+}
+
+/// A reader that went away does not make the run a failure.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}

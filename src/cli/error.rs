@@ -1,0 +1,97 @@
+use std::error::Error as _;
+use std::io::Write as _;
+use std::path::PathBuf;
+
+use console::Style;
+
+use crate::problem::{self, Problem};
+use crate::report::ExitCode;
+
+/// Why the program ends before it touches a host.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error("no inventory given")]
+    NoInventory,
+    #[error("cannot read the inventory {}", path.display())]
+    UnreadableInventory { path: PathBuf, source: std::io::Error },
+    #[error("the inventory {} is not UTF-8 text", path.display())]
+    InventoryNotText {
+        path: PathBuf,
+        source: std::string::FromUtf8Error,
+    },
+    #[error("the inventory has errors")]
+    Problems(Vec<Problem>),
+    #[error("--ssh-common-args: the quotes do not match: {0}")]
+    SshArguments(String),
+    #[error(transparent)]
+    Lab(crate::lab::Error),
+    #[error("cannot start the asynchronous runtime")]
+    Runtime(#[source] std::io::Error),
+}
+
+impl Error {
+    fn hint(&self) -> Option<String> {
+        if let Self::Lab(error) = self {
+            return error.hint();
+        }
+        self.fixed_hint().map(str::to_owned)
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml"),
+            Self::UnreadableInventory { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
+                Some("name the file in it; several -i are read one after the other")
+            }
+            Self::UnreadableInventory { .. } | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::InventoryNotText { .. } => Some("save it as UTF-8"),
+            Self::SshArguments(_) => Some("quote as in a shell: --ssh-common-args '-o \"ProxyCommand nc %h %p\"'"),
+        }
+    }
+}
+
+/// Prints the error with its causes and hint to standard error: the one place where errors are printed.
+pub(super) fn print(error: &Error) -> ExitCode {
+    let mut stderr = anstream::stderr().lock();
+    // A closed standard error leaves the exit code to tell.
+    let _ = stderr.write_all(text(error, color()).as_bytes());
+    ExitCode::Error
+}
+
+/// Whether standard error may have colours.
+pub(super) fn color() -> bool {
+    anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never
+}
+
+fn text(error: &Error, color: bool) -> String {
+    if let Error::Problems(problems) = error {
+        return problem::render(problems, color);
+    }
+    let label = |style: Style, word: &str| style.force_styling(color).apply_to(word).to_string();
+    let causes = std::iter::successors(error.source(), |&cause| cause.source())
+        .map(|cause| format!("  {} {cause}\n", label(Style::new().yellow(), "caused by:")));
+    let hint = error
+        .hint()
+        .map(|hint| format!("  {} {hint}\n", label(Style::new().cyan(), "hint:")));
+    let first = format!("{} {error}\n", label(Style::new().red().bold(), "error:"));
+    std::iter::once(first).chain(causes).chain(hint).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_why_and_what_to_do() {
+        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
+        let error = Error::UnreadableInventory {
+            path: "inventories".into(),
+            source,
+        };
+        insta::assert_snapshot!(text(&error, false), @r"
+        error: cannot read the inventory inventories
+          caused by: is a directory
+          hint: name the file in it; several -i are read one after the other
+        ");
+    }
+}

@@ -1,0 +1,85 @@
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::Error;
+use super::args::{Deploy, Output};
+use crate::inventory::HostSpec;
+
+/// The window where neither the command line nor the inventory names one.
+const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
+
+/// A deploy as it was asked for, checked.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub inventories: Vec<PathBuf>,
+    pub limit: Option<String>,
+    pub forks: NonZeroUsize,
+    pub serial: Option<NonZeroUsize>,
+    pub login: Login,
+    pub timeout: Duration,
+    pub rollback_after: Option<Duration>,
+    pub output: Output,
+    pub verbosity: u8,
+}
+
+/// What the command line says of the login. As with Ansible, the inventory's variables win.
+#[derive(Debug, Default)]
+pub(super) struct Login {
+    pub user: Option<String>,
+    pub r#become: bool,
+    pub private_key: Option<String>,
+    pub common_args: Vec<String>,
+}
+
+impl TryFrom<Deploy> for Request {
+    type Error = Error;
+
+    fn try_from(args: Deploy) -> Result<Self, Error> {
+        if args.inventory.is_empty() {
+            return Err(Error::NoInventory);
+        }
+        let common_args = match args.ssh_common_args {
+            Some(text) => shlex::split(&text).ok_or(Error::SshArguments(text))?,
+            None => vec![],
+        };
+        let login = Login {
+            user: args.user,
+            r#become: args.r#become,
+            private_key: args.private_key,
+            common_args,
+        };
+        Ok(Self {
+            inventories: args.inventory,
+            limit: args.limit,
+            forks: args.forks,
+            serial: args.serial,
+            login,
+            timeout: args.timeout,
+            rollback_after: args.rollback_after,
+            output: args.output,
+            verbosity: args.verbose,
+        })
+    }
+}
+
+impl Request {
+    /// The host with what the command line adds to its login, and its rollback window.
+    pub fn complete(&self, mut host: HostSpec) -> HostSpec {
+        self.login.complete(&mut host);
+        host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
+        host
+    }
+}
+
+impl Login {
+    fn complete(&self, host: &mut HostSpec) {
+        let to = &mut host.connection;
+        to.user = to.user.take().or_else(|| self.user.clone());
+        to.private_key_file = to.private_key_file.take().or_else(|| self.private_key.clone());
+        to.r#become |= self.r#become;
+        if to.common_args.is_empty() {
+            to.common_args.clone_from(&self.common_args);
+        }
+    }
+}

@@ -1,0 +1,246 @@
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::{DirectAccess, EndState, HostReport, Mapped, MappingProof, Outcome, RolledBackBy, RunEvent, Step};
+use crate::firewall::Family;
+use crate::mapping::{PortRange, Protocol};
+
+/// The document of `--output json`: the whole run, indented, without a final newline.
+#[must_use]
+pub fn document(run_id: &str, outcome: &Outcome) -> String {
+    let document = Document {
+        end: End::of(run_id, outcome),
+        hosts: &outcome.hosts,
+    };
+    serde_json::to_string_pretty(&document).unwrap_or_default()
+}
+
+/// The line of `--output jsonl` for an event; `None` for [`RunEvent::Finished`], whose line needs the whole run.
+#[must_use]
+pub fn event_line(event: &RunEvent) -> Option<String> {
+    let line = Line::of(event)?;
+    serde_json::to_string(&line).ok()
+}
+
+/// The last line of `--output jsonl`: exit code and totals.
+#[must_use]
+pub fn finished_line(run_id: &str, outcome: &Outcome) -> String {
+    serde_json::to_string(&Line::Finished {
+        end: End::of(run_id, outcome),
+    })
+    .unwrap_or_default()
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    end: End<'a>,
+    #[serde(serialize_with = "hosts_by_name")]
+    hosts: &'a [(String, HostReport)],
+}
+
+#[derive(Serialize)]
+struct End<'a> {
+    run_id: &'a str,
+    exit_code: u8,
+    totals: Totals,
+}
+
+impl<'a> End<'a> {
+    fn of(run_id: &'a str, outcome: &Outcome) -> Self {
+        Self {
+            run_id,
+            exit_code: outcome.exit_code().number(),
+            totals: Totals::of(outcome),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Totals {
+    unchanged: usize,
+    confirmed: usize,
+    rolled_back: usize,
+    refused: usize,
+    failed: usize,
+    unreachable: usize,
+    unknown: usize,
+    skipped: usize,
+}
+
+impl Totals {
+    fn of(outcome: &Outcome) -> Self {
+        Self {
+            unchanged: outcome.count(EndState::Unchanged),
+            confirmed: outcome.count(EndState::Confirmed),
+            rolled_back: outcome.count(EndState::RolledBack),
+            refused: outcome.count(EndState::Refused),
+            failed: outcome.count(EndState::Failed),
+            unreachable: outcome.count(EndState::Unreachable),
+            unknown: outcome.count(EndState::Unknown),
+            skipped: outcome.count(EndState::Skipped),
+        }
+    }
+}
+
+fn hosts_by_name<S: Serializer>(hosts: &[(String, HostReport)], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(hosts.iter().map(|(name, report)| (name, Host::of(report))))
+}
+
+#[derive(Serialize)]
+struct Host<'a> {
+    state: EndState,
+    generation: Option<u32>,
+    batch: usize,
+    reason: Option<&'a str>,
+    rolled_back_by: Option<RolledBackBy>,
+    connections: u32,
+    seconds: f64,
+    mappings: Vec<Mapping>,
+}
+
+impl<'a> Host<'a> {
+    fn of(report: &'a HostReport) -> Self {
+        Self {
+            state: report.state,
+            generation: report.generation,
+            batch: report.batch,
+            reason: report.reason.as_deref(),
+            rolled_back_by: report.rolled_back_by,
+            connections: report.connections,
+            seconds: seconds(report.elapsed),
+            mappings: report.mappings.iter().map(Mapping::of).collect(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Mapping {
+    family: Family,
+    protocol: Protocol,
+    #[serde(serialize_with = "ports")]
+    port: PortRange,
+    #[serde(serialize_with = "ports")]
+    to_port: PortRange,
+    mapped: Mapped,
+    direct: DirectAccess,
+}
+
+impl Mapping {
+    fn of(proof: &MappingProof) -> Self {
+        let MappingProof {
+            family,
+            protocol,
+            port,
+            to_port,
+            mapped,
+            direct,
+            ..
+        } = *proof;
+        Self {
+            family,
+            protocol,
+            port,
+            to_port,
+            mapped,
+            direct,
+        }
+    }
+}
+
+/// One port is a number, a range the text that an inventory would have.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn ports<S: Serializer>(range: &PortRange, serializer: S) -> Result<S::Ok, S::Error> {
+    match range.count() {
+        1 => serializer.serialize_u16(range.first()),
+        _ => serializer.collect_str(&format_args!("{}-{}", range.first(), range.last())),
+    }
+}
+
+/// Seconds to the millisecond.
+fn seconds(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 1000.0).round() / 1000.0
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Line<'a> {
+    Started {
+        run_id: &'a str,
+        batches: &'a [Vec<String>],
+    },
+    BatchStarted {
+        batch: usize,
+    },
+    HostStarted {
+        host: &'a str,
+    },
+    Step {
+        host: &'a str,
+        step: Step,
+        detail: &'a str,
+    },
+    TimerArmed {
+        host: &'a str,
+        seconds: f64,
+    },
+    TimerStopped {
+        host: &'a str,
+    },
+    Dialogue {
+        host: &'a str,
+        level: u8,
+        line: &'a str,
+    },
+    HostFinished {
+        host: &'a str,
+        #[serde(flatten)]
+        report: Host<'a>,
+    },
+    Interrupted {
+        running: usize,
+        again: bool,
+    },
+    Finished {
+        #[serde(flatten)]
+        end: End<'a>,
+    },
+}
+
+impl<'a> Line<'a> {
+    fn of(event: &'a RunEvent) -> Option<Self> {
+        Some(match event {
+            RunEvent::Started { run_id, batches } => Self::Started { run_id, batches },
+            RunEvent::BatchStarted(batch) => Self::BatchStarted { batch: *batch },
+            RunEvent::HostStarted { host } => Self::HostStarted { host },
+            RunEvent::Step { host, step, detail } => Self::Step {
+                host,
+                step: *step,
+                detail,
+            },
+            RunEvent::TimerArmed { host, window } => Self::TimerArmed {
+                host,
+                seconds: seconds(*window),
+            },
+            RunEvent::TimerStopped { host } => Self::TimerStopped { host },
+            RunEvent::Dialogue { host, level, line } => Self::Dialogue {
+                host,
+                level: *level,
+                line,
+            },
+            RunEvent::HostFinished { host, report } => Self::HostFinished {
+                host,
+                report: Host::of(report),
+            },
+            RunEvent::Interrupted { running, again } => Self::Interrupted {
+                running: *running,
+                again: *again,
+            },
+            RunEvent::Finished => return None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

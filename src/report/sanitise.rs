@@ -1,0 +1,128 @@
+use super::{HostReport, MappingProof, RunEvent};
+
+/// The most characters of one text that are kept.
+const LONGEST: usize = 4096;
+
+/// The text without what could steer a terminal or mislead a reader: control characters (C0, C1, DEL) and those that
+/// turn the direction of writing become `\u{fffd}`; line breaks and tabs become blanks; what is beyond 4,096 characters
+/// becomes `…`.
+#[must_use]
+pub fn sanitise(text: &str) -> String {
+    let mut clean: String = text.chars().take(LONGEST).map(harmless).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        clean.push('…');
+    }
+    clean.truncate(clean.trim_end().len());
+    clean
+}
+
+fn harmless(c: char) -> char {
+    match c {
+        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
+    }
+}
+
+impl HostReport {
+    /// The same with every text [sanitised](sanitise).
+    #[must_use]
+    pub fn sanitised(self) -> Self {
+        Self {
+            reason: self.reason.as_deref().map(sanitise),
+            hint: self.hint.as_deref().map(sanitise),
+            mappings: self.mappings.into_iter().map(MappingProof::sanitised).collect(),
+            warnings: self.warnings.iter().map(|warning| sanitise(warning)).collect(),
+            ..self
+        }
+    }
+}
+
+impl MappingProof {
+    fn sanitised(self) -> Self {
+        Self {
+            name: self.name.as_deref().map(sanitise),
+            reason: self.reason.as_deref().map(sanitise),
+            ..self
+        }
+    }
+}
+
+impl RunEvent {
+    /// The same with every text [sanitised](sanitise).
+    #[must_use]
+    pub fn sanitised(self) -> Self {
+        match self {
+            Self::Step { host, step, detail } => Self::Step {
+                host,
+                step,
+                detail: sanitise(&detail),
+            },
+            Self::Dialogue { host, level, line } => Self::Dialogue {
+                host,
+                level,
+                line: sanitise(&line),
+            },
+            Self::HostFinished { host, report } => Self::HostFinished {
+                host,
+                report: Box::new(report.sanitised()),
+            },
+            other @ (Self::Started { .. }
+            | Self::BatchStarted(_)
+            | Self::HostStarted { .. }
+            | Self::TimerArmed { .. }
+            | Self::TimerStopped { .. }
+            | Self::Interrupted { .. }
+            | Self::Finished) => other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::report::EndState;
+
+    #[test]
+    fn escape_sequences_lose_their_escape() {
+        assert_eq!(
+            sanitise("\x1b[2Jgone\u{9b}31m\x07\x7f"),
+            "\u{fffd}[2Jgone\u{fffd}31m\u{fffd}\u{fffd}"
+        );
+        assert_eq!(sanitise("one\r\ntwo\tthree\n"), "one  two three");
+        assert_eq!(sanitise("web\u{202e}1"), "web\u{fffd}1");
+        assert_eq!(sanitise("Grüße → 22"), "Grüße → 22");
+    }
+
+    #[test]
+    fn long_texts_are_cut() {
+        let cut = sanitise(&"x".repeat(100_000));
+        assert_eq!(cut.chars().count(), LONGEST + 1);
+        assert!(cut.ends_with('…'));
+    }
+
+    #[test]
+    fn every_text_of_a_report_is_cleaned() {
+        let bad = || "\x1b]0;x\x07".to_owned();
+        let report = HostReport {
+            warnings: vec![bad()],
+            ..HostReport::new(EndState::Failed).because(bad()).advising(bad())
+        };
+        let event = RunEvent::HostFinished {
+            host: "web1".into(),
+            report: Box::new(report),
+        }
+        .sanitised();
+        assert!(!format!("{event:?}").contains("\\u{1b}"), "{event:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_steers_a_terminal_is_left(text in any::<String>()) {
+            prop_assert!(!sanitise(&text).chars().any(char::is_control));
+        }
+    }
+}
