@@ -334,7 +334,7 @@ impl Change {
     }
 
     /// Whether the rules read back after `tighten` are what it should have made of them, jumps and their places included.
-    /// Holds before and after clean-up.
+    /// Before clean-up, that is; [`super::standing()`] judges what is left after it.
     ///
     /// # Errors
     /// What differs, a sentence each.
