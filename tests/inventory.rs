@@ -64,11 +64,19 @@ fn sources(case: &Path) -> Vec<Arc<Source>> {
 fn shown(host: &HostSpec) -> String {
     let connection = &host.connection;
     let mut lines = vec![format!("{} = {connection:?}", host.name)];
-    lines.extend(host.mappings.mappings().iter().map(|mapping| format!("  {mapping:?}")));
+    lines.extend(
+        host.mappings
+            .mappings()
+            .iter()
+            .map(|mapping| format!("  {mapping:?}")),
+    );
     if !host.has_portmap {
         lines.push("  no portmap".into());
     }
-    lines.extend(host.rollback_after.map(|after| format!("  rollback after {after:?}")));
+    lines.extend(
+        host.rollback_after
+            .map(|after| format!("  rollback after {after:?}")),
+    );
     if !host.previous_ports.is_empty() {
         lines.push(format!("  previous ports {:?}", host.previous_ports));
     }
@@ -78,7 +86,10 @@ fn shown(host: &HostSpec) -> String {
 /// Everything that a user would see of a case.
 fn outcome(case: &Path) -> String {
     let limit = std::fs::read_to_string(case.join("limit.txt")).ok();
-    let limit: Vec<&str> = limit.iter().map(|text| text.trim_end_matches('\n')).collect();
+    let limit: Vec<&str> = limit
+        .iter()
+        .map(|text| text.trim_end_matches('\n'))
+        .collect();
     match inventory::load(&sources(case), &limit) {
         Ok(loaded) => {
             let mut parts = vec![render(&loaded.warnings, Severity::Warning, false)];

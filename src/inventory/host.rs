@@ -74,11 +74,8 @@ impl HostSpec {
 
 /// Of old and new spellings the `ansible_ssh_` one wins, as in Ansible.
 fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
-    let address = variables.read(&["ansible_ssh_host", "ansible_host"], |node| {
-        checked(node, "ansible_host", is_bad_in_host)
-    });
     Connection {
-        host: address.unwrap_or_else(|| host.name.clone()),
+        host: address(host, variables),
         port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| {
             port(node, "ansible_port")
         }),
@@ -95,6 +92,29 @@ fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
             .read(&["ansible_become"], |node| boolean(node, "ansible_become"))
             .unwrap_or(false),
     }
+}
+
+/// `ansible_host`, else the host's own name, which then must do as an address.
+fn address(host: &Host, variables: &mut Variables<'_>) -> String {
+    const NAMES: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
+    if let Some(bad) = host.name.chars().find(|&c| is_bad_in_host(c))
+        && !variables.has(&NAMES)
+    {
+        let problem = Problem::at(
+            &host.at,
+            format!(
+                "{} is no address: it holds {:?}",
+                host.name,
+                bad.to_string()
+            ),
+        );
+        variables.problems.push(
+            problem.hint("write the address as `ansible_host`, and the user as `ansible_user`"),
+        );
+    }
+    variables
+        .read(&NAMES, |node| checked(node, "ansible_host", is_bad_in_host))
+        .unwrap_or_else(|| host.name.clone())
 }
 
 /// What ssh(1) itself refuses in a host name since 9.6, and an `@`, which would smuggle in a user.

@@ -297,23 +297,26 @@ impl Draft {
 
     /// A key that is a name.
     fn name(&mut self, key: &Node, what: &str) -> Option<String> {
-        if let Some(name) = key
-            .as_str()
-            .filter(|name| !name.is_empty() && !name.chars().any(char::is_control))
-        {
-            return Some(name.to_owned());
-        }
-        let problem = Problem::at(
-            &key.at,
-            format!(
-                "the name of a {what} is text, and this is {}",
-                key.value.kind()
+        let problem = match key.as_str() {
+            None => not_text(key, what),
+            Some("") => Problem::at(&key.at, format!("the name of a {what} is empty")),
+            Some(name) if name.chars().any(char::is_control) => Problem::at(
+                &key.at,
+                format!("the name of a {what} holds a control character"),
             ),
-        );
-        self.problems
-            .push(problem.hint(format!("put it in quotes: \"{}\"", key.raw())));
+            Some(name) => return Some(name.to_owned()),
+        };
+        self.problems.push(problem);
         None
     }
+}
+
+fn not_text(key: &Node, what: &str) -> Problem {
+    let message = format!(
+        "the name of a {what} is text, and this is {}",
+        key.value.kind()
+    );
+    Problem::at(&key.at, message).hint(format!("put it in quotes: \"{}\"", key.raw()))
 }
 
 /// The port behind a host's name, as the variable that it stands for.

@@ -85,15 +85,24 @@ impl<'h> Variables<'h> {
         }
     }
 
-    /// The value of the first of these names that is set. A template is none: its text would be deployed as it is.
-    pub fn find(&mut self, names: &[&str]) -> Option<&'h Node> {
+    /// Whether any of these names is set.
+    pub fn has(&self, names: &[&str]) -> bool {
+        self.set(names).is_some()
+    }
+
+    fn set(&self, names: &[&str]) -> Option<&'h Node> {
         let set = |name: &&str| {
             self.host
                 .vars
                 .get(*name)
                 .filter(|node| node.value != Value::Null)
         };
-        let node = names.iter().find_map(set)?;
+        names.iter().find_map(set)
+    }
+
+    /// The value of the first of these names that is set. A template is none: its text would be deployed as it is.
+    pub fn find(&mut self, names: &[&str]) -> Option<&'h Node> {
+        let node = self.set(names)?;
         self.without_template(node)
     }
 
@@ -104,12 +113,9 @@ impl<'h> Variables<'h> {
     }
 
     fn without_template(&mut self, node: &'h Node) -> Option<&'h Node> {
-        let Some(template) = template(node) else {
-            return Some(node);
-        };
-        let problem = Problem::at(&template.at, "templates are not supported yet");
-        self.problems.push(problem.hint("write the value itself"));
-        None
+        let before = self.problems.len();
+        templates(node, &mut self.problems);
+        (self.problems.len() == before).then_some(node)
     }
 
     /// A value of the first of these names that is set, read by `read`.
@@ -133,18 +139,21 @@ impl<'h> Variables<'h> {
     }
 }
 
-/// The first text in a value that holds a Jinja2 expression, statement or comment.
-fn template(node: &Node) -> Option<&Node> {
+/// Every text in a value that holds a Jinja2 expression, statement or comment.
+fn templates(node: &Node, problems: &mut Vec<Problem>) {
     match &node.value {
-        Value::String(text) => ["{{", "{%", "{#"]
-            .iter()
-            .any(|begin| text.contains(begin))
-            .then_some(node),
-        Value::List(items) => items.iter().find_map(template),
-        Value::Map(entries) => entries
-            .iter()
-            .find_map(|(key, value)| template(key).or_else(|| template(value))),
-        _ => None,
+        Value::String(text) if ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin)) => {
+            problems.push(
+                Problem::at(&node.at, "templates are not supported yet")
+                    .hint("write the value itself"),
+            );
+        }
+        Value::List(items) => items.iter().for_each(|item| templates(item, problems)),
+        Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+            templates(key, problems);
+            templates(value, problems);
+        }),
+        _ => {}
     }
 }
 

@@ -107,7 +107,8 @@ impl<'a> Fields<'a> {
         key: &str,
         read: impl FnOnce(&Node) -> Result<T, Problem>,
     ) -> Option<T> {
-        if self.item.get(key).is_none() {
+        let misspelt = || self.entries.iter().any(|(other, _)| stands_for(other, key));
+        if self.item.get(key).is_none() && !misspelt() {
             let problem = Problem::at(&self.item.at, format!("this mapping has no `{key}`"));
             self.problems
                 .push(problem.hint("a mapping needs `port` and `to_port`"));
@@ -163,6 +164,15 @@ impl<'a> Fields<'a> {
             );
             self.problems.push(problem.hint("remove one of the two"));
         }
+    }
+}
+
+/// Whether a wrong key has already been reported as what should be `key`.
+fn stands_for(other: &Node, key: &str) -> bool {
+    match &other.value {
+        Value::Int(_) => true,
+        Value::String(name) => !KEYS.contains(&name.as_str()) && nearest(name, &KEYS) == Some(key),
+        _ => false,
     }
 }
 

@@ -56,7 +56,7 @@ fn not_a_list(node: &Node) -> Problem {
             format!("write `portmap: [\"{}\"]`", node.raw())
         }
         Value::Map(_) => "begin each mapping with `- `".to_owned(),
-        _ => "write `portmap: [\"2222:22\"]`".to_owned(),
+        _ => "write `portmap:` and below it a line such as `- \"2222:22\"`".to_owned(),
     };
     Problem::at(
         &node.at,
@@ -173,7 +173,7 @@ pub(super) fn check_lengths(
         } else {
             format!("write {}-{last}, or one port", to_port.first())
         };
-        return Err(Problem::at(at, format!("{from} ports cannot lead to {to}")).hint(hint));
+        return Err(Problem::at(at, format!("{} cannot lead to {to}", ports(from))).hint(hint));
     }
     if from > MAX_RANGE {
         let message = format!(
@@ -182,4 +182,12 @@ pub(super) fn check_lengths(
         return Err(Problem::at(at, message).hint("a range of any length may lead to one port"));
     }
     Ok(())
+}
+
+fn ports(count: u32) -> String {
+    if count == 1 {
+        "one port".to_owned()
+    } else {
+        format!("{count} ports")
+    }
 }

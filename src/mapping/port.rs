@@ -60,8 +60,12 @@ fn misread(node: &Node, number: i128, what: &str) -> Option<Problem> {
             &node.at,
             format!("{what}: `{raw}` without quotes is the number {number}"),
         );
-        let hint =
-            format!("{what} is one port; for a whole mapping, write `- \"{raw}\"` in the list");
+        let hint = match what {
+            "port" | "to_port" => {
+                format!("{what} is one port; for a whole mapping, write `- \"{raw}\"` in the list")
+            }
+            _ => "write one port".to_owned(),
+        };
         return Some(
             problem
                 .label("YAML 1.1 reads digits with colons as base 60")
@@ -71,7 +75,7 @@ fn misread(node: &Node, number: i128, what: &str) -> Option<Problem> {
     let octal =
         raw.len() > 1 && raw.starts_with('0') && raw.bytes().all(|byte| byte.is_ascii_digit());
     let plain = raw.trim_start_matches('0');
-    octal.then(|| {
+    (octal && !plain.is_empty()).then(|| {
         Problem::at(&node.at, format!("{what}: `{raw}` is the number {number}"))
             .label("YAML 1.1 reads a leading zero as octal")
             .hint(format!("write {plain}"))

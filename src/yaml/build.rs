@@ -128,7 +128,7 @@ impl<'s> Builder<'s> {
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
-        let location = self.index.location(span);
+        let location = self.behind_anchor(self.index.location(span));
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(Problem::at(&location, "a second document begins here")
@@ -151,6 +151,20 @@ impl<'s> Builder<'s> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The parser counts an anchor to the value that it names; messages are about the value.
+    fn behind_anchor(&self, location: Location) -> Location {
+        let text = location.text();
+        let Some(end) = text
+            .strip_prefix('&')
+            .and_then(|name| name.find(char::is_whitespace))
+        else {
+            return location;
+        };
+        let value = text.get(end + 1..).unwrap_or_default().trim_start();
+        self.index
+            .range(location.span.end - value.len(), location.span.end)
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, location: &Location) {
@@ -291,6 +305,11 @@ fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
         ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
     };
+    let at = if style == Style::Quoted {
+        within_quotes(at)
+    } else {
+        at
+    };
     let merges = style == Style::Plain && text == "<<";
     let value = if style == Style::Plain {
         resolve(text)
@@ -303,4 +322,28 @@ fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
         depth: 0,
         merges,
     }
+}
+
+/// The parser counts blanks and a comment behind a quoted scalar to it; its place ends at its closing quote.
+fn within_quotes(at: Location) -> Location {
+    let length = quoted_length(at.text());
+    let end = length.map_or(at.span.end, |length| at.span.start + length);
+    Location {
+        span: at.span.start..end,
+        ..at
+    }
+}
+
+fn quoted_length(text: &str) -> Option<usize> {
+    let mut characters = text.char_indices().peekable();
+    let (_, quote) = characters.next()?;
+    while let Some((at, c)) = characters.next() {
+        let doubled = quote == '\'' && characters.peek().is_some_and(|(_, next)| *next == quote);
+        if (c == '\\' && quote == '"') || (c == quote && doubled) {
+            characters.next();
+        } else if c == quote {
+            return Some(at + 1);
+        }
+    }
+    None
 }
