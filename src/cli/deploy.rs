@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,15 +33,17 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
 
 /// The hosts with mappings, complete, and the names of those without.
 fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
-    let sources: Vec<Arc<Source>> = request
-        .inventories
-        .iter()
-        .map(|path| read(path).map(Arc::new))
-        .collect::<Result<_, _>>()?;
-    let hosts = inventory::load(sources, request.limit.as_deref()).map_err(Error::Problems)?;
+    let sources = read_all(&request.inventories)?;
+    let limit: Vec<_> = request.limit.as_deref().into_iter().collect();
+    let hosts = inventory::load(&sources, &limit).map_err(Error::Problems)?.hosts;
     let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
     let with = with.into_iter().map(|host| request.complete(host)).collect();
     Ok((with, without.into_iter().map(|host| host.name).collect()))
+}
+
+/// The texts of inventories, in order.
+pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Error> {
+    paths.iter().map(|path| read(path).map(Arc::new)).collect()
 }
 
 fn read(path: &Path) -> Result<Source, Error> {

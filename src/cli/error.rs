@@ -24,7 +24,7 @@ pub(super) enum Error {
     #[error("--ssh-common-args: the quotes do not match: {0}")]
     SshArguments(String),
     #[error(transparent)]
-    Lab(crate::lab::Error),
+    Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
 }
@@ -65,7 +65,7 @@ pub(super) fn color() -> bool {
 
 fn text(error: &Error, color: bool) -> String {
     if let Error::Problems(problems) = error {
-        return problem::render(problems, color);
+        return problem::render(problems, problem::Severity::Error, color);
     }
     let label = |style: Style, word: &str| style.force_styling(color).apply_to(word).to_string();
     let causes = std::iter::successors(error.source(), |&cause| cause.source())
