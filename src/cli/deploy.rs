@@ -33,17 +33,22 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
 
 /// The hosts with mappings, complete, and the names of those without.
 fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
-    let sources = read_all(&request.inventories)?;
-    let limit: Vec<_> = request.limit.as_deref().into_iter().collect();
-    let hosts = inventory::load(&sources, &limit).map_err(Error::Problems)?.hosts;
+    let hosts = load(&request.inventories, request.limit.as_deref())?;
     let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
     let with = with.into_iter().map(|host| request.complete(host)).collect();
     Ok((with, without.into_iter().map(|host| host.name).collect()))
 }
 
-/// The texts of inventories, in order.
-pub(super) fn read_all(paths: &[PathBuf]) -> Result<Vec<Arc<Source>>, Error> {
-    paths.iter().map(|path| read(path).map(Arc::new)).collect()
+/// The hosts of inventories; says what is odd in them.
+pub(super) fn load(inventories: &[PathBuf], limit: Option<&str>) -> Result<Vec<HostSpec>, Error> {
+    let sources: Vec<Arc<Source>> = inventories
+        .iter()
+        .map(|path| read(path).map(Arc::new))
+        .collect::<Result<_, _>>()?;
+    let limit: Vec<&str> = limit.into_iter().collect();
+    let loaded = inventory::load(&sources, &limit).map_err(Error::Problems)?;
+    error::warn(&loaded.warnings);
+    Ok(loaded.hosts)
 }
 
 fn read(path: &Path) -> Result<Source, Error> {

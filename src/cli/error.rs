@@ -58,6 +58,13 @@ pub(super) fn print(error: &Error) -> ExitCode {
     ExitCode::Error
 }
 
+/// Prints what an inventory makes doubtful.
+pub(super) fn warn(warnings: &[Problem]) {
+    if !warnings.is_empty() {
+        let _ = anstream::stderr().write_all(problem::render(warnings, problem::Severity::Warning, color()).as_bytes());
+    }
+}
+
 /// Whether standard error may have colours.
 pub(super) fn color() -> bool {
     anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never

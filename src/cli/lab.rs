@@ -10,7 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::deploy;
 use super::error::Error;
-use crate::inventory;
+use crate::inventory::HostSpec;
 use crate::lab::{self, Backend, Backends, HostRequest, Lab, Request};
 
 /// `lab ...`.
@@ -163,13 +163,12 @@ fn hosts(options: &Up) -> Result<Vec<HostRequest>, Error> {
         // More than any lab may have is refused there; no need to name millions first.
         return Ok((1..=count.min(1000)).map(host).collect());
     }
-    let limit: Vec<_> = options.limit.as_deref().into_iter().collect();
-    let loaded = inventory::load(&deploy::read_all(&options.inventory)?, &limit).map_err(Error::Problems)?;
-    let request = |host: inventory::HostSpec| HostRequest {
+    let request = |host: HostSpec| HostRequest {
         name: host.name,
         user: host.connection.user,
     };
-    Ok(loaded.hosts.into_iter().map(request).collect())
+    let hosts = deploy::load(&options.inventory, options.limit.as_deref())?;
+    Ok(hosts.into_iter().map(request).collect())
 }
 
 /// `lab inventory` names these files wherever it is typed.
