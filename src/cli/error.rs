@@ -24,7 +24,7 @@ pub(super) enum Error {
     #[error("--ssh-common-args: the quotes do not match: {0}")]
     SshArguments(String),
     #[error(transparent)]
-    Lab(crate::lab::Error),
+    Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
 }

@@ -9,7 +9,7 @@ use crate::problem::{Problem, nearest};
 use crate::yaml::{Node, Value};
 
 /// How to reach a host. Everything else (keys, jump hosts, known hosts) is the user's `ssh_config`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connection {
     /// Name or address for ssh: `ansible_host`, else the inventory's name.
     pub host: String,
@@ -28,7 +28,7 @@ pub struct Connection {
 }
 
 /// What a deploy needs to know of one host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostSpec {
     /// The inventory's name of it.
     pub name: String,

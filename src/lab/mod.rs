@@ -162,10 +162,13 @@ impl Lab {
     /// # Errors
     /// [`Error::NoSuchHost`].
     pub fn host(&self, name: &str) -> Result<&Host, Error> {
-        self.hosts.iter().find(|host| host.name == name).ok_or_else(|| Error::NoSuchHost {
-            lab: self.name.clone(),
-            host: name.to_owned(),
-        })
+        self.hosts
+            .iter()
+            .find(|host| host.name == name)
+            .ok_or_else(|| Error::NoSuchHost {
+                lab: self.name.clone(),
+                host: name.to_owned(),
+            })
     }
 
     /// `command` as root inside a host; its streams are the caller's unless set otherwise.
@@ -217,7 +220,10 @@ impl Lab {
         let links = tool::output(&mut self.exec_upstream(&line)?)?;
         let is_cut = |host: &&Host| {
             let ours = |line: &&str| line.split([' ', '@']).any(|word| word == host.port);
-            links.lines().find(ours).is_some_and(|line| line.contains("state disabled"))
+            links
+                .lines()
+                .find(ours)
+                .is_some_and(|line| line.contains("state disabled"))
         };
         Ok(self.hosts.iter().filter(is_cut).collect())
     }
