@@ -15,6 +15,7 @@ pub mod mapping;
 pub mod plan;
 pub mod probe;
 pub mod problem;
+pub mod proof;
 pub mod remote;
 pub mod report;
 pub mod rollout;

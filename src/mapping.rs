@@ -1,6 +1,28 @@
 //! What a valid mapping is. Knows nothing of hosts, rules or files.
+//!
+//! Mappings are read from YAML values ([`MappingSet::parse`]), whose places it keeps for its messages. A
+//! [`MappingSet`] is valid as a whole: what it holds can be turned into rules without asking again.
+
+mod conflict;
+mod parse;
+mod port;
+
+use std::fmt;
 
 use ipnet::IpNet;
+
+use crate::problem::Problem;
+use crate::yaml::Node;
+
+pub(crate) use parse::nearest;
+pub(crate) use port::port;
+
+/// The most mappings that one host may have.
+pub const MAX_MAPPINGS: usize = 1024;
+/// The most ports that a mapping of a range to an equally long range may have: it takes a rule per port.
+pub const MAX_RANGE: u32 = 1024;
+/// The most redirects that all of a host's mappings may come to.
+pub const MAX_REDIRECTS: usize = 4096;
 
 /// A transport protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -10,6 +32,15 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Tcp => "tcp",
+            Self::Udp => "udp",
+        })
+    }
 }
 
 /// Ports from `first` to `last`, both included; never empty, never port 0.
@@ -49,6 +80,17 @@ impl PortRange {
     #[must_use]
     pub fn overlaps(self, other: Self) -> bool {
         self.first <= other.last && other.first <= self.last
+    }
+}
+
+/// `22`, or `8000-8010`.
+impl fmt::Display for PortRange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.first == self.last {
+            write!(f, "{}", self.first)
+        } else {
+            write!(f, "{}-{}", self.first, self.last)
+        }
     }
 }
 
@@ -107,9 +149,26 @@ impl Mapping {
 pub struct MappingSet(pub(crate) Vec<Mapping>);
 
 impl MappingSet {
+    /// Reads the value of `portmap`: a list of mappings in short or long form. An empty list is an empty set.
+    ///
+    /// # Errors
+    /// Everything that is wrong with any of the mappings or between them, each at its place.
+    pub fn parse(node: &Node) -> Result<Self, Vec<Problem>> {
+        let written = parse::list(node)?;
+        let conflicts = conflict::find(&written);
+        if conflicts.is_empty() {
+            Ok(Self(written.into_iter().map(|one| one.mapping).collect()))
+        } else {
+            Err(conflicts)
+        }
+    }
+
     /// The mappings in the order they were written.
     #[must_use]
     pub fn mappings(&self) -> &[Mapping] {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,136 @@
-//! YAML 1.1 as PyYAML reads it, with every value's place and scalar style.
+//! YAML 1.1 as `PyYAML` reads it, with every value's place and scalar style.
+//!
+//! Ansible reads its inventories with `PyYAML`, so a plain `no` is a boolean, `0644` is 420 and `2222:22` the base
+//! 60 number 133342. This module resolves scalars the same way and keeps what a later reader needs to say so: the
+//! style, and through the place the text as written. Merge keys, anchors and duplicate keys follow `PyYAML` too;
+//! tags and several documents are refused. It knows nothing of inventories.
+
+mod build;
+mod scalar;
+
+use std::ops::Range;
+use std::sync::Arc;
+
+pub use build::read;
+pub use scalar::resolve;
+
+use crate::problem::{Location, Problem};
+
+/// How a value was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Style {
+    /// A scalar without quotes: the only kind whose type depends on its text.
+    Plain,
+    /// A scalar in single or double quotes.
+    Quoted,
+    /// A block scalar (`|` or `>`).
+    Block,
+    /// A list or a map.
+    Collection,
+}
+
+/// A value. Lists and maps are shared, so that a clone costs nothing.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// `~`, `null` or nothing at all.
+    Null,
+    /// `yes`, `no`, `true`, `false`, `on`, `off`.
+    Bool(bool),
+    /// An integer; those beyond 128 bits stay text.
+    Int(i128),
+    /// A float.
+    Float(f64),
+    /// Text; timestamps as well.
+    String(String),
+    /// A list.
+    List(Arc<[Node]>),
+    /// A map, in the order written; merged keys come first. Keys are scalars and differ from each other.
+    Map(Arc<[(Node, Node)]>),
+}
+
+/// A value with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// The value.
+    pub value: Value,
+    /// Where it was written: for an alias, where the anchor is; for a list or map, from its start to its end.
+    pub at: Location,
+    /// How it was written.
+    pub style: Style,
+}
+
+/// A file's one document.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Its value; `Null` for an empty file.
+    pub root: Node,
+    /// Things that `PyYAML` lets pass and that are hardly meant: duplicate keys.
+    pub warnings: Vec<Problem>,
+}
+
+impl Value {
+    /// What kind of value this is, for a message: `a number`, `a list`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "a yes/no value",
+            Self::Int(_) | Self::Float(_) => "a number",
+            Self::String(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+impl Node {
+    /// The text, if it is text.
+    #[must_use]
+    pub fn as_str(&self) -> Option<&str> {
+        match &self.value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The value of a key of a map.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        let Value::Map(entries) = &self.value else {
+            return None;
+        };
+        entries
+            .iter()
+            .find(|(name, _)| name.as_str() == Some(key))
+            .map(|(_, value)| value)
+    }
+
+    /// The text exactly as written, quotes and all.
+    #[must_use]
+    pub fn raw(&self) -> &str {
+        self.at.text()
+    }
+
+    /// The place of a range of bytes of a scalar's text, for carets under a part of it. Where escapes or folding
+    /// make that impossible to tell, the whole scalar's place.
+    #[must_use]
+    pub fn part(&self, range: Range<usize>) -> Location {
+        let quote = usize::from(self.style == Style::Quoted);
+        let raw = self.raw();
+        let inner = raw.get(quote..raw.len().saturating_sub(quote));
+        if self.as_str().is_none()
+            || inner != self.as_str()
+            || inner.and_then(|text| text.get(range.clone())).is_none()
+        {
+            return self.at.clone();
+        }
+        let start = self.at.span.start + quote;
+        Location {
+            source: Arc::clone(&self.at.source),
+            span: start + range.start..start + range.end,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

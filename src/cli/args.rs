@@ -18,6 +18,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Bring hosts to their mappings (what is done without a command).
     Deploy(Deploy),
+    /// Rehearsal hosts on this machine.
+    Lab(super::lab::Arguments),
 }
 
 #[derive(Debug, clap::Args)]

@@ -23,18 +23,27 @@ pub(super) enum Error {
     Problems(Vec<Problem>),
     #[error("--ssh-common-args: the quotes do not match: {0}")]
     SshArguments(String),
+    #[error(transparent)]
+    Lab(crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
 }
 
 impl Error {
-    fn hint(&self) -> Option<&'static str> {
+    fn hint(&self) -> Option<String> {
+        if let Self::Lab(error) = self {
+            return error.hint();
+        }
+        self.fixed_hint().map(str::to_owned)
+    }
+
+    fn fixed_hint(&self) -> Option<&'static str> {
         match self {
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml"),
             Self::UnreadableInventory { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
                 Some("name the file in it; several -i are read one after the other")
             }
-            Self::UnreadableInventory { .. } | Self::Problems(_) | Self::Runtime(_) => None,
+            Self::UnreadableInventory { .. } | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
             Self::InventoryNotText { .. } => Some("save it as UTF-8"),
             Self::SshArguments(_) => Some("quote as in a shell: --ssh-common-args '-o \"ProxyCommand nc %h %p\"'"),
         }

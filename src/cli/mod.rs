@@ -3,6 +3,7 @@
 mod args;
 mod deploy;
 mod error;
+mod lab;
 mod request;
 
 use std::ffi::OsString;
@@ -21,10 +22,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Err(answer) => return answer_of_clap(&answer).into(),
     };
     let result = match args.command {
-        None => deploy::run(args.deploy),
-        Some(Command::Deploy(deploy)) => deploy::run(deploy),
+        None => deploy::run(args.deploy).map(Into::into),
+        Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
+        Some(Command::Lab(arguments)) => lab::run(&arguments).map_err(error::Error::Lab),
     };
-    result.unwrap_or_else(|error| error::print(&error)).into()
+    result.unwrap_or_else(|error| error::print(&error).into())
 }
 
 /// Help and version are answers, all else an error before any host was touched.

@@ -1,0 +1,313 @@
+//! What has to be proven of a host's mappings from here, and what probes and the host's counters prove.
+//!
+//! A counter proves something only because it counts our own marked packets; an answer proves something only
+//! together with a counter. What cannot be told is *unverified*, with the reason, never taken for closed.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+
+use crate::firewall::{Counter, Family};
+use crate::mapping::{Direct, Mapping, MappingSet, PortRange, Protocol};
+use crate::report::{DirectAccess, Mapped, MappingProof};
+
+/// What one attempt showed by itself; counters say the rest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Connected (TCP), or something answered (UDP).
+    Connected,
+    /// A reset, or port unreachable: from the host, or from somebody on the way.
+    Refused,
+    /// No answer in time.
+    Silent,
+    /// There is no path from here: what the system said.
+    NoPath(String),
+}
+
+/// From where one family of a host is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Vantage {
+    /// The host's address.
+    pub host: IpAddr,
+    /// Our address as the host sees it, where known.
+    pub here: Option<IpAddr>,
+    /// Whether the operator named this address. One that only the host told of may well not be reachable.
+    pub named: bool,
+}
+
+impl Vantage {
+    fn family(&self) -> Family {
+        if self.host.is_ipv4() { Family::V4 } else { Family::V6 }
+    }
+}
+
+/// How the host was logged in to: proven by the login itself, so that sshd sees at most one bare connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Management {
+    /// Over which family.
+    pub family: Family,
+    /// Through which port.
+    pub port: u16,
+}
+
+/// When a check is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// Old and new ways in are both open: do the new ones work?
+    Loosened,
+    /// The new rules alone.
+    Tightened,
+}
+
+/// Which side of a mapping a check looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The mapped port.
+    Mapped,
+    /// The target port, past the mapping.
+    Direct,
+}
+
+/// One thing to prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    mapping: usize,
+    family: Family,
+    side: Side,
+    /// Where to connect.
+    pub to: SocketAddr,
+    /// Over what.
+    pub protocol: Protocol,
+    port: PortRange,
+    to_port: u16,
+    named: bool,
+    /// Decided without a probe.
+    pub known: Option<Verdict>,
+}
+
+/// What is proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verdict {
+    mapped: Option<Mapped>,
+    direct: Option<DirectAccess>,
+    reason: Option<String>,
+    broken: bool,
+}
+
+impl Verdict {
+    fn mapped(mapped: Mapped) -> Self {
+        Self { mapped: Some(mapped), direct: None, reason: None, broken: mapped == Mapped::Filtered }
+    }
+
+    fn direct(direct: DirectAccess) -> Self {
+        Self { mapped: None, direct: Some(direct), reason: None, broken: false }
+    }
+
+    fn because(self, reason: impl Into<String>) -> Self {
+        Self { reason: Some(reason.into()), ..self }
+    }
+
+    fn broken(self) -> Self {
+        Self { broken: true, ..self }
+    }
+}
+
+/// The checks of a phase, in the order of the mappings.
+///
+/// `login` is a login that has been made, or will be, over exactly that way; in [`Phase::Loosened`] it gets the one
+/// bare connection that sshd sees, in [`Phase::Tightened`] the login is the proof.
+#[must_use]
+pub fn checks(set: &MappingSet, vantages: &[Vantage], login: Option<Management>, phase: Phase) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (index, mapping) in set.mappings().iter().enumerate() {
+        for vantage in vantages {
+            for (port, to_port) in ends(mapping) {
+                let check = |side, at: u16| Check {
+                    mapping: index,
+                    family: vantage.family(),
+                    side,
+                    to: SocketAddr::new(vantage.host, at),
+                    protocol: mapping.protocol,
+                    port,
+                    to_port,
+                    named: vantage.named,
+                    known: None,
+                };
+                let mut mapped = check(Side::Mapped, port.first());
+                let same_sshd = login.is_some_and(|login| leads_where(set, login.port) == (mapping.protocol, to_port));
+                let is_login = login == Some(Management { family: vantage.family(), port: port.first() });
+                mapped.known = excluded(mapping, vantage).or_else(|| {
+                    (phase == Phase::Tightened && is_login && mapping.protocol == Protocol::Tcp)
+                        .then(|| Verdict::mapped(Mapped::Open))
+                });
+                // Another family's way to the same sshd is looked at once, at the end.
+                if phase == Phase::Tightened || !same_sshd || is_login {
+                    checks.push(mapped);
+                }
+                if phase == Phase::Tightened {
+                    checks.push(check(Side::Direct, to_port));
+                }
+            }
+        }
+    }
+    checks
+}
+
+fn leads_where(set: &MappingSet, port: u16) -> (Protocol, u16) {
+    let mut redirects = set.mappings().iter().filter(|mapping| mapping.protocol == Protocol::Tcp).flat_map(Mapping::redirects);
+    (Protocol::Tcp, redirects.find(|(ports, _)| ports.contains(port)).map_or(port, |(_, to)| to))
+}
+
+/// The first and the last redirect of a range stand for all of it.
+fn ends(mapping: &Mapping) -> Vec<(PortRange, u16)> {
+    let redirects = mapping.redirects();
+    match redirects.as_slice() {
+        [] => Vec::new(),
+        [only] => vec![*only],
+        [first, .., last] => vec![*first, *last],
+    }
+}
+
+fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
+    if mapping.source.is_empty() {
+        return None;
+    }
+    let unverified = Verdict::mapped(Mapped::Unverified);
+    let family = vantage.family();
+    if !mapping.source.iter().any(|net| family.holds(net)) {
+        return Some(unverified.because(format!("source names no {} network", family.name())));
+    }
+    match vantage.here {
+        Some(here) if mapping.source.iter().any(|net| net.contains(&here)) => None,
+        Some(here) => Some(unverified.because(format!("source does not include this machine ({here})"))),
+        None => Some(unverified.because("it is not known whether source includes this machine")),
+    }
+}
+
+impl Check {
+    /// What the outcome (`None`: still under way) and the packets counted since the phase began prove; `None`: nothing yet.
+    #[must_use]
+    pub fn judge(&self, set: &MappingSet, here: Option<IpAddr>, outcome: Option<&Outcome>, counted: &HashMap<Counter, u64>) -> Option<Verdict> {
+        if let Some(known) = &self.known {
+            return Some(known.clone());
+        }
+        let mapping = set.mappings().get(self.mapping)?;
+        match self.side {
+            Side::Mapped => self.judge_mapped(mapping, outcome, counted),
+            Side::Direct => self.judge_direct(mapping, here, outcome, counted),
+        }
+    }
+
+    fn judge_mapped(&self, mapping: &Mapping, outcome: Option<&Outcome>, counted: &HashMap<Counter, u64>) -> Option<Verdict> {
+        let (protocol, port, to_port) = (self.protocol, self.port, self.to_port);
+        let moved = |counter| counted.get(&counter).is_some_and(|packets| *packets > 0);
+        let redirected = moved(Counter::Redirected { protocol, port });
+        let seen = moved(Counter::Seen { protocol, port, to_port });
+        let open = Verdict::mapped(Mapped::Open);
+        let filtered = Verdict::mapped(Mapped::Filtered);
+        Some(match outcome? {
+            Outcome::Connected if redirected => open,
+            Outcome::Connected => filtered.because(format!("something else answers on {}: our redirect did not see the connection", self.to)),
+            Outcome::Refused if seen => Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}")),
+            Outcome::Refused if redirected => filtered.because(format!("a rule on the host rejects connections to port {to_port}")),
+            Outcome::Silent if seen && protocol == Protocol::Udp => open,
+            Outcome::Silent if seen => filtered.because(format!("port {to_port} was reached, but no answer came back")),
+            Outcome::Silent if redirected => filtered.because(format!("a rule on the host drops connections to port {to_port}")),
+            Outcome::NoPath(why) => Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to.ip())),
+            _ if !self.named => Verdict::mapped(Mapped::Unverified).because(format!("nothing from here arrives at {}, an address only the host told of", self.to.ip())),
+            _ if mapping.interface.is_some() => Verdict::mapped(Mapped::Unverified).because("our probe did not come in by the mapping's interface"),
+            Outcome::Refused => filtered.because(format!("somebody before the host refuses {}/{}", self.to.port(), label(protocol))),
+            Outcome::Silent => filtered.because(format!(
+                "nothing from here arrives at {}/{}: it is blocked before the host (a cloud security group?)",
+                self.to.port(),
+                label(protocol)
+            )),
+        })
+    }
+
+    fn judge_direct(&self, mapping: &Mapping, here: Option<IpAddr>, outcome: Option<&Outcome>, counted: &HashMap<Counter, u64>) -> Option<Verdict> {
+        let (protocol, to_port) = (self.protocol, self.to_port);
+        let guarded = counted.get(&Counter::Guarded { protocol, to_port }).is_some_and(|packets| *packets > 0);
+        let unverified = Verdict::direct(DirectAccess::Unverified);
+        let allowed = mapping.direct == Direct::Allow
+            || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));
+        Some(match outcome {
+            Some(Outcome::Connected) if protocol == Protocol::Tcp => {
+                let open = Verdict::direct(DirectAccess::Open);
+                if allowed { open } else { open.because(format!("port {to_port} can still be reached directly")).broken() }
+            }
+            _ if guarded => Verdict::direct(DirectAccess::Closed),
+            None => return None,
+            Some(_) if allowed => unverified.because("this machine may connect directly, but did not get through"),
+            Some(Outcome::NoPath(why)) => unverified.because(format!("no path from here to {}: {why}", self.to.ip())),
+            Some(Outcome::Refused) => unverified.because(format!("port {to_port} refuses, but not by our guard")),
+            Some(_) => unverified.because(format!("no answer from port {to_port}, but our guard did not see the probe: something before it blocks")),
+        })
+    }
+}
+
+fn label(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    }
+}
+
+/// All verdicts as one line per mapping and family, and the first thing that is not as promised.
+#[must_use]
+pub fn summary(set: &MappingSet, verdicts: &[(Check, Verdict)]) -> (Vec<MappingProof>, Option<String>) {
+    let mut lines: Vec<(usize, Family, Verdict)> = Vec::new();
+    for (check, verdict) in verdicts {
+        match lines.iter_mut().find(|(index, family, _)| (*index, *family) == (check.mapping, check.family)) {
+            Some((.., line)) => line.merge(verdict),
+            None => lines.push((check.mapping, check.family, verdict.clone())),
+        }
+    }
+    let broken = verdicts.iter().find(|(_, verdict)| verdict.broken).and_then(|(check, verdict)| {
+        let mapping = set.mappings().get(check.mapping)?;
+        Some(format!("{} {}: {}", check.family.name(), describe(mapping), verdict.reason.as_deref().unwrap_or_default()))
+    });
+    let proofs = lines.into_iter().filter_map(|(index, family, line)| Some(line.proof(set.mappings().get(index)?, family)));
+    (proofs.collect(), broken)
+}
+
+fn describe(mapping: &Mapping) -> String {
+    let name = mapping.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+    format!("{}/{}{name}", mapping.port, label(mapping.protocol))
+}
+
+impl Verdict {
+    /// The worse of both: a range is as open as its least open end, and as exposed as its most exposed one.
+    fn merge(&mut self, other: &Self) {
+        let rank = |mapped: &Mapped| match mapped {
+            Mapped::Open => 0,
+            Mapped::Refused => 1,
+            Mapped::Unverified => 2,
+            Mapped::Filtered => 3,
+        };
+        let exposure = |direct: &DirectAccess| match direct {
+            DirectAccess::Closed => 0,
+            DirectAccess::Unverified => 1,
+            DirectAccess::Open => 2,
+        };
+        self.mapped = self.mapped.into_iter().chain(other.mapped).max_by_key(rank);
+        self.direct = self.direct.into_iter().chain(other.direct).max_by_key(exposure);
+        self.broken |= other.broken;
+        self.reason = match (self.reason.take(), &other.reason) {
+            (Some(own), Some(more)) if !own.contains(more.as_str()) => Some(format!("{own}; {more}")),
+            (own, more) => own.or_else(|| more.clone()),
+        };
+    }
+
+    fn proof(self, mapping: &Mapping, family: Family) -> MappingProof {
+        MappingProof {
+            name: mapping.name.clone(),
+            family,
+            protocol: mapping.protocol,
+            port: mapping.port,
+            to_port: mapping.to_port,
+            mapped: self.mapped.unwrap_or(Mapped::Unverified),
+            direct: self.direct.unwrap_or(DirectAccess::Unverified),
+            reason: self.reason,
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! The talk with [`agent.sh`](LOADER) over one command's stdin and stdout: requests are lines, answers are
+//! framed by a nonce of this login, so that nothing a login prints can be taken for one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+
+use crate::report::sanitise;
+
+/// What is run on the host: reads a count and so many lines of script from stdin, then evaluates them; the
+/// dialogue goes on over the same stdin. One line, single quotes only: the login shell may be csh or fish.
+/// (`sh -s` would not do: dash reads ahead.) The first argument is `SSH_CONNECTION`, which sudo drops.
+pub const LOADER: &str = concat!(
+    r#"sh -c 'nl=$(printf "\nx");nl=${nl%x};s=;IFS= read -r n||exit 90;"#,
+    r#"while [ "$n" -gt 0 ];do IFS= read -r l||exit 91;s=$s$l$nl;n=$((n-1));done;eval "$s"' pm "$SSH_CONNECTION""#,
+);
+
+const AGENT: &str = include_str!("agent.sh");
+
+/// An answer may have this many bytes, sections included: far more than any rule set.
+const MAX_ANSWER: u64 = 64 << 20;
+
+/// Why a dialogue cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum Lost {
+    /// The connection, or the agent, ended.
+    #[error("the connection ended")]
+    Ended,
+    /// Reading or writing failed.
+    #[error("the connection broke")]
+    Io(#[from] std::io::Error),
+    /// The host sent more than any answer can have.
+    #[error("the host's answer was longer than {} MiB", MAX_ANSWER >> 20)]
+    TooLong,
+    /// No answer in time.
+    #[error("no answer within {0:?}")]
+    Silent(std::time::Duration),
+}
+
+/// How the host took a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// Done.
+    Ok,
+    /// Not done; the answer's text says why.
+    Failed,
+    /// Not tried, because one before it failed.
+    Skipped,
+}
+
+/// One answer: how it ended, a line of text, and sections by title.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// How the host took the request.
+    pub status: Status,
+    /// The rest of the closing line.
+    pub text: String,
+    /// Bodies by title.
+    pub sections: BTreeMap<String, String>,
+}
+
+/// An open dialogue. Requests are collected by [`Dialogue::ask`] and leave with [`Dialogue::answer`], so that
+/// several can share one round trip; answers come in the order of the requests.
+pub struct Dialogue {
+    input: Box<dyn AsyncWrite + Send + Unpin>,
+    output: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    unsent: String,
+    nonce: String,
+    heard: Box<dyn FnMut(u8, String) + Send>,
+}
+
+impl Dialogue {
+    /// A dialogue over a command's stdin and stdout. `heard` gets every line for people to read, with the
+    /// verbosity from which on it is worth showing. Nothing is sent before the first [`Dialogue::answer`].
+    pub fn new(
+        input: impl AsyncWrite + Send + Unpin + 'static,
+        output: impl AsyncRead + Send + Unpin + 'static,
+        nonce: String,
+        heard: impl FnMut(u8, String) + Send + 'static,
+    ) -> Self {
+        let script = sendable(AGENT);
+        let mut unsent = format!("{}\n{script}", script.lines().count());
+        let _ = writeln!(unsent, "hello {nonce}");
+        Self {
+            input: Box::new(input),
+            output: BufReader::new(Box::new(output)),
+            unsent,
+            nonce,
+            heard: Box::new(heard),
+        }
+    }
+
+    /// Puts a request behind those not yet sent. Words must not hold white space.
+    pub fn ask(&mut self, request: &str) {
+        (self.heard)(1, format!("> {request}"));
+        self.unsent.push_str(request);
+        self.unsent.push('\n');
+    }
+
+    /// Puts a text into a file of the transaction; there is no answer to this.
+    pub fn put(&mut self, name: &str, text: &str) {
+        (self.heard)(2, format!("> put {name}\n{}", text.trim_end()));
+        let _ = writeln!(self.unsent, "put {name} {}", text.lines().count());
+        for line in text.lines() {
+            self.unsent.push_str(line);
+            self.unsent.push('\n');
+        }
+    }
+
+    /// Sends what was asked and reads the next answer.
+    ///
+    /// # Errors
+    /// When the connection ends or breaks; deadlines are the caller's.
+    pub async fn answer(&mut self) -> Result<Answer, Lost> {
+        let unsent = std::mem::take(&mut self.unsent);
+        self.input.write_all(unsent.as_bytes()).await?;
+        self.input.flush().await?;
+        let mut budget = MAX_ANSWER;
+        let mut sections = BTreeMap::new();
+        let mut open: Option<String> = None;
+        loop {
+            let line = self.line(&mut budget).await?;
+            let Some(marked) = line.strip_prefix(&self.nonce) else {
+                self.body(&mut sections, open.as_deref(), &line);
+                continue;
+            };
+            if let Some(title) = marked.strip_prefix(" + ") {
+                sections.insert(title.to_owned(), String::new());
+                open = Some(title.to_owned());
+            } else if let Some(answer) = closing(marked) {
+                (self.heard)(1, format!("< {}", sanitise(marked.trim_start_matches(" = "))));
+                return Ok(Answer { sections, ..answer });
+            }
+        }
+    }
+
+    fn body(&mut self, sections: &mut BTreeMap<String, String>, open: Option<&str>, line: &str) {
+        (self.heard)(2, format!("< {}", sanitise(line)));
+        if let Some(body) = open.and_then(|title| sections.get_mut(title)) {
+            body.push_str(line);
+            body.push('\n');
+        }
+    }
+
+    async fn line(&mut self, budget: &mut u64) -> Result<String, Lost> {
+        let mut bytes = Vec::new();
+        let read = (&mut self.output).take(*budget).read_until(b'\n', &mut bytes).await?;
+        *budget -= u64::try_from(read).unwrap_or(*budget);
+        if bytes.pop() == Some(b'\n') {
+            return Ok(String::from_utf8_lossy(&bytes).into_owned());
+        }
+        Err(if *budget == 0 { Lost::TooLong } else { Lost::Ended })
+    }
+}
+
+fn closing(marked: &str) -> Option<Answer> {
+    let (status, text) = marked.strip_prefix(" = ").map(|rest| rest.split_once(' ').unwrap_or((rest, "")))?;
+    let status = match status {
+        "ok" => Status::Ok,
+        "skipped" => Status::Skipped,
+        _ => Status::Failed,
+    };
+    Some(Answer { status, text: text.trim().to_owned(), sections: BTreeMap::new() })
+}
+
+/// The script without comment lines and indentation: a third less to send at every login.
+fn sendable(script: &str) -> String {
+    let mut text = String::with_capacity(script.len());
+    for line in script.lines() {
+        let line = line.trim_start();
+        if !line.is_empty() && !line.starts_with('#') {
+            text.push_str(line);
+            text.push('\n');
+        }
+    }
+    text
+}

@@ -1,0 +1,335 @@
+//! SSH by the user's own `ssh`: their configuration, agent and `known_hosts`, and a master of ours for each login.
+//!
+//! Every login is a new TCP connection: a check that shares one proves nothing, for that flow is in conntrack
+//! already. So options of ours that matter stand first on the command line, where ssh takes the first value.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openssh::{Session, Stdio as MuxStdio};
+use tempfile::TempDir;
+use tokio::io::AsyncReadExt;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::dialogue::{Dialogue, LOADER};
+use super::ways::{Attempt, Race};
+use super::{Login, LoginError, Remote};
+use crate::inventory::Connection as Spec;
+use crate::report::sanitise;
+
+/// Who listens to a dialogue: verbosity and line.
+pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
+
+/// One host, as the user's ssh would reach it.
+pub struct Ssh {
+    spec: Spec,
+    config: HashMap<String, String>,
+    addresses: Vec<IpAddr>,
+    /// The one name under which `known_hosts` is asked, whatever port we come in by.
+    alias: String,
+    heard: Heard,
+}
+
+impl Ssh {
+    /// Asks `ssh -G` what the user's configuration makes of this host, and resolves its name.
+    ///
+    /// # Errors
+    /// When ssh refuses the options, the name does not resolve, or the host is behind a proxy (not supported yet).
+    pub async fn resolve(spec: &Spec, heard: Heard) -> Result<Self, LoginError> {
+        let config = effective_config(spec).await?;
+        let get = |key: &str| config.get(key).filter(|value| value.as_str() != "none").cloned();
+        if let Some(proxy) = get("proxyjump").or_else(|| get("proxycommand")) {
+            return Err(LoginError::Unreachable {
+                message: format!("it is reached through a proxy ({}), which is not supported yet", sanitise(&proxy)),
+                hint: Some("run portmap-deploy where the host can be reached directly".to_owned()),
+            });
+        }
+        let name = get("hostname").unwrap_or_else(|| spec.host.clone());
+        let port = config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22);
+        let alias = get("hostkeyalias").unwrap_or_else(|| known_hosts_name(&name, port));
+        let family = config.get("addressfamily").map_or("any", String::as_str);
+        let addresses = addresses(&name, family).await?;
+        Ok(Self { spec: spec.clone(), config, addresses, alias, heard })
+    }
+
+    async fn master(&self, at: SocketAddr, quick: bool, limit: Duration) -> Result<Master, LoginError> {
+        let dir = socket_dir().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
+        let log = dir.path().join("log");
+        let socket = dir.path().join("s");
+        let mut command = self.command(at, &socket, &log, quick, limit);
+        // The process goes to the background once it is logged in; until then it is ours to end.
+        let mut child = command.spawn().map_err(|error| local(format!("cannot run ssh: {error}")))?;
+        let ended = timeout(limit + Duration::from_secs(2), child.wait()).await;
+        let text = std::fs::read_to_string(&log).unwrap_or_default();
+        match ended {
+            Ok(Ok(status)) if status.success() => Ok(Master { socket, dir, host_key: host_key(&text) }),
+            _ => {
+                let _ = child.kill().await;
+                Err(self.explain(&text, at))
+            }
+        }
+    }
+
+    fn command(&self, at: SocketAddr, socket: &Path, log: &Path, quick: bool, limit: Duration) -> Command {
+        let mut command = Command::new("ssh");
+        command.arg("-E").arg(log).arg("-S").arg(socket).args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
+        for option in MASTER_OPTIONS {
+            command.args(["-o", option]);
+        }
+        let seconds = limit.as_secs().max(1);
+        command.arg("-o").arg(format!("ConnectTimeout={seconds}"));
+        command.arg("-o").arg(format!("HostKeyAlias={}", self.alias));
+        command.arg("-o").arg(format!("Port={}", at.port()));
+        command.arg("-o").arg(if at.is_ipv4() { "AddressFamily=inet" } else { "AddressFamily=inet6" });
+        if let Some(order) = self.quick_key_exchange().filter(|_| quick) {
+            command.arg("-o").arg(format!("KexAlgorithms={order}"));
+        }
+        command.args(user_options(&self.spec)).arg("--").arg(&self.spec.host);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        command
+    }
+
+    /// The user's own list with the cheap exchange first, if it is in it: for connections that carry no secret.
+    fn quick_key_exchange(&self) -> Option<String> {
+        const QUICK: &str = "curve25519-sha256";
+        let own = self.config.get("kexalgorithms")?;
+        let rest = own.split(',').filter(|name| *name != QUICK);
+        own.split(',').any(|name| name == QUICK).then(|| [QUICK].into_iter().chain(rest).collect::<Vec<_>>().join(","))
+    }
+
+    fn explain(&self, log: &str, at: SocketAddr) -> LoginError {
+        let said = |what: &str| log.contains(what);
+        let message = last_words(log, &format!("ssh to {at} got no answer in time"));
+        if said("Host key verification failed") || said("HOST IDENTIFICATION HAS CHANGED") || said("host key is known for") {
+            return LoginError::HostKey {
+                message: format!("host key of {at}: {message}"),
+                hint: Some(format!(
+                    "known_hosts is asked for the name {}; compare the key with the host's, then add it with ssh-keyscan -p {} {} or ssh-keygen -R for an old one",
+                    self.alias, at.port(), at.ip()
+                )),
+            };
+        }
+        let hint = said("Permission denied").then(|| "check ansible_user, ansible_ssh_private_key_file and your ssh agent".to_owned());
+        LoginError::Unreachable { message: format!("ssh to {at}: {message}"), hint }
+    }
+
+    async fn open(&self, master: Master, at: SocketAddr) -> Result<Login, LoginError> {
+        let session = Session::resume_mux(master.socket.clone().into_boxed_path(), None);
+        let loader = if self.spec.r#become { format!("exec sudo -n -- {LOADER}") } else { format!("exec {LOADER}") };
+        let mut child = Arc::new(session)
+            .arc_raw_command(loader)
+            .stdin(MuxStdio::piped())
+            .stdout(MuxStdio::piped())
+            .stderr(MuxStdio::piped())
+            .spawn()
+            .await
+            .map_err(|error| local(format!("cannot open a session on {at}: {error}")))?;
+        let (Some(input), Some(output), Some(errors)) = (child.stdin().take(), child.stdout().take(), child.stderr().take())
+        else {
+            return Err(local("ssh gave no streams".to_owned()));
+        };
+        let heard = Arc::clone(&self.heard);
+        let dialogue = Dialogue::new(input, output, nonce(), move |level, line| heard(level, line));
+        let connection = Connection { master, stderr: collect(errors), _child: Some(Box::new(child)) };
+        Ok(Login { dialogue, peer: at, port: at.port(), host_key: connection.master.host_key.clone(), connection })
+    }
+}
+
+impl Remote for Ssh {
+    fn management_port(&self) -> u16 {
+        self.config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22)
+    }
+
+    fn addresses(&self) -> &[IpAddr] {
+        &self.addresses
+    }
+
+    async fn login(&self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
+        let mut race = Race::start(&self.addresses, ports, limit);
+        let mut refusal = None;
+        let mut tried = Vec::new();
+        while let Some(attempt) = race.next().await {
+            if attempt.failure.is_some() {
+                tried.push(attempt);
+                continue;
+            }
+            match self.master(attempt.at, quick, limit).await {
+                Ok(master) => return self.open(master, attempt.at).await,
+                // Another sshd may live on this port: the next candidate may be the right one.
+                Err(error) => refusal = Some(error),
+            }
+        }
+        Err(refusal.unwrap_or_else(|| nobody(&tried)))
+    }
+}
+
+const MASTER_OPTIONS: [&str; 16] = [
+    "BatchMode=yes",
+    "StrictHostKeyChecking=yes",
+    "ControlPersist=60",
+    "ControlMaster=yes",
+    "RemoteCommand=none",
+    "RequestTTY=no",
+    "ForwardAgent=no",
+    "ForwardX11=no",
+    "ClearAllForwardings=yes",
+    "PermitLocalCommand=no",
+    "UpdateHostKeys=no",
+    "VisualHostKey=no",
+    "CanonicalizeHostname=no",
+    "ConnectionAttempts=1",
+    "ServerAliveInterval=5",
+    "ServerAliveCountMax=3",
+];
+
+/// A master process of ours, known by its control socket.
+pub struct Master {
+    socket: PathBuf,
+    dir: TempDir,
+    host_key: Option<String>,
+}
+
+/// What keeps a login's connection; closed by [`Connection::close`].
+pub struct Connection {
+    master: Master,
+    stderr: Arc<Mutex<String>>,
+    _child: Option<Box<dyn Send + Sync>>,
+}
+
+impl Connection {
+    /// What the command wrote to its stderr so far (sudo's complaints come there), at most a few lines.
+    #[must_use]
+    pub fn complaint(&self) -> String {
+        let text = self.stderr.lock().map(|text| text.clone()).unwrap_or_default();
+        sanitise(text.trim())
+    }
+
+    /// Ends the connection. Whatever does not end in time ends by itself when it has been idle for a minute.
+    pub async fn close(self) {
+        let Self { master, .. } = self;
+        let session = Session::resume_mux(master.socket.into_boxed_path(), None);
+        let _ = timeout(Duration::from_secs(2), session.close()).await;
+        drop(master.dir);
+    }
+}
+
+fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> Arc<Mutex<String>> {
+    let text = Arc::new(Mutex::new(String::new()));
+    let sink = Arc::clone(&text);
+    tokio::spawn(async move {
+        let mut chunk = [0; 512];
+        while let Ok(read @ 1..) = errors.read(&mut chunk).await {
+            let Ok(mut text) = sink.lock() else { return };
+            if text.len() < 4096 {
+                text.push_str(&String::from_utf8_lossy(chunk.get(..read).unwrap_or_default()));
+            }
+        }
+    });
+    text
+}
+
+/// A control path must be short (108 bytes with what ssh appends) and its folder ours alone.
+fn socket_dir() -> std::io::Result<TempDir> {
+    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir() && dir.as_os_str().len() < 40);
+    tempfile::Builder::new().prefix("pm-").rand_bytes(8).tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
+}
+
+fn user_options(spec: &Spec) -> Vec<String> {
+    let mut options = spec.common_args.clone();
+    options.extend(spec.extra_args.iter().cloned());
+    if let Some(user) = &spec.user {
+        options.extend(["-o".to_owned(), format!("User={user}")]);
+    }
+    if let Some(file) = &spec.private_key_file {
+        options.extend(["-o".to_owned(), format!("IdentityFile={file}")]);
+    }
+    options
+}
+
+async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginError> {
+    let mut command = Command::new("ssh");
+    command.arg("-G");
+    if let Some(port) = spec.port {
+        command.arg("-o").arg(format!("Port={port}"));
+    }
+    command.args(user_options(spec)).arg("--").arg(&spec.host).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(Duration::from_secs(20), command.output()).await;
+    let output = output.map_err(|_| local("ssh -G did not end".to_owned()))?.map_err(|error| local(format!("cannot run ssh: {error}")))?;
+    if !output.status.success() {
+        return Err(local(format!("ssh refuses its options: {}", sanitise(String::from_utf8_lossy(&output.stderr).trim()))));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut config = HashMap::new();
+    for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
+        config.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    Ok(config)
+}
+
+async fn addresses(name: &str, family: &str) -> Result<Vec<IpAddr>, LoginError> {
+    let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), 0)).await;
+    let mut addresses: Vec<IpAddr> = found
+        .map_err(|error| LoginError::Unreachable {
+            message: format!("the name {} does not resolve: {error}", sanitise(name)),
+            hint: Some("check ansible_host".to_owned()),
+        })?
+        .map(|address| address.ip())
+        .filter(|address| !(family == "inet" && address.is_ipv6() || family == "inet6" && address.is_ipv4()))
+        .collect();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// sshd(8), `SSH_KNOWN_HOSTS`: a port other than 22 is written `[host]:port`.
+fn known_hosts_name(host: &str, port: u16) -> String {
+    let host = host.to_lowercase();
+    if port == 22 { host } else { format!("[{host}]:{port}") }
+}
+
+fn host_key(log: &str) -> Option<String> {
+    let line = log.lines().find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Server host key: "))?;
+    Some(sanitise(line.trim()))
+}
+
+/// What ssh itself complained of, without its own debugging.
+fn last_words(log: &str, otherwise: &str) -> String {
+    let words = log
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with('@') && !line.starts_with("OpenSSH_"));
+    let words: Vec<String> = words.map(sanitise).collect();
+    match words.as_slice() {
+        [] => otherwise.to_owned(),
+        [.., last] => {
+            let telling = words.iter().find(|line| line.contains("IDENTIFICATION") || line.contains("host key is known"));
+            telling.map_or_else(|| last.clone(), |line| format!("{line} {last}"))
+        }
+    }
+}
+
+fn nobody(tried: &[Attempt]) -> LoginError {
+    let tries: Vec<String> =
+        tried.iter().map(|attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default())).collect();
+    LoginError::Unreachable {
+        message: format!("no way in ({})", tries.join(", ")),
+        hint: Some("check that the host is up and which port its sshd is reached by; ansible_port and the mappings to it are tried".to_owned()),
+    }
+}
+
+fn local(message: String) -> LoginError {
+    LoginError::Unreachable { message, hint: None }
+}
+
+/// 128 random bits for each login: no text that a host prints by itself can hold it.
+fn nonce() -> String {
+    let mut bytes = [0; 16];
+    if getrandom::fill(&mut bytes).is_err() {
+        bytes = fastrand::u128(..).to_le_bytes();
+    }
+    bytes.iter().fold(String::from("PM"), |text, byte| format!("{text}{byte:02x}"))
+}
