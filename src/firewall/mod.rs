@@ -1,4 +1,37 @@
 //! Every iptables word in the program.
+//!
+//! Pure functions from text to values and from values to text: `iptables-save` output becomes a typed
+//! [`Ruleset`], a mapping set becomes the rules that a host should have ([`standing`] compares the two), and
+//! [`change`] writes the `iptables-restore` inputs that lead from the one to the other and back. Knows mappings;
+//! knows nothing of hosts, SSH or batches, and runs nothing.
+
+mod change;
+mod counters;
+mod desired;
+mod installed;
+mod loosened;
+mod names;
+mod options;
+mod parse;
+mod place;
+mod placing;
+mod rule;
+mod ruleset;
+mod standing;
+mod undo;
+mod words;
+
+pub use change::{Change, TableInput, change};
+pub use counters::Counter;
+pub use installed::{HookState, Installed, Jump, installed};
+pub use names::{Generation, Hook, Owned};
+pub use parse::ParseError;
+pub use rule::{Match, PortSpan, Rule, Side, Target};
+pub use ruleset::{Chain, Ruleset, Table};
+pub use standing::{Standing, standing};
+pub use undo::{TableUndo, Undo};
+
+use std::net::IpAddr;
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -9,4 +42,55 @@ pub enum Family {
     /// IPv6.
     #[serde(rename = "ipv6")]
     V6,
+}
+
+impl Family {
+    /// Whether a network is of this family.
+    #[must_use]
+    pub fn holds(self, net: &ipnet::IpNet) -> bool {
+        matches!(
+            (self, net),
+            (Self::V4, ipnet::IpNet::V4(_)) | (Self::V6, ipnet::IpNet::V6(_))
+        )
+    }
+
+    /// What people call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        }
+    }
+}
+
+/// What tells our probe's packets from everybody else's, for the counting rules. Every field that is given
+/// narrows; with none that applies to a protocol, no counting rules are written for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Mark {
+    /// The maximum segment size on the probe's SYN (`-m tcpmss --mss`, xtables `tcpmss` match), bytes.
+    pub mss: Option<u16>,
+    /// The layer-3 total length of the probe's datagram (`-m length --length`), bytes, headers included;
+    /// over IPv6 that is 40 plus the payload length field.
+    pub udp_length: Option<u16>,
+    /// The source address that the host sees the probe come from.
+    pub source: Option<IpAddr>,
+}
+
+/// One family's rules on a host, as observed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// Which family.
+    pub family: Family,
+    /// All tables of the family, from `iptables-save` or `ip6tables-save`.
+    pub ruleset: Ruleset,
+    /// Whether the family has a nat table. Without one only the guard is managed.
+    pub nat: bool,
+}
+
+impl View {
+    /// The hooks that this family can have.
+    pub(crate) fn hooks(&self) -> &'static [Hook] {
+        if self.nat { &Hook::ALL } else { &[Hook::Guard] }
+    }
 }

@@ -1,0 +1,330 @@
+//! The options of one rule: those that we understand become typed matches, the rest stays word for word with the
+//! module that it was written after.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::parse::{Fault, excerpt};
+use super::rule::{Match, PortSpan, Side, Target};
+use super::words::Word;
+
+pub(super) struct Options {
+    pub matches: Vec<Match>,
+    pub target: Target,
+}
+
+/// Modules all of whose options are listed in `typed`; a bare `-m` of one of them says nothing by itself.
+const TYPED: [&str; 9] = [
+    "tcp",
+    "udp",
+    "conntrack",
+    "state",
+    "comment",
+    "multiport",
+    "addrtype",
+    "tcpmss",
+    "length",
+];
+
+/// Where options that are not understood belong.
+enum Context {
+    Module(String, Vec<String>),
+    Target,
+}
+
+struct Reader<'a> {
+    words: std::iter::Peekable<std::slice::Iter<'a, Word>>,
+    context: Context,
+    done: Options,
+}
+
+pub(super) fn read(words: &[Word]) -> Result<Options, Fault> {
+    let mut reader = Reader {
+        words: words.iter().peekable(),
+        context: Context::Module(String::new(), Vec::new()),
+        done: Options {
+            matches: Vec::new(),
+            target: Target::None,
+        },
+    };
+    while let Some(word) = reader.words.next() {
+        reader.word(word)?;
+    }
+    reader.enter(Context::Target);
+    Ok(reader.done)
+}
+
+impl Reader<'_> {
+    fn word(&mut self, word: &Word) -> Result<(), Fault> {
+        let negated = word.is("!") && self.words.peek().is_some_and(|next| next.is_option());
+        let option = if negated { self.words.next() } else { Some(word) };
+        match option {
+            Some(option) if option.is_option() => self.option(option, negated),
+            _ => {
+                self.keep(word);
+                Ok(())
+            }
+        }
+    }
+
+    fn option(&mut self, option: &Word, negated: bool) -> Result<(), Fault> {
+        let name = option.text.as_str();
+        match name {
+            "-m" | "--match" => {
+                let module = self.value(option)?.text.clone();
+                self.enter(Context::Module(module, Vec::new()));
+            }
+            "-j" | "--jump" => {
+                let name = self.value(option)?.text.clone();
+                self.enter(Context::Target);
+                self.done.target = Target::Jump {
+                    name,
+                    options: Vec::new(),
+                };
+            }
+            "-g" | "--goto" => {
+                let name = self.value(option)?.text.clone();
+                self.enter(Context::Target);
+                self.done.target = Target::Goto(name);
+            }
+            _ if matches!(self.context, Context::Target) && !is_general(name) => self.unknown(option, negated),
+            _ => return self.condition(option, negated),
+        }
+        Ok(())
+    }
+
+    fn condition(&mut self, option: &Word, mut negated: bool) -> Result<(), Fault> {
+        let count = arity(&option.text);
+        if count == 0 {
+            let typed = if option.text == "--syn" { Some(SYN) } else { None };
+            match typed {
+                Some(typed) => self.push(typed, negated),
+                None => self.unknown(option, negated),
+            }
+            return Ok(());
+        }
+        if is_general(&option.text) {
+            self.enter(Context::Module(String::new(), Vec::new()));
+        }
+        if self.words.peek().is_some_and(|next| next.is("!")) {
+            self.words.next();
+            negated = true;
+        }
+        let first = self.value(option)?.text.clone();
+        let second = if count == 2 {
+            Some(self.value(option)?.text.clone())
+        } else {
+            None
+        };
+        match typed(&option.text, &first, second.as_deref()) {
+            Some(Typed::Always) if !negated => {}
+            Some(Typed::Match(one)) => self.push(one, negated),
+            _ => {
+                self.unknown(option, negated);
+                self.words_of([Some(first), second].into_iter().flatten());
+            }
+        }
+        Ok(())
+    }
+
+    fn value(&mut self, option: &Word) -> Result<&Word, Fault> {
+        self.words
+            .next()
+            .ok_or_else(|| (option.at, format!("{} without a value", excerpt(&option.text))))
+    }
+
+    fn push(&mut self, one: Match, negated: bool) {
+        self.done
+            .matches
+            .push(if negated { Match::Not(Box::new(one)) } else { one });
+    }
+
+    fn unknown(&mut self, option: &Word, negated: bool) {
+        self.words_of(negated.then(|| "!".to_owned()));
+        self.keep(option);
+    }
+
+    fn keep(&mut self, word: &Word) {
+        self.words_of([word.text.clone()]);
+    }
+
+    fn words_of(&mut self, new: impl IntoIterator<Item = String>) {
+        match (&mut self.context, &mut self.done.target) {
+            (Context::Module(_, words), _) => words.extend(new),
+            (Context::Target, Target::Jump { options, .. }) => options.extend(new),
+            (Context::Target, _) => {
+                let words = new.into_iter().collect::<Vec<_>>();
+                if !words.is_empty() {
+                    self.done.matches.push(Match::Other {
+                        module: String::new(),
+                        words,
+                    });
+                }
+            }
+        }
+    }
+
+    /// Ends the module at hand: what it holds beyond typed options is one more condition.
+    fn enter(&mut self, next: Context) {
+        let Context::Module(module, words) = std::mem::replace(&mut self.context, next) else {
+            return;
+        };
+        if !words.is_empty() || !(module.is_empty() || TYPED.contains(&module.as_str())) {
+            self.done.matches.push(Match::Other { module, words });
+        }
+    }
+}
+
+/// Options that belong to no module.
+fn is_general(name: &str) -> bool {
+    matches!(
+        name,
+        "-p" | "--protocol"
+            | "--proto"
+            | "-s"
+            | "--source"
+            | "--src"
+            | "-d"
+            | "--destination"
+            | "--dst"
+            | "-i"
+            | "--in-interface"
+            | "-o"
+            | "--out-interface"
+    )
+}
+
+/// How many values an option that we understand takes; 0 for every other.
+fn arity(name: &str) -> usize {
+    match name {
+        "--tcp-flags" => 2,
+        "--sport"
+        | "--source-port"
+        | "--dport"
+        | "--destination-port"
+        | "--sports"
+        | "--source-ports"
+        | "--dports"
+        | "--destination-ports"
+        | "--ports"
+        | "--ctstate"
+        | "--state"
+        | "--comment"
+        | "--ctorigdstport"
+        | "--src-type"
+        | "--dst-type"
+        | "--mss"
+        | "--length" => 1,
+        _ => usize::from(is_general(name)),
+    }
+}
+
+enum Typed {
+    /// True of every packet.
+    Always,
+    Match(Match),
+}
+
+/// What an option says, where its values can be read.
+fn typed(option: &str, first: &str, second: Option<&str>) -> Option<Typed> {
+    let one = match option {
+        "-p" | "--protocol" | "--proto" => return Some(protocol(first)),
+        "-s" | "--source" | "--src" => return address(Side::Source, first),
+        "-d" | "--destination" | "--dst" => return address(Side::Destination, first),
+        "-i" | "--in-interface" | "-o" | "--out-interface" if first == "+" => return Some(Typed::Always),
+        "-i" | "--in-interface" => Match::InInterface(first.to_owned()),
+        "-o" | "--out-interface" => Match::OutInterface(first.to_owned()),
+        "--sport" | "--source-port" => Match::Port(Side::Source, span(first)?),
+        "--dport" | "--destination-port" => Match::Port(Side::Destination, span(first)?),
+        "--sports" | "--source-ports" => Match::Ports(Side::Source, spans(first)?),
+        "--dports" | "--destination-ports" => Match::Ports(Side::Destination, spans(first)?),
+        "--ports" => Match::Ports(Side::Either, spans(first)?),
+        "--ctstate" | "--state" => Match::State(names(first)),
+        "--comment" => Match::Comment(first.to_owned()),
+        "--ctorigdstport" => Match::OriginalPort(span(first)?),
+        "--src-type" => Match::AddressType(Side::Source, names(first)),
+        "--dst-type" => Match::AddressType(Side::Destination, names(first)),
+        "--mss" => Match::Mss(span(first)?),
+        "--length" => Match::Length(span(first)?),
+        "--tcp-flags" => Match::TcpFlags {
+            mask: flags(first)?,
+            set: flags(second?)?,
+        },
+        _ => return None,
+    };
+    Some(Typed::Match(one))
+}
+
+fn protocol(text: &str) -> Typed {
+    let name = match text.to_ascii_lowercase().as_str() {
+        "all" | "0" => return Typed::Always,
+        "6" => "tcp".to_owned(),
+        "17" => "udp".to_owned(),
+        "1" => "icmp".to_owned(),
+        "58" | "icmpv6" => "ipv6-icmp".to_owned(),
+        other => other.to_owned(),
+    };
+    Typed::Match(Match::Protocol(name))
+}
+
+/// An address with or without `/prefix` or `/netmask`.
+fn address(side: Side, text: &str) -> Option<Typed> {
+    let net = match text.split_once('/') {
+        None => IpNet::from(text.parse::<std::net::IpAddr>().ok()?),
+        Some((address, mask)) => match mask.parse::<u8>() {
+            Ok(prefix) => IpNet::new(address.parse().ok()?, prefix).ok()?,
+            Err(_) => IpNet::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok()?,
+        },
+    };
+    let always = net.prefix_len() == 0;
+    Some(if always {
+        Typed::Always
+    } else {
+        Typed::Match(Match::Address(side, net.trunc()))
+    })
+}
+
+/// `22`, `22:30`, `:30` or `22:`. Service names are not read.
+fn span(text: &str) -> Option<PortSpan> {
+    let (first, last) = text.split_once(':').unwrap_or((text, text));
+    let first = if first.is_empty() { 0 } else { first.parse().ok()? };
+    let last = if last.is_empty() { u16::MAX } else { last.parse().ok()? };
+    (first <= last && !text.is_empty()).then_some(PortSpan { first, last })
+}
+
+fn spans(text: &str) -> Option<Vec<PortSpan>> {
+    text.split(',').map(span).collect()
+}
+
+fn names(text: &str) -> BTreeSet<String> {
+    text.split(',').map(str::to_ascii_uppercase).collect()
+}
+
+pub(super) const FIN: u8 = 1;
+pub(super) const SYN_FLAG: u8 = 2;
+pub(super) const RST: u8 = 4;
+const PSH: u8 = 8;
+pub(super) const ACK: u8 = 16;
+const URG: u8 = 32;
+const SYN: Match = Match::TcpFlags {
+    mask: FIN | SYN_FLAG | RST | ACK,
+    set: SYN_FLAG,
+};
+
+fn flags(text: &str) -> Option<u8> {
+    text.split(',').try_fold(0, |sum, flag| {
+        let bit = match flag.to_ascii_uppercase().as_str() {
+            "FIN" => FIN,
+            "SYN" => SYN_FLAG,
+            "RST" => RST,
+            "PSH" => PSH,
+            "ACK" => ACK,
+            "URG" => URG,
+            "ALL" => FIN | SYN_FLAG | RST | PSH | ACK | URG,
+            "NONE" => 0,
+            _ => return None,
+        };
+        Some(sum | bit)
+    })
+}

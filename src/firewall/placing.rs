@@ -1,0 +1,212 @@
+//! The jumps from the built-in chains to our hooks: where they should be, which are missing, which are too many.
+
+use super::View;
+use super::desired::{accepted_ports, service};
+use super::installed::is_ours;
+use super::names::{Generation, Hook, Owned};
+use super::place::{self, Place};
+use super::rule::Rule;
+use super::ruleset::Ruleset;
+use crate::mapping::MappingSet;
+
+/// A jump that should be there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub hook: Hook,
+    /// What it matches, with a blank at the end; empty for every packet.
+    pub service: String,
+    /// How many foreign rules may be above it: the least, and the number to aim at. `None`: it is the first rule.
+    pub between: Option<(usize, usize)>,
+}
+
+impl Wanted {
+    /// The jump as a generation writes it, after `-A CHAIN`.
+    pub fn spec(&self, generation: Generation) -> String {
+        format!(
+            "{}-m comment --comment {} -j {}",
+            self.service,
+            generation.comment(),
+            self.hook.name()
+        )
+    }
+
+    fn describe(&self) -> String {
+        let (hook, builtin, table) = (self.hook.name(), self.hook.builtin(), self.hook.table());
+        match self.between {
+            None => format!("no jump to {hook} at the top of {builtin} ({table})"),
+            Some((_, to)) => {
+                let what = self.service.trim_end();
+                let what = if what.is_empty() {
+                    String::new()
+                } else {
+                    format!(" for {what}")
+                };
+                format!("no jump to {hook}{what} below the first {to} other rules of {builtin} ({table})")
+            }
+        }
+    }
+
+    /// Whether this jump, with so many foreign rules above it, at this index, is the one.
+    fn is_met_by(&self, rule: &Rule, index: usize, above: usize) -> bool {
+        let placed = self
+            .between
+            .map_or(index == 0, |(from, to)| (from..=to).contains(&above));
+        placed && rule.leads_to() == Some(self.hook.name()) && self.matches(rule)
+    }
+
+    fn matches(&self, rule: &Rule) -> bool {
+        let wanted = Rule::from_spec(&format!("{}-j {}", self.service, self.hook.name()));
+        wanted.is_some_and(|wanted| wanted.conditions() == rule.conditions())
+    }
+}
+
+/// The jumps that a ruleset should hold, and what to tell people about the accept's place.
+pub(super) fn wanted(view: &View, set: &MappingSet) -> (Vec<Wanted>, Vec<String>) {
+    wanted_in(view, &view.ruleset, set)
+}
+
+/// As [`wanted`], for a later reading of the same host.
+pub(super) fn wanted_in(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Vec<String>) {
+    let tops = view.hooks().iter().filter(|hook| **hook != Hook::Accept);
+    let mut wanted: Vec<_> = tops
+        .map(|hook| Wanted {
+            hook: *hook,
+            service: String::new(),
+            between: None,
+        })
+        .collect();
+    let (accepts, bans) = if view.nat {
+        accepts(view, ruleset, set)
+    } else {
+        (Vec::new(), Vec::new())
+    };
+    wanted.extend(accepts);
+    (wanted, bans)
+}
+
+/// One jump where all target ports have one place, else one for each.
+fn accepts(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Vec<String>) {
+    let ports = accepted_ports(view.family, set);
+    let places: Vec<_> = ports
+        .iter()
+        .map(|(protocol, port)| place::place(ruleset, *protocol, *port))
+        .collect();
+    let mut bans: Vec<_> = places.iter().flat_map(|place| place.bans.clone()).collect();
+    bans.sort_unstable();
+    bans.dedup();
+    let wanted = |service, Place { from, to, .. }: &Place| Wanted {
+        hook: Hook::Accept,
+        service,
+        between: Some((*from, *to)),
+    };
+    let Some(first) = places.first() else {
+        return (Vec::new(), bans);
+    };
+    if places.iter().all(|place| place.to == first.to) {
+        let from = places.iter().map(|place| place.from).max().unwrap_or(first.to);
+        return (vec![wanted(String::new(), &Place { from, ..first.clone() })], bans);
+    }
+    let each = ports
+        .iter()
+        .zip(&places)
+        .map(|((protocol, port), place)| wanted(service(*protocol, *port), place));
+    (each.collect(), bans)
+}
+
+/// A jump to insert: before the rule that has this number, from 1, now; `None`: at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Insert {
+    pub wanted: Wanted,
+    pub position: Option<usize>,
+}
+
+impl Insert {
+    /// The iptables words that do it.
+    pub fn words(&self, generation: Generation) -> String {
+        let (chain, spec) = (self.wanted.hook.builtin(), self.wanted.spec(generation));
+        match self.position {
+            Some(position) => format!("-I {chain} {position} {spec}"),
+            None => format!("-A {chain} {spec}"),
+        }
+    }
+}
+
+/// How the jumps that are there compare with those that should be.
+#[derive(Debug, Default)]
+pub(super) struct Layout<'a> {
+    /// What is missing, from the last position to the first, so that no insert moves the place of a later one.
+    pub insert: Vec<Insert>,
+    /// Jumps of ours that nothing asks for: table, built-in chain, rule.
+    pub superseded: Vec<(&'a str, &'a str, &'a Rule)>,
+    /// What is missing, for people.
+    pub missing: Vec<String>,
+}
+
+/// Compares.
+pub(super) fn layout<'a>(ruleset: &'a Ruleset, wanted: &[Wanted]) -> Layout<'a> {
+    let mut layout = Layout::default();
+    for (table, builtin) in [
+        ("nat", "PREROUTING"),
+        ("nat", "OUTPUT"),
+        ("nat", "INPUT"),
+        ("filter", "INPUT"),
+    ] {
+        let here = wanted
+            .iter()
+            .filter(|wanted| wanted.hook.table() == table && wanted.hook.builtin() == builtin);
+        chain(&mut layout, ruleset, (table, builtin), here.collect());
+    }
+    layout
+        .insert
+        .sort_by_key(|insert| std::cmp::Reverse(insert.position.unwrap_or(usize::MAX)));
+    // The guard goes above an accept that is inserted at the top as well.
+    layout.insert.sort_by_key(|insert| insert.wanted.between.is_none());
+    layout
+}
+
+fn chain<'a>(
+    layout: &mut Layout<'a>,
+    ruleset: &'a Ruleset,
+    (table, builtin): (&'a str, &'a str),
+    mut wanted: Vec<&Wanted>,
+) {
+    let rules = ruleset.rules(table, builtin);
+    let mut foreign = Vec::new();
+    for (index, rule) in rules.iter().enumerate() {
+        if !is_ours(table, rule) {
+            foreign.push(index);
+            continue;
+        }
+        match wanted
+            .iter()
+            .position(|wanted| wanted.is_met_by(rule, index, foreign.len()))
+        {
+            Some(met) => drop(wanted.remove(met)),
+            None => layout.superseded.push((table, builtin, rule)),
+        }
+    }
+    for wanted in wanted {
+        let position = match wanted.between {
+            None => Some(1),
+            Some((_, to)) => foreign.get(to).map(|index| index + 1),
+        };
+        layout.missing.push(wanted.describe());
+        layout.insert.push(Insert {
+            wanted: wanted.clone(),
+            position,
+        });
+    }
+}
+
+/// A ruleset as it would be without us.
+pub(super) fn without_ours(ruleset: &Ruleset) -> Ruleset {
+    let mut foreign = ruleset.clone();
+    for table in &mut foreign.tables {
+        let name = table.name.clone();
+        table.chains.retain(|chain| Owned::parse(&name, &chain.name).is_none());
+        for chain in &mut table.chains {
+            chain.rules.retain(|rule| !is_ours(&name, rule));
+        }
+    }
+    foreign
+}
