@@ -38,8 +38,10 @@ fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
         .iter()
         .map(|path| read(path).map(Arc::new))
         .collect::<Result<_, _>>()?;
-    let hosts = inventory::load(sources, request.limit.as_deref()).map_err(Error::Problems)?;
-    let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
+    let limit: Vec<&str> = request.limit.as_deref().into_iter().collect();
+    let loaded = inventory::load(&sources, &limit).map_err(Error::Problems)?;
+    error::warn(&loaded.warnings);
+    let (with, without): (Vec<_>, Vec<_>) = loaded.hosts.into_iter().partition(|host| host.has_portmap);
     let with = with.into_iter().map(|host| request.complete(host)).collect();
     Ok((with, without.into_iter().map(|host| host.name).collect()))
 }

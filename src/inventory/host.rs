@@ -1,0 +1,253 @@
+//! What a deploy needs to know of one host, read from its variables and checked.
+
+use std::time::Duration;
+
+use super::Host;
+use super::variables::{OURS, Variables, boolean, is_ours, text, window};
+use crate::mapping::{MappingSet, nearest, port};
+use crate::problem::Problem;
+use crate::yaml::{Node, Value};
+
+/// How to reach a host. Everything else (keys, jump hosts, known hosts) is the user's `ssh_config`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Connection {
+    /// Name or address for ssh: `ansible_host`, else the inventory's name.
+    pub host: String,
+    /// `ansible_port`; `None`: ssh's own choice.
+    pub port: Option<u16>,
+    /// `ansible_user`; `None`: ssh's own choice.
+    pub user: Option<String>,
+    /// `ansible_ssh_private_key_file`, as written: a leading `~` is for ssh to expand.
+    pub private_key_file: Option<String>,
+    /// The words of `ansible_ssh_common_args`.
+    pub common_args: Vec<String>,
+    /// The words of `ansible_ssh_extra_args`.
+    pub extra_args: Vec<String>,
+    /// Whether to use sudo.
+    pub r#become: bool,
+}
+
+/// What a deploy needs to know of one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HostSpec {
+    /// The inventory's name of it.
+    pub name: String,
+    /// How to reach it.
+    pub connection: Connection,
+    /// Its mappings.
+    pub mappings: MappingSet,
+    /// Whether the variable `portmap` exists: an empty list asks for no mappings, no variable asks for nothing.
+    pub has_portmap: bool,
+    /// The rollback window that the inventory asks for.
+    pub rollback_after: Option<Duration>,
+    /// `portmap_previous_ports`: more ports at which to look for the host's sshd.
+    pub previous_ports: Vec<u16>,
+}
+
+impl HostSpec {
+    /// Reads a host's variables.
+    ///
+    /// # Errors
+    /// Everything that is wrong with them, wrong values and unsupported ones alike.
+    pub fn from_host(host: &Host) -> Result<Self, Vec<Problem>> {
+        let mut variables = Variables::of(host);
+        refuse_misspelt(&mut variables);
+        refuse_unsupported(&mut variables);
+        let connection = connection(host, &mut variables);
+        let mappings = mappings(&mut variables);
+        let rollback_after = variables.read(&["portmap_rollback_after"], window);
+        let previous_ports = previous_ports(&mut variables);
+        if !variables.problems.is_empty() {
+            return Err(variables.problems);
+        }
+        let has_portmap = host.vars.contains_key("portmap");
+        Ok(Self {
+            name: host.name.clone(),
+            connection,
+            mappings,
+            has_portmap,
+            rollback_after,
+            previous_ports,
+        })
+    }
+}
+
+/// Of old and new spellings the `ansible_ssh_` one wins, as in Ansible.
+fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
+    let address = variables.read(&["ansible_ssh_host", "ansible_host"], |node| {
+        checked(node, "ansible_host", is_bad_in_host)
+    });
+    Connection {
+        host: address.unwrap_or_else(|| host.name.clone()),
+        port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| {
+            port(node, "ansible_port")
+        }),
+        user: variables.read(&["ansible_ssh_user", "ansible_user"], |node| {
+            checked(node, "ansible_user", is_bad_in_user)
+        }),
+        private_key_file: variables.read(
+            &["ansible_ssh_private_key_file", "ansible_private_key_file"],
+            |node| checked(node, "ansible_ssh_private_key_file", char::is_control),
+        ),
+        common_args: words(variables, "ansible_ssh_common_args"),
+        extra_args: words(variables, "ansible_ssh_extra_args"),
+        r#become: variables
+            .read(&["ansible_become"], |node| boolean(node, "ansible_become"))
+            .unwrap_or(false),
+    }
+}
+
+/// What ssh(1) itself refuses in a host name since 9.6, and an `@`, which would smuggle in a user.
+fn is_bad_in_host(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){},@/".contains(c)
+}
+
+/// What ssh(1) itself refuses in a user name.
+fn is_bad_in_user(c: char) -> bool {
+    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}".contains(c)
+}
+
+fn checked(node: &Node, what: &str, is_bad: impl Fn(char) -> bool) -> Result<String, Problem> {
+    let text = text(node, what)?;
+    if text.starts_with('-') {
+        return Err(Problem::at(
+            &node.at,
+            format!("{what} begins with `-`: ssh would read it as an option"),
+        ));
+    }
+    match text.chars().find(|&c| is_bad(c)) {
+        Some(c) => Err(Problem::at(
+            &node.at,
+            format!("{what} holds {:?}", c.to_string()),
+        )),
+        None => Ok(text.to_owned()),
+    }
+}
+
+fn words(variables: &mut Variables<'_>, name: &str) -> Vec<String> {
+    let split = |node: &Node| match node.as_str() {
+        Some("") => Ok(Vec::new()),
+        _ => shlex::split(text(node, name)?).ok_or_else(|| {
+            Problem::at(
+                &node.at,
+                format!("{name}: a quotation mark or backslash has no partner"),
+            )
+        }),
+    };
+    variables.read(&[name], split).unwrap_or_default()
+}
+
+fn mappings(variables: &mut Variables<'_>) -> MappingSet {
+    match variables.find_even_null("portmap").map(MappingSet::parse) {
+        Some(Ok(set)) => set,
+        Some(Err(problems)) => {
+            variables.problems.extend(problems);
+            MappingSet::default()
+        }
+        None => MappingSet::default(),
+    }
+}
+
+fn previous_ports(variables: &mut Variables<'_>) -> Vec<u16> {
+    let Some(node) = variables.find(&["portmap_previous_ports"]) else {
+        return Vec::new();
+    };
+    let one = [node.clone()];
+    let items = if let Value::List(items) = &node.value {
+        items
+    } else {
+        one.as_slice()
+    };
+    let mut ports = Vec::new();
+    for item in items {
+        match port(item, "portmap_previous_ports") {
+            Ok(port) => ports.push(port),
+            Err(problem) => variables.problems.push(problem),
+        }
+    }
+    ports
+}
+
+/// One typo in `portmap` opens a port, or leaves one open.
+fn refuse_misspelt(variables: &mut Variables<'_>) {
+    let misspelt = |(name, node): (&str, &Node)| {
+        let problem = Problem::at(&node.at, format!("there is no variable `{name}`"));
+        let hint = format!(
+            "did you mean `{}`?",
+            nearest(name, &OURS).unwrap_or("portmap")
+        );
+        (is_ours(name) && !OURS.contains(&name)).then(|| problem.hint(hint))
+    };
+    let problems: Vec<Problem> = variables.all().filter_map(misspelt).collect();
+    variables.problems.extend(problems);
+}
+
+/// Variables that change how Ansible connects, in ways that this program does not follow.
+fn refuse_unsupported(variables: &mut Variables<'_>) {
+    refuse_passwords(variables);
+    let others = [
+        (
+            "ansible_connection",
+            ["ssh", "smart", "ansible.builtin.ssh"].as_slice(),
+            "only connections over ssh are supported",
+        ),
+        (
+            "ansible_become_method",
+            &["sudo", "ansible.builtin.sudo"],
+            "only sudo is supported",
+        ),
+        (
+            "ansible_become_user",
+            &["root"],
+            "rules are root's: only root is supported",
+        ),
+    ];
+    for (name, supported, why) in others {
+        let Some(node) = variables.find(&[name]) else {
+            continue;
+        };
+        if !node
+            .as_str()
+            .is_some_and(|value| supported.contains(&value))
+        {
+            variables
+                .problems
+                .push(Problem::at(&node.at, format!("{name}: {why}")));
+        }
+    }
+}
+
+/// Their places are told in words: a shown line would show the password.
+fn refuse_passwords(variables: &mut Variables<'_>) {
+    let passwords = [
+        (
+            [
+                "ansible_password",
+                "ansible_ssh_pass",
+                "ansible_ssh_password",
+            ]
+            .as_slice(),
+            "logging in with a password is not supported",
+            "use a key, and ssh-agent",
+        ),
+        (
+            &[
+                "ansible_become_password",
+                "ansible_become_pass",
+                "ansible_sudo_pass",
+            ],
+            "sudo with a password is not supported yet",
+            "allow the user sudo without a password, or log in as root",
+        ),
+    ];
+    for (names, why, hint) in passwords {
+        let set = variables
+            .all()
+            .find(|(name, node)| names.contains(name) && node.value != Value::Null);
+        if let Some((name, node)) = set {
+            variables
+                .problems
+                .push(Problem::new(format!("{name} at {}: {why}", node.at)).hint(hint));
+        }
+    }
+}

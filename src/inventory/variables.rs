@@ -1,0 +1,200 @@
+//! Single variables of a host: found under their names, old spellings included, and checked.
+
+use std::time::Duration;
+
+use jiff::fmt::friendly::SpanParser;
+
+use super::Host;
+use crate::problem::Problem;
+use crate::yaml::{Node, Style, Value};
+
+/// The shortest time to prove a change in: below it, a slow login would undo every change.
+pub const MIN_ROLLBACK_AFTER: Duration = Duration::from_secs(5);
+/// The longest time that a host may be unreachable.
+pub const MAX_ROLLBACK_AFTER: Duration = Duration::from_secs(600);
+
+/// The variables of this program.
+pub(super) const OURS: [&str; 3] = [
+    "portmap",
+    "portmap_rollback_after",
+    "portmap_previous_ports",
+];
+
+/// Reads a rollback window: `30s`, `2m`, `1m 30s`, or seconds.
+///
+/// # Errors
+/// What is wrong with the text, as a sentence fragment.
+pub fn rollback_after(text: &str) -> Result<Duration, String> {
+    let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let window = if is_number {
+        text.parse().ok().map(Duration::from_secs)
+    } else {
+        SpanParser::new().parse_unsigned_duration(text).ok()
+    };
+    let window = window.ok_or_else(|| format!("`{text}` is not a time such as 30s or 2m"))?;
+    if (MIN_ROLLBACK_AFTER..=MAX_ROLLBACK_AFTER).contains(&window) {
+        return Ok(window);
+    }
+    Err(format!(
+        "`{text}` is not between {} and {} seconds",
+        MIN_ROLLBACK_AFTER.as_secs(),
+        MAX_ROLLBACK_AFTER.as_secs()
+    ))
+}
+
+/// Whether a name is meant for this program, well spelt or not.
+pub(super) fn is_ours(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let bare: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
+    let known = [
+        "portmap",
+        "portmaps",
+        "portsmap",
+        "portmapping",
+        "portmappings",
+    ]
+    .contains(&bare.as_str());
+    known
+        || lower.starts_with("portmap_")
+        || lower.starts_with("portmap-")
+        || is_slip(&bare, OURS[0])
+}
+
+/// One letter too many, too few, or two swapped; a replaced one may well be another word (`portmax`).
+fn is_slip(written: &str, word: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut letters: Vec<char> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let replaced = written.len() == word.len() && sorted(written) != sorted(word);
+    !replaced && written != word && strsim::osa_distance(written, word) == 1
+}
+
+/// Reads a host's variables and collects what is wrong with them.
+pub(super) struct Variables<'h> {
+    host: &'h Host,
+    pub problems: Vec<Problem>,
+}
+
+impl<'h> Variables<'h> {
+    pub fn of(host: &'h Host) -> Self {
+        Self {
+            host,
+            problems: Vec::new(),
+        }
+    }
+
+    /// The value of the first of these names that is set. A template is none: its text would be deployed as it is.
+    pub fn find(&mut self, names: &[&str]) -> Option<&'h Node> {
+        let set = |name: &&str| {
+            self.host
+                .vars
+                .get(*name)
+                .filter(|node| node.value != Value::Null)
+        };
+        let node = names.iter().find_map(set)?;
+        self.without_template(node)
+    }
+
+    /// As [`Self::find`] for one name, except that a null counts.
+    pub fn find_even_null(&mut self, name: &str) -> Option<&'h Node> {
+        let node = self.host.vars.get(name)?;
+        self.without_template(node)
+    }
+
+    fn without_template(&mut self, node: &'h Node) -> Option<&'h Node> {
+        let Some(template) = template(node) else {
+            return Some(node);
+        };
+        let problem = Problem::at(&template.at, "templates are not supported yet");
+        self.problems.push(problem.hint("write the value itself"));
+        None
+    }
+
+    /// A value of the first of these names that is set, read by `read`.
+    pub fn read<T>(
+        &mut self,
+        names: &[&str],
+        read: impl FnOnce(&Node) -> Result<T, Problem>,
+    ) -> Option<T> {
+        let node = self.find(names)?;
+        read(node)
+            .map_err(|problem| self.problems.push(problem))
+            .ok()
+    }
+
+    /// The names of all variables that are set, with their values.
+    pub fn all(&self) -> impl Iterator<Item = (&'h str, &'h Node)> {
+        self.host
+            .vars
+            .iter()
+            .map(|(name, node)| (name.as_str(), node))
+    }
+}
+
+/// The first text in a value that holds a Jinja2 expression, statement or comment.
+fn template(node: &Node) -> Option<&Node> {
+    match &node.value {
+        Value::String(text) => ["{{", "{%", "{#"]
+            .iter()
+            .any(|begin| text.contains(begin))
+            .then_some(node),
+        Value::List(items) => items.iter().find_map(template),
+        Value::Map(entries) => entries
+            .iter()
+            .find_map(|(key, value)| template(key).or_else(|| template(value))),
+        _ => None,
+    }
+}
+
+/// Text that is not empty.
+pub(super) fn text<'n>(node: &'n Node, what: &str) -> Result<&'n str, Problem> {
+    match node.as_str() {
+        Some("") => Err(Problem::at(&node.at, format!("{what} is empty"))),
+        Some(text) => Ok(text),
+        None => {
+            let problem = Problem::at(
+                &node.at,
+                format!("{what} is {}, and must be text", node.value.kind()),
+            );
+            let scalar = node.style == Style::Plain;
+            Err(if scalar {
+                problem.hint(format!("put it in quotes: \"{}\"", node.raw()))
+            } else {
+                problem
+            })
+        }
+    }
+}
+
+/// Ansible's `boolean`: yes, on, true, t, y, 1 and their opposites, in any casing, quoted or not.
+pub(super) fn boolean(node: &Node, what: &str) -> Result<bool, Problem> {
+    let word = match &node.value {
+        Value::Bool(value) => return Ok(*value),
+        Value::Int(number) => number.to_string(),
+        Value::String(text) => text.to_lowercase(),
+        _ => String::new(),
+    };
+    match word.as_str() {
+        "yes" | "on" | "true" | "t" | "y" | "1" => Ok(true),
+        "no" | "off" | "false" | "f" | "n" | "0" => Ok(false),
+        _ => Err(Problem::at(
+            &node.at,
+            format!("{what} is neither true nor false"),
+        )),
+    }
+}
+
+/// The value of `portmap_rollback_after`.
+pub(super) fn window(node: &Node) -> Result<Duration, Problem> {
+    let read = match &node.value {
+        Value::Int(seconds) if seconds.to_string() == node.raw() => rollback_after(node.raw()),
+        Value::String(text) => rollback_after(text),
+        _ => Err(format!("`{}` is not a time such as 30s or 2m", node.raw())),
+    };
+    read.map_err(|why| {
+        Problem::at(&node.at, format!("portmap_rollback_after: {why}"))
+            .hint("write seconds, or a time such as \"30s\" or \"2m\"")
+    })
+}
