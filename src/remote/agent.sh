@@ -280,7 +280,7 @@ rollback() {
     by=$2
     [ "$emptied" = 0 ] || by="$2 emptied"
     write "$R/$1.undone" "$by"
-    rm -f "$R/$1.undoing"
+    rm -f "$R/$1.undoing" "$R/$1.armed"
     answer="undone $by"
 }
 
@@ -376,13 +376,23 @@ stop_timer() {
     case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in *"$R/$1.sh timer "*) kill "$pid" ;; esac
 }
 
+# The inputs in their order; of each the first try that succeeds is enough.
+clean() {
+    input=1
+    while [ -e "$d/$1.clean.$input.1" ]; do
+        try=1
+        while [ -e "$d/$1.clean.$input.$try" ]; do
+            restore_file "$1" "$d/$1.clean.$input.$try" && break
+            try=$((try + 1))
+        done
+        input=$((input + 1))
+    done
+}
+
 after_confirm() {
     load_transaction "$1" || return 0
     stop_timer "$1"
-    for family in 4 6; do
-        restore_file "$family" "$d/$family.clean.nat"
-        restore_file "$family" "$d/$family.clean.filter"
-    done
+    for family in 4 6; do clean "$family"; done
     ledger "confirmed $1 $gen"
     # The last five generations stay for looking back.
     set +f
@@ -443,7 +453,11 @@ observe() {
     say "kernel $(uname -r)"
     pid1_is_ours && say "systemd yes"
     [ -e /proc/net/if_inet6 ] && say "ipv6 yes"
-    [ -s "$P/current" ] && say "current $(slurp "$P/current")"
+    if [ -s "$P/current" ]; then
+        current=$(slurp "$P/current")
+        say "current $current"
+        [ -e "$P/gen-$current/6.nonat" ] && say "nat6 no"
+    fi
     [ -s "$R/lock" ] && say "lock $(slurp "$R/lock")"
     uptime_s
     say "uptime $up"
@@ -682,6 +696,7 @@ dialogue() {
             tighten) tighten ;;
             esac
             ;;
+        settled) done_ ;;
         resume) if resume "$a"; then done_; else say "$nonce = failed unknown"; fi ;;
         rules) rules ;;
         confirm)
