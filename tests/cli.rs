@@ -1,5 +1,7 @@
 //! The program as it is called: exit codes, and what goes to standard output and standard error.
 
+#![expect(clippy::expect_used, reason = "a test stops where something is not as expected")]
+
 use std::process::{Command, Output};
 
 fn program(args: &[&str]) -> Output {
