@@ -4,8 +4,10 @@
 //! [`MappingSet`] is valid as a whole: what it holds can be turned into rules without asking again.
 
 mod conflict;
+mod long;
 mod parse;
 mod port;
+mod value;
 
 use std::fmt;
 
@@ -14,7 +16,6 @@ use ipnet::IpNet;
 use crate::problem::Problem;
 use crate::yaml::Node;
 
-pub(crate) use parse::nearest;
 pub(crate) use port::port;
 
 /// The most mappings that one host may have.

@@ -248,5 +248,16 @@ fn same_length(line: &str) -> Cow<'_, str> {
     }
 }
 
+/// The known word that is most like the one written, if any is.
+#[must_use]
+pub fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+    let lower = written.to_lowercase().replace('-', "_");
+    let likeness = |word: &str| strsim::jaro_winkler(&lower, word);
+    let best = known
+        .iter()
+        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    (likeness(best) > 0.75).then_some(*best)
+}
+
 #[cfg(test)]
 mod tests;

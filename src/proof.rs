@@ -3,7 +3,6 @@
 //! A counter proves something only because it counts our own marked packets; an answer proves something only
 //! together with a counter. What cannot be told is *unverified*, with the reason, never taken for closed.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::firewall::{Counter, Family};
@@ -184,27 +183,26 @@ fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
 }
 
 impl Check {
-    /// What the outcome (`None`: still under way) and the packets counted since the phase began prove; `None`: nothing yet.
+    /// What the outcome (`None`: still under way) and the counters that moved since the phase began prove; `None`: nothing yet.
     #[must_use]
-    pub fn judge(&self, set: &MappingSet, here: Option<IpAddr>, outcome: Option<&Outcome>, counted: &HashMap<Counter, u64>) -> Option<Verdict> {
+    pub fn judge(&self, set: &MappingSet, here: Option<IpAddr>, outcome: Option<&Outcome>, moved: &dyn Fn(Counter) -> bool) -> Option<Verdict> {
         if let Some(known) = &self.known {
             return Some(known.clone());
         }
         let mapping = set.mappings().get(self.mapping)?;
         match self.side {
-            Side::Mapped => self.judge_mapped(mapping, outcome, counted),
-            Side::Direct => self.judge_direct(mapping, here, outcome, counted),
+            Side::Mapped => Some(self.judge_mapped(mapping, outcome?, moved)),
+            Side::Direct => self.judge_direct(mapping, here, outcome, moved),
         }
     }
 
-    fn judge_mapped(&self, mapping: &Mapping, outcome: Option<&Outcome>, counted: &HashMap<Counter, u64>) -> Option<Verdict> {
+    fn judge_mapped(&self, mapping: &Mapping, outcome: &Outcome, moved: &dyn Fn(Counter) -> bool) -> Verdict {
         let (protocol, port, to_port) = (self.protocol, self.port, self.to_port);
-        let moved = |counter| counted.get(&counter).is_some_and(|packets| *packets > 0);
         let redirected = moved(Counter::Redirected { protocol, port });
         let seen = moved(Counter::Seen { protocol, port, to_port });
         let open = Verdict::mapped(Mapped::Open);
         let filtered = Verdict::mapped(Mapped::Filtered);
-        Some(match outcome? {
+        match outcome {
             Outcome::Connected if redirected => open,
             Outcome::Connected => filtered.because(format!("something else answers on {}: our redirect did not see the connection", self.to)),
             Outcome::Refused if seen => Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}")),
@@ -221,12 +219,12 @@ impl Check {
                 self.to.port(),
                 label(protocol)
             )),
-        })
+        }
     }
 
-    fn judge_direct(&self, mapping: &Mapping, here: Option<IpAddr>, outcome: Option<&Outcome>, counted: &HashMap<Counter, u64>) -> Option<Verdict> {
+    fn judge_direct(&self, mapping: &Mapping, here: Option<IpAddr>, outcome: Option<&Outcome>, moved: &dyn Fn(Counter) -> bool) -> Option<Verdict> {
         let (protocol, to_port) = (self.protocol, self.to_port);
-        let guarded = counted.get(&Counter::Guarded { protocol, to_port }).is_some_and(|packets| *packets > 0);
+        let guarded = moved(Counter::Guarded { protocol, to_port });
         let unverified = Verdict::direct(DirectAccess::Unverified);
         let allowed = mapping.direct == Direct::Allow
             || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));

@@ -233,6 +233,12 @@ impl HostReport {
             ..self
         }
     }
+
+    /// The same with what the operator should do next, if there is something.
+    #[must_use]
+    pub fn advising_maybe(self, hint: Option<String>) -> Self {
+        Self { hint: hint.or(self.hint), ..self }
+    }
 }
 
 /// How a run ended: every host in the order of the inventory.

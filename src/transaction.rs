@@ -1,25 +1,396 @@
-//! Placeholder.
-use std::time::Duration;
+//! One host, from its old rules to the proven new ones, or back: the table of the design's section 5, top to bottom.
+//!
+//! The rollback timer runs on the host before anything is switched, so whatever goes wrong here the worst outcome is the
+//! old rules. After a loss of contact nothing is assumed: the host is asked, over a new login, what it runs.
+
+mod contact;
+mod proving;
+mod recovery;
+
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::inventory::HostSpec;
-use crate::report::{EndState, HostReport, RunEvent};
+use crate::plan::{HostChange, Observed, Plan, Stop, way_after, ways_in};
+use crate::proof::{self, Management, Phase};
+use crate::remote::ssh::Ssh;
+use crate::remote::{Login, LoginError, Remote};
+use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
-/// Options.
+use contact::Contact;
+use recovery::Wish;
+
+/// What a run wants of every host.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Window.
+    /// When a host undoes a change that was not confirmed.
     pub rollback_after: Duration,
-    /// Connect.
+    /// How long a login may take.
     pub timeout: Duration,
-    /// Run.
+    /// The run's id.
     pub run_id: String,
-    /// Who.
+    /// Who runs it, for a second operator to read.
     pub operator: String,
 }
 
-/// Deploys.
-pub async fn deploy(_host: &HostSpec, _options: &Options, _events: &UnboundedSender<RunEvent>) -> HostReport {
-    HostReport::new(EndState::Failed).because("the transaction is not built yet")
+/// Brings one host to its mappings. Never fails: the report says what the host runs.
+pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
+    let (name, sender) = (host.name.clone(), events.clone());
+    let heard = move |level, line| {
+        // Nobody listens any more: the transaction goes on all the same.
+        let _ = sender.send(RunEvent::Dialogue { host: name.clone(), level, line });
+    };
+    match Ssh::resolve(&host.connection, std::sync::Arc::new(heard)).await {
+        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
+        Err(error) => login_report(&error),
+    }
+}
+
+/// The same over any [`Remote`].
+pub async fn deploy_over<R: Remote>(
+    remote: &R,
+    host: &HostSpec,
+    options: &Options,
+    events: &UnboundedSender<RunEvent>,
+) -> HostReport {
+    let mut transaction = Transaction {
+        contact: Contact::new(remote, &host.name, options, events),
+        host,
+        options,
+        id: format!("t{:016x}", fastrand::u64(..)),
+        warnings: Vec::new(),
+    };
+    let report = transaction.run().await.unwrap_or_else(|report| *report);
+    HostReport { connections: transaction.contact.logins, warnings: transaction.warnings, ..report }
+}
+
+/// What ends a transaction early: the report to give.
+type Ended = Box<HostReport>;
+
+struct Transaction<'a, R> {
+    contact: Contact<'a, R>,
+    host: &'a HostSpec,
+    options: &'a Options,
+    /// Random: names this transaction on the host.
+    id: String,
+    warnings: Vec<String>,
+}
+
+/// A change that is armed on the host.
+struct Armed {
+    change: HostChange,
+    observed: Observed,
+    /// The rollback timer fires at this time at the earliest.
+    earliest: Instant,
+    /// … and at the latest.
+    latest: Instant,
+    /// What the probes look like.
+    marks: proving::Marks,
+}
+
+impl<R: Remote> Transaction<'_, R> {
+    async fn run(&mut self) -> Result<HostReport, Ended> {
+        let mut first = self.connect().await?;
+        let (armed, rules) = match self.change(&mut first).await? {
+            Changed::Not(report) => {
+                first.connection.close().await;
+                return Ok(report);
+            }
+            Changed::Loosened(armed, rules) => (armed, rules),
+            Changed::Lost(armed, why) => return Ok(self.bring_back(Some(first), &armed, why).await),
+        };
+        match self.prove(&mut first, &armed, rules).await {
+            Ok((second, proofs)) => Ok(self.confirm(first, second, &armed, proofs).await),
+            Err(unproven) => {
+                let report = self.bring_back(Some(first), &armed, unproven.why).await;
+                Ok(HostReport { mappings: unproven.proofs, ..report })
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<Login, Ended> {
+        let ways = ways_in(self.contact.remote.management_port(), &self.host.mappings);
+        self.contact.step(Step::Connect, "");
+        self.contact.login(&ways, false).await.map_err(|error| Box::new(login_report(&error)))
+    }
+
+    /// Observes, decides and, where there is something to do, carries the change to where both ways in are open.
+    async fn change(&mut self, first: &mut Login) -> Result<Changed, Ended> {
+        let mut marks = proving::Marks::random();
+        let mut lacking = Lacking::default();
+        // Foreign rules may change between looking and locking, and a kernel may lack a match or a table: a few rounds.
+        for _ in 0..5 {
+            let mut observed = self.observe(first).await?;
+            if lacking.nat {
+                observed.without_nat(crate::firewall::Family::V6);
+            }
+            if lacking.tcpmss {
+                marks = marks.by_source(observed.here);
+            }
+            let change = match observed.plan(&self.host.mappings, |family| marks.of(family)) {
+                Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
+                Plan::Change(change) => *change,
+            };
+            match self.load(first, change, observed, marks).await? {
+                Loaded::Again(reason) => lacking.learn(&reason),
+                Loaded::Done(changed) => return Ok(changed),
+            }
+        }
+        Err(self.failed("the host's rules keep changing while we look", Some("run again when nobody else changes them")))
+    }
+
+    async fn observe(&mut self, login: &mut Login) -> Result<Observed, Ended> {
+        self.contact.step(Step::Observe, "");
+        login.dialogue.ask("observe");
+        let answer = self.contact.answer(login, LONG).await;
+        let answer = answer.map_err(|why| Box::new(HostReport::new(EndState::Failed).because(why.sentence()).advising_maybe(why.hint())))?;
+        let observed = Observed::read(&answer.sections).map_err(|stop| Box::new(stopped(stop)))?;
+        self.warnings.clone_from(&observed.warnings);
+        Ok(observed)
+    }
+
+    /// lock, stage, arm and loosen in one round trip; the host stops at the first that fails.
+    async fn load(
+        &mut self,
+        first: &mut Login,
+        change: HostChange,
+        observed: Observed,
+        marks: proving::Marks,
+    ) -> Result<Loaded, Ended> {
+        self.ask_for_change(first, &change);
+        let sent = Instant::now();
+        let armed = |change, observed| Armed {
+            change,
+            observed,
+            earliest: sent + self.options.rollback_after,
+            latest: Instant::now() + self.options.rollback_after,
+            marks,
+        };
+        let mut failure = None;
+        let mut rules = None;
+        for (step, verb) in LOADING {
+            if failure.is_none() {
+                self.contact.step(step, &step_detail(step, &change));
+            }
+            let answer = match self.contact.answer(first, LONG).await {
+                Ok(answer) => answer,
+                Err(why) => return Ok(Loaded::Done(Changed::Lost(Box::new(armed(change, observed)), why.sentence()))),
+            };
+            match answer.status {
+                crate::remote::dialogue::Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                crate::remote::dialogue::Status::Ok if verb == "rules" => rules = Some(answer.sections),
+                crate::remote::dialogue::Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
+                _ => {}
+            }
+        }
+        self.warnings.extend(change.warnings());
+        match (failure, rules) {
+            (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(Box::new(armed(change, observed)), rules))),
+            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed)),
+            (None, None) => Ok(Loaded::Done(Changed::Lost(Box::new(armed(change, observed)), "the host did not show its rules".to_owned()))),
+        }
+    }
+
+    fn ask_for_change(&self, login: &mut Login, change: &HostChange) {
+        let window = self.options.rollback_after.as_secs().max(1);
+        let [v4, v6] = [crate::firewall::Family::V4, crate::firewall::Family::V6].map(|family| change.tool(family));
+        // Longer than the timer may need: nobody takes the lock of a change that is still pending.
+        let held = window + 60;
+        let (id, generation) = (&self.id, change.generation);
+        let (run, operator) = (word(&self.options.run_id), word(&self.options.operator));
+        login.dialogue.ask(&format!("lock {id} {generation} {run} {operator} {held} {v4} {v6}"));
+        for (name, text) in change.files() {
+            login.dialogue.put(&name, &text);
+        }
+        login.dialogue.ask("stage");
+        login.dialogue.ask(&format!("arm {window}"));
+        login.dialogue.ask("loosen");
+        login.dialogue.ask("rules");
+    }
+
+    fn not_loaded(&mut self, step: Step, reason: &str, armed: impl FnOnce() -> Armed) -> Result<Loaded, Ended> {
+        if step == Step::Lock && reason == "changed" {
+            return Ok(Loaded::Again(reason.to_owned()));
+        }
+        if step == Step::Stage && (reason.starts_with("stage 6") || reason.contains("tcpmss")) {
+            return Ok(Loaded::Again(reason.to_owned()));
+        }
+        if step == Step::Switch {
+            return match recovery::undone(reason) {
+                Some(report) => {
+                    self.contact.timer_stopped();
+                    Err(Box::new(report))
+                }
+                None => Ok(Loaded::Done(Changed::Lost(Box::new(armed()), reason.to_owned()))),
+            };
+        }
+        Err(match reason.strip_prefix("locked ") {
+            Some(holder) => self.failed(&held_by(holder), Some("wait until that change has ended; its rollback timer ends it at the latest")),
+            None => self.failed(reason, hint_for(reason)),
+        })
+    }
+
+    /// Probes what the new rules promise while the old ways in are open, tightens, logs in anew and probes everything.
+    async fn prove(&mut self, first: &mut Login, armed: &Armed, rules: Rules) -> Result<(Login, Vec<MappingProof>), Unproven> {
+        let way = way_after(self.contact.remote.management_port(), &self.host.mappings, armed.observed.here);
+        let login = Management { family: proving::family(first.peer.ip()), port: way };
+        let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed, &armed.change);
+        let limit = self.options.rollback_after / 3;
+        self.contact.step(Step::Verify, "new ways in, the old ones still open");
+        let read = armed.change.read_back(&rules)?;
+        armed.change.check(&read, false)?;
+        let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Loosened);
+        self.probe(first, armed, checks, &read, &vantages, limit / 2).await?;
+        self.contact.step(Step::Switch, "tighten");
+        let read = self.tighten(first, armed).await?;
+        self.contact.step(Step::Verify, &format!("login on port {way}, mapped ports, direct access"));
+        let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
+        let deadline = Instant::now() + limit;
+        let second = self.contact.login_within(&[way], true, limit).await.map_err(|error| format!("no new login by port {way}: {error}"))?;
+        if second.host_key != first.host_key {
+            return Err(format!("another host answers on port {way}: its host key is not the one of port {}", first.port).into());
+        }
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
+        let proofs = self.probe(first, armed, checks, &read, &vantages, left).await?;
+        Ok((second, proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages)))
+    }
+
+    async fn tighten(&mut self, first: &mut Login, armed: &Armed) -> Result<Vec<crate::firewall::Ruleset>, Unproven> {
+        first.dialogue.ask("tighten");
+        first.dialogue.ask("rules");
+        let tightened = self.contact.answer(first, LONG).await.map_err(|why| why.sentence())?;
+        if tightened.status != crate::remote::dialogue::Status::Ok {
+            return Err(tightened.text.into());
+        }
+        let rules = self.contact.answer(first, LONG).await.map_err(|why| why.sentence())?;
+        let read = armed.change.read_back(&rules.sections)?;
+        armed.change.check(&read, true)?;
+        Ok(read)
+    }
+
+    /// Over the new connection, which is the proof; the host decides who won.
+    async fn confirm(&mut self, first: Login, second: Login, armed: &Armed, proofs: Vec<MappingProof>) -> HostReport {
+        self.contact.step(Step::Confirm, "");
+        let report = self.settle(Wish::Confirm, Some(second), armed, "the rules were proven").await;
+        first.connection.close().await;
+        HostReport { mappings: proofs, ..report }
+    }
+
+    /// Undoes over the session that is there, else over a new one, else waits for the timer; then looks.
+    async fn bring_back(&mut self, first: Option<Login>, armed: &Armed, why: String) -> HostReport {
+        self.contact.step(Step::Rollback, &why);
+        self.settle(Wish::Rollback, first, armed, &why).await
+    }
+
+    fn failed(&self, reason: &str, hint: Option<&str>) -> Ended {
+        Box::new(HostReport::new(EndState::Failed).because(reason).advising_maybe(hint.map(str::to_owned)))
+    }
+}
+
+/// The longest that one answer of the host may take.
+const LONG: Duration = Duration::from_secs(20);
+
+/// The requests of [`Transaction::load`], with the step that each belongs to.
+const LOADING: [(Step, &str); 5] = [
+    (Step::Lock, "lock"),
+    (Step::Stage, "stage"),
+    (Step::Arm, "arm"),
+    (Step::Switch, "loosen"),
+    (Step::Switch, "rules"),
+];
+
+type Rules = std::collections::BTreeMap<String, String>;
+
+enum Changed {
+    /// Nothing to do.
+    Not(HostReport),
+    /// Armed, and both ways in are open.
+    Loosened(Box<Armed>, Rules),
+    /// Perhaps armed; contact was lost, or the host's undo did not work at once.
+    Lost(Box<Armed>, String),
+}
+
+enum Loaded {
+    /// Look again: this was in the way.
+    Again(String),
+    /// Further.
+    Done(Changed),
+}
+
+/// What a host turned out not to have.
+#[derive(Default)]
+struct Lacking {
+    nat: bool,
+    tcpmss: bool,
+}
+
+impl Lacking {
+    fn learn(&mut self, reason: &str) {
+        if reason.contains("tcpmss") && !self.tcpmss {
+            self.tcpmss = true;
+        } else if reason.starts_with("stage 6") {
+            self.nat = true;
+        }
+    }
+}
+
+/// Why a change is taken back, and what was found.
+struct Unproven {
+    why: String,
+    proofs: Vec<MappingProof>,
+}
+
+impl From<String> for Unproven {
+    fn from(why: String) -> Self {
+        Self { why, proofs: Vec::new() }
+    }
+}
+
+fn step_detail(step: Step, change: &HostChange) -> String {
+    match step {
+        Step::Lock => change.differences.first().cloned().unwrap_or_default(),
+        Step::Stage => format!("generation {}", change.generation.0),
+        _ => String::new(),
+    }
+}
+
+fn unchanged(generation: Option<u32>) -> HostReport {
+    HostReport { generation, ..HostReport::new(EndState::Unchanged) }
+}
+
+fn stopped(stop: Stop) -> HostReport {
+    let state = if stop.refused { EndState::Refused } else { EndState::Failed };
+    HostReport::new(state).because(stop.reason).advising_maybe(stop.hint)
+}
+
+fn login_report(error: &LoginError) -> HostReport {
+    let (state, hint) = match error {
+        LoginError::Rights { hint, .. } => (EndState::Failed, hint),
+        LoginError::Unreachable { hint, .. } | LoginError::HostKey { hint, .. } => (EndState::Unreachable, hint),
+    };
+    HostReport::new(state).because(error.to_string()).advising_maybe(hint.clone())
+}
+
+fn hint_for(reason: &str) -> Option<&'static str> {
+    if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
+        return Some("the host needs room and write access in /run and /var/lib");
+    }
+    None
+}
+
+/// `UPTIME T GEN RUN WHO SINCE UNTIL PID`, as the agent answers.
+fn held_by(holder: &str) -> String {
+    let words: Vec<&str> = holder.split(' ').collect();
+    let [now, _, _, run, who, since, until, ..] = words.as_slice() else {
+        return "another change of this host is under way".to_owned();
+    };
+    let left = until.parse::<u64>().unwrap_or_default().saturating_sub(now.parse().unwrap_or_default());
+    format!("{who} is changing this host since {since} (run {run}), for {left} s more at most")
+}
+
+/// One word for the agent's request lines.
+fn word(text: &str) -> String {
+    let word: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || "@._-".contains(c) { c } else { '_' }).collect();
+    if word.is_empty() { "-".to_owned() } else { word.chars().take(100).collect() }
 }

@@ -6,6 +6,8 @@
 //! tags and several documents are refused. It knows nothing of inventories.
 
 mod build;
+mod map;
+mod place;
 mod scalar;
 
 use std::ops::Range;
@@ -91,6 +93,23 @@ impl Node {
             Value::String(text) => Some(text),
             _ => None,
         }
+    }
+
+    /// The text, where nothing but text will do; `what` names the value in the message.
+    ///
+    /// # Errors
+    /// Anything else, with quotes as the way out for scalars.
+    pub fn text(&self, what: &str) -> Result<&str, Problem> {
+        self.as_str().ok_or_else(|| {
+            let problem = Problem::at(
+                &self.at,
+                format!("{what} is {}, and must be text", self.value.kind()),
+            );
+            match self.value {
+                Value::Null | Value::List(_) | Value::Map(_) => problem,
+                _ => problem.hint(format!("put it in quotes: \"{}\"", self.raw())),
+            }
+        })
     }
 
     /// The value of a key of a map.

@@ -107,6 +107,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 }
 
 fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
+    require_root()?;
     let lab = lab::up(&Request {
         name: name.to_owned(),
         hosts: (1..=options.hosts).map(|n| HostRequest { name: format!("host{n}"), user: None }).collect(),
@@ -122,16 +123,24 @@ fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
     say(&table(&lab, &lab.cut_hosts()?))
 }
 
-fn down(name: &str) -> Result<ExitCode, Error> {
-    lab::require_root()?;
-    match lab::down(name)? {
-        true => Ok(ExitCode::SUCCESS),
-        false => say(&format!("there is no lab `{name}`\n")),
+/// # Errors
+/// [`Error::NotRoot`], with this very command after `sudo`.
+fn require_root() -> Result<(), Error> {
+    if rustix::process::geteuid().is_root() {
+        return Ok(());
     }
+    let words: Vec<_> = std::env::args().collect();
+    let words = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
+    Err(Error::NotRoot { command: format!("sudo {words}") })
+}
+
+fn down(name: &str) -> Result<ExitCode, Error> {
+    require_root()?;
+    if lab::down(name)? { Ok(ExitCode::SUCCESS) } else { say(&format!("there is no lab `{name}`\n")) }
 }
 
 fn load(name: &str) -> Result<Lab, Error> {
-    lab::require_root()?;
+    require_root()?;
     lab::load(name)
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Host;
 use super::variables::{OURS, Variables, boolean, is_ours, text, window};
-use crate::mapping::{MappingSet, nearest, port};
-use crate::problem::Problem;
+use crate::mapping::{MappingSet, port};
+use crate::problem::{Problem, nearest};
 use crate::yaml::{Node, Value};
 
 /// How to reach a host. Everything else (keys, jump hosts, known hosts) is the user's `ssh_config`.

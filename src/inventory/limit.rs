@@ -5,8 +5,7 @@ use std::collections::HashSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::{Host, Inventory};
-use crate::mapping::nearest;
-use crate::problem::Problem;
+use crate::problem::{Problem, nearest};
 
 /// What a term does; Ansible applies them in this order, wherever they stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

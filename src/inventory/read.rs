@@ -7,8 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names;
 use super::variables::is_ours;
-use crate::mapping::nearest;
-use crate::problem::{Location, Problem, Source};
+use crate::problem::{Location, Problem, Source, nearest};
 use crate::yaml::{self, Node, Style, Value};
 
 /// A group as all sources together describe it.

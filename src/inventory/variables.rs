@@ -6,7 +6,7 @@ use jiff::fmt::friendly::SpanParser;
 
 use super::Host;
 use crate::problem::Problem;
-use crate::yaml::{Node, Style, Value};
+use crate::yaml::{Node, Value};
 
 /// The shortest time to prove a change in: below it, a slow login would undo every change.
 pub const MIN_ROLLBACK_AFTER: Duration = Duration::from_secs(5);
@@ -150,21 +150,9 @@ fn template(node: &Node) -> Option<&Node> {
 
 /// Text that is not empty.
 pub(super) fn text<'n>(node: &'n Node, what: &str) -> Result<&'n str, Problem> {
-    match node.as_str() {
-        Some("") => Err(Problem::at(&node.at, format!("{what} is empty"))),
-        Some(text) => Ok(text),
-        None => {
-            let problem = Problem::at(
-                &node.at,
-                format!("{what} is {}, and must be text", node.value.kind()),
-            );
-            let scalar = node.style == Style::Plain;
-            Err(if scalar {
-                problem.hint(format!("put it in quotes: \"{}\"", node.raw()))
-            } else {
-                problem
-            })
-        }
+    match node.text(what)? {
+        "" => Err(Problem::at(&node.at, format!("{what} is empty"))),
+        text => Ok(text),
     }
 }
 

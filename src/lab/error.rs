@@ -7,7 +7,10 @@ use std::io;
 pub enum Error {
     /// Namespaces need root.
     #[error("a lab needs root: it makes network namespaces and mounts")]
-    NotRoot,
+    NotRoot {
+        /// What to type instead.
+        command: String,
+    },
     /// Programs that a lab is made with.
     #[error("programs are missing on this machine: {}", .0.join(", "))]
     MissingTools(Vec<&'static str>),
@@ -72,7 +75,7 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotRoot => Some("run it with sudo".to_owned()),
+            Self::NotRoot { command } => Some(format!("type: {command}")),
             Self::MissingTools(_) => Some(
                 "on Debian and Ubuntu: apt install util-linux iproute2 nftables iptables openssh-server openssh-client sudo"
                     .to_owned(),

@@ -229,6 +229,7 @@ prepare_host() {
 }
 
 start_host() {
+    printf '%s\n' "$LAB_LINKS" | ip -batch -
     read -r key </etc/ssh/ssh_host_ed25519_key.pub
     printf 'key %s\n' "$key"
     # Without these variables: sshd and all sessions would show them.
@@ -245,7 +246,6 @@ enter_root
 if [ "$LAB_ROLE" = host ]; then prepare_host; else name_host; fi
 shield_kernel
 await go
-printf '%s\n' "$LAB_LINKS" | ip -batch -
 if [ "$LAB_ROLE" = host ]; then start_host; else printf '%s\n' "$LAB_RULES" | nft -f -; fi
 printf 'ready\n'
 await stay

@@ -30,7 +30,7 @@ pub use error::Error;
 pub use process::Process;
 pub use relay::relay;
 pub use state::{down, inventory, load, names};
-pub use up::{require_root, up};
+pub use up::up;
 
 /// Which iptables variant a host's `iptables` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

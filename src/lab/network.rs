@@ -148,6 +148,7 @@ fn covers((destination, mask): (u32, u32), n: u8) -> bool {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

@@ -93,11 +93,11 @@ fn check_name(name: &str) -> Result<(), Error> {
 }
 
 fn make_dir(path: &Path, mode: u32, may_exist: bool) -> Result<(), Error> {
-    match fs::create_dir(path) {
+    let made = match fs::create_dir(path) {
         Err(error) if may_exist && error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode))),
-    }
-    .map_err(Error::io(format!("make {}", path.display())))
+        created => created.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode))),
+    };
+    made.map_err(Error::io(format!("make {}", path.display())))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
@@ -203,6 +203,7 @@ fn remove(name: &str) -> Result<bool, Error> {
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 mod tests {
     use super::*;
 

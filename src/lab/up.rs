@@ -17,12 +17,11 @@ use super::{Error, Host, HostRequest, Lab, Member, Request, tool};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Brings up a lab and returns when the sshd of every host answers. This process is its life line until then: if
-/// it fails or is killed, the members end.
+/// it fails or is killed, the members end. Needs root.
 ///
 /// # Errors
 /// Anything that keeps a host from coming up; then all of it is gone again.
 pub fn up(request: &Request) -> Result<Lab, Error> {
-    require_root()?;
     tool::check()?;
     check(&request.hosts)?;
     let folder = Folder::create(&request.name)?;
@@ -35,12 +34,6 @@ pub fn up(request: &Request) -> Result<Lab, Error> {
     coming.stay()?;
     folder.keep();
     Ok(lab)
-}
-
-/// # Errors
-/// [`Error::NotRoot`].
-pub fn require_root() -> Result<(), Error> {
-    if rustix::process::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
 }
 
 fn check(hosts: &[HostRequest]) -> Result<(), Error> {
@@ -63,6 +56,7 @@ fn check_account(name: &str) -> Result<(), Error> {
 
 /// A lab that is coming up; what is dropped ends.
 struct Coming {
+    uplink: Option<Uplink>,
     network: Network,
     logs: PathBuf,
     deadline: Instant,
@@ -94,7 +88,15 @@ impl Coming {
         };
         let upstream = Starting::spawn("the router", common("upstream", "upstream"), &logs, "upstream")?;
         let hosts = request.hosts.iter().enumerate().map(start).collect::<Result<_, _>>()?;
-        Ok(Self { network, logs, deadline: Instant::now() + PATIENCE, relay: None, upstream, hosts })
+        Ok(Self {
+            uplink: None,
+            network,
+            logs,
+            deadline: Instant::now() + PATIENCE,
+            relay: None,
+            upstream,
+            hosts,
+        })
     }
 
     /// Learns everybody's process and makes the links between them.
@@ -116,6 +118,7 @@ impl Coming {
             None
         };
         tool::fed(&mut batch_on(upstream), &self.network.router(&hosts, machine))?;
+        self.uplink = Some(Uplink(Some(self.network.uplink())));
         tool::fed(tool::command("ip").args(["-batch", "-"]), &self.network.machine())?;
         Ok(Lab {
             name: request.name.clone(),
@@ -170,9 +173,22 @@ impl Coming {
         Ok(keys)
     }
 
-    fn stay(self) -> Result<(), Error> {
+    fn stay(mut self) -> Result<(), Error> {
         let rest = self.relay.into_iter().chain([self.upstream]);
-        rest.chain(self.hosts).try_for_each(Starting::stay)
+        rest.chain(self.hosts).try_for_each(Starting::stay)?;
+        self.uplink.iter_mut().for_each(|uplink| uplink.0 = None);
+        Ok(())
+    }
+}
+
+/// Our own end of the link, which must not linger until the kernel has buried the other's namespace.
+struct Uplink(Option<String>);
+
+impl Drop for Uplink {
+    fn drop(&mut self) {
+        if let Some(link) = &self.0 {
+            let _ = tool::output(tool::command("ip").args(["link", "delete", link]));
+        }
     }
 }
 

@@ -67,6 +67,7 @@ pub struct Dialogue {
     output: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     unsent: String,
     nonce: String,
+    greeted: bool,
     heard: Box<dyn FnMut(u8, String) + Send>,
 }
 
@@ -87,6 +88,7 @@ impl Dialogue {
             output: BufReader::new(Box::new(output)),
             unsent,
             nonce,
+            greeted: false,
             heard: Box::new(heard),
         }
     }
@@ -116,6 +118,15 @@ impl Dialogue {
         let unsent = std::mem::take(&mut self.unsent);
         self.input.write_all(unsent.as_bytes()).await?;
         self.input.flush().await?;
+        if !self.greeted {
+            // Whatever the login printed comes before this.
+            self.next_answer().await?;
+            self.greeted = true;
+        }
+        self.next_answer().await
+    }
+
+    async fn next_answer(&mut self) -> Result<Answer, Lost> {
         let mut budget = MAX_ANSWER;
         let mut sections = BTreeMap::new();
         let mut open: Option<String> = None;

@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
 
+use super::map::Findings;
+use super::place::Index;
 use super::{Document, Node, Style, Value, resolve};
 use crate::problem::{Location, Problem, Source};
 
@@ -20,10 +22,10 @@ const MAX_NODES: usize = 2_000_000;
 pub fn read(source: &Arc<Source>) -> Result<Document, Vec<Problem>> {
     let mut builder = Builder::new(source);
     if let Err(problem) = builder.run() {
-        builder.problems.push(problem);
+        builder.findings.problems.push(problem);
     }
-    if !builder.problems.is_empty() {
-        return Err(builder.problems);
+    if !builder.findings.problems.is_empty() {
+        return Err(builder.findings.problems);
     }
     let empty = Node {
         value: Value::Null,
@@ -32,72 +34,18 @@ pub fn read(source: &Arc<Source>) -> Result<Document, Vec<Problem>> {
     };
     Ok(Document {
         root: builder.root.unwrap_or(empty),
-        warnings: builder.warnings,
+        warnings: builder.findings.warnings,
     })
-}
-
-/// Bytes of the parser's places. It counts characters; lines and columns are what it counts most reliably.
-struct Index {
-    source: Arc<Source>,
-    /// Where the YAML begins: behind a byte order mark.
-    begin: usize,
-    lines: Vec<usize>,
-}
-
-impl Index {
-    fn new(source: &Arc<Source>) -> Self {
-        let begin = if source.text.starts_with('\u{feff}') {
-            '\u{feff}'.len_utf8()
-        } else {
-            0
-        };
-        let bytes = source.text.as_bytes();
-        let ends_line = |&(at, byte): &(usize, &u8)| {
-            *byte == b'\n' || (*byte == b'\r' && bytes.get(at + 1) != Some(&b'\n'))
-        };
-        let breaks = bytes
-            .iter()
-            .enumerate()
-            .filter(ends_line)
-            .map(|(at, _)| at + 1);
-        Self {
-            source: Arc::clone(source),
-            begin,
-            lines: std::iter::once(begin).chain(breaks).collect(),
-        }
-    }
-
-    fn byte(&self, marker: Marker) -> usize {
-        let end = self.source.text.len();
-        let Some(&start) = self.lines.get(marker.line().saturating_sub(1)) else {
-            return end;
-        };
-        let line = self.source.text.get(start..).unwrap_or_default();
-        line.char_indices()
-            .nth(marker.col())
-            .map_or(end, |(offset, _)| start + offset)
-    }
-
-    fn range(&self, start: usize, end: usize) -> Location {
-        Location {
-            source: Arc::clone(&self.source),
-            span: start..end.max(start),
-        }
-    }
-
-    fn location(&self, span: Span) -> Location {
-        self.range(self.byte(span.start), self.byte(span.end))
-    }
 }
 
 /// A node with what an alias to it costs.
 #[derive(Clone)]
-struct Built {
-    node: Node,
+pub(super) struct Built {
+    pub node: Node,
     nodes: usize,
     depth: usize,
     /// A plain `<<`.
-    merges: bool,
+    pub merges: bool,
 }
 
 /// A list or map that is still open.
@@ -115,8 +63,7 @@ struct Builder<'s> {
     anchors: HashMap<usize, Built>,
     root: Option<Node>,
     nodes: usize,
-    problems: Vec<Problem>,
-    warnings: Vec<Problem>,
+    findings: Findings,
 }
 
 impl<'s> Builder<'s> {
@@ -130,8 +77,7 @@ impl<'s> Builder<'s> {
             anchors: HashMap::new(),
             root: None,
             nodes: 0,
-            problems: Vec::new(),
-            warnings: Vec::new(),
+            findings: Findings::default(),
         }
     }
 
@@ -215,7 +161,7 @@ impl<'s> Builder<'s> {
             tag.to_string()
         };
         let problem = Problem::at(location, format!("the tag `{name}` is not supported yet"));
-        self.problems.push(match name.as_str() {
+        self.findings.problems.push(match name.as_str() {
             "!vault" | "!vault-encrypted" => problem
                 .hint("give the value in plain text, or through a variable that is not used here"),
             "!!str" => problem.hint("put the value in quotes instead"),
@@ -250,7 +196,7 @@ impl<'s> Builder<'s> {
         let depth = 1 + open.items.iter().map(|item| item.depth).max().unwrap_or(0);
         let at = self.collection_place(&open, end);
         let value = if open.is_map {
-            Value::Map(self.map(open.items).into())
+            Value::Map(self.findings.map(open.items).into())
         } else {
             Value::List(open.items.into_iter().map(|item| item.node).collect())
         };
@@ -330,94 +276,6 @@ impl<'s> Builder<'s> {
             None => self.root = Some(built.node),
         }
     }
-
-    /// A map's entries: merged ones first, then its own, as `PyYAML` does.
-    fn map(&mut self, items: Vec<Built>) -> Vec<(Node, Node)> {
-        let mut merged = Entries::default();
-        let mut own = Entries::default();
-        let mut items = items.into_iter();
-        while let (Some(key), Some(value)) = (items.next(), items.next()) {
-            if key.merges {
-                self.merge(&value.node, &mut merged);
-            } else if let Some(earlier) = self.insert(&mut own, key.node.clone(), value.node) {
-                self.warnings.push(duplicate(&key.node, &earlier));
-            }
-        }
-        for (key, value) in own.list {
-            self.insert(&mut merged, key, value);
-        }
-        merged.list
-    }
-
-    /// The keys of a map, or of several, of which the first wins.
-    fn merge(&mut self, value: &Node, into: &mut Entries) {
-        let maps = match &value.value {
-            Value::List(maps) => maps.iter().rev().collect(),
-            _ => vec![value],
-        };
-        for map in maps {
-            let Value::Map(entries) = &map.value else {
-                let message = format!("`<<` merges maps, and this is {}", map.value.kind());
-                self.problems.push(Problem::at(&map.at, message));
-                continue;
-            };
-            for (key, value) in entries.iter() {
-                self.insert(into, key.clone(), value.clone());
-            }
-        }
-    }
-
-    fn insert(&mut self, entries: &mut Entries, key: Node, value: Node) -> Option<Location> {
-        let Some(id) = identity(&key.value) else {
-            self.problems.push(Problem::at(
-                &key.at,
-                format!("{} cannot be a key", key.value.kind()),
-            ));
-            return None;
-        };
-        entries.insert(id, key, value)
-    }
-}
-
-/// The entries of a map under way.
-#[derive(Default)]
-struct Entries {
-    list: Vec<(Node, Node)>,
-    places: HashMap<String, usize>,
-}
-
-impl Entries {
-    /// The last value of a key wins and keeps the first one's position. Returns where the key stood before.
-    fn insert(&mut self, id: String, key: Node, value: Node) -> Option<Location> {
-        let next = self.list.len();
-        let place = *self.places.entry(id).or_insert(next);
-        if let Some(entry) = self.list.get_mut(place) {
-            let earlier = std::mem::replace(entry, (key, value));
-            return Some(earlier.0.at);
-        }
-        self.list.push((key, value));
-        None
-    }
-}
-
-/// What makes two keys the same; `None` for lists and maps, which cannot be keys.
-fn identity(value: &Value) -> Option<String> {
-    match value {
-        Value::List(_) | Value::Map(_) => None,
-        Value::String(text) => Some(format!("s{text}")),
-        other => Some(format!("{other:?}")),
-    }
-}
-
-fn duplicate(key: &Node, earlier: &Location) -> Problem {
-    Problem::at(
-        &key.at,
-        format!(
-            "the key `{}` stands twice in one map; the last one wins",
-            key.raw()
-        ),
-    )
-    .label(format!("first at {earlier}"))
 }
 
 fn too_deep(location: &Location) -> Problem {

@@ -1,0 +1,79 @@
+//! Contact with one host: logins counted, answers awaited with a deadline, steps told.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::time::timeout;
+
+use super::Options;
+use crate::remote::dialogue::{Answer, Lost};
+use crate::remote::{Login, LoginError, Remote};
+use crate::report::{RunEvent, Step};
+
+pub(super) struct Contact<'a, R> {
+    pub remote: &'a R,
+    host: &'a str,
+    options: &'a Options,
+    events: &'a UnboundedSender<RunEvent>,
+    /// How many logins were made.
+    pub logins: u32,
+}
+
+/// No answer: why, and what the login itself complained of.
+pub(super) struct Silence {
+    lost: Lost,
+    complaint: String,
+}
+
+impl Silence {
+    pub fn sentence(&self) -> String {
+        if self.complaint.is_empty() { self.lost.to_string() } else { format!("{}: {}", self.lost, self.complaint) }
+    }
+
+    pub fn hint(&self) -> Option<String> {
+        let sudo = self.complaint.contains("sudo");
+        sudo.then(|| "ansible_become needs sudo without a password on the host: USER ALL=(root) NOPASSWD: /bin/sh".to_owned())
+    }
+}
+
+impl<'a, R: Remote> Contact<'a, R> {
+    pub fn new(remote: &'a R, host: &'a str, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
+        Self { remote, host, options, events, logins: 0 }
+    }
+
+    pub async fn login(&mut self, ports: &[u16], quick: bool) -> Result<Login, LoginError> {
+        self.login_within(ports, quick, self.options.timeout).await
+    }
+
+    pub async fn login_within(&mut self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
+        let login = self.remote.login(ports, quick, limit.min(self.options.timeout)).await?;
+        self.logins += 1;
+        Ok(login)
+    }
+
+    /// The next answer; what was asked is sent with it.
+    pub async fn answer(&self, login: &mut Login, limit: Duration) -> Result<Answer, Silence> {
+        let answer = timeout(limit, login.dialogue.answer()).await.unwrap_or(Err(Lost::Silent(limit)));
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(lost) => Err(Silence { lost, complaint: login.connection.complaint() }),
+        }
+    }
+
+    pub fn step(&self, step: Step, detail: &str) {
+        self.tell(RunEvent::Step { host: self.host.to_owned(), step, detail: detail.to_owned() });
+    }
+
+    pub fn armed(&self, window: Duration) {
+        self.tell(RunEvent::TimerArmed { host: self.host.to_owned(), window });
+    }
+
+    pub fn timer_stopped(&self) {
+        self.tell(RunEvent::TimerStopped { host: self.host.to_owned() });
+    }
+
+    fn tell(&self, event: RunEvent) {
+        // Nobody listens any more: the transaction goes on all the same.
+        let _ = self.events.send(event);
+    }
+}

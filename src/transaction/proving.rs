@@ -1,0 +1,205 @@
+//! Carries out checks: marked probes from here, the host's counters over the session that is there.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::{Armed, LONG, Transaction, Unproven};
+use crate::firewall::{Counter, Family, Mark, Ruleset};
+use crate::mapping::{MappingSet, Protocol};
+use crate::plan::{Counts, HostChange, Observed};
+use crate::probe;
+use crate::proof::{self, Check, Outcome, Vantage, Verdict};
+use crate::remote::{Login, Remote};
+use crate::report::{DirectAccess, Mapped, MappingProof};
+
+/// How many probes of one host are under way at once.
+const AT_ONCE: usize = 64;
+
+/// What our probes look like: random for each transaction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Marks {
+    /// Below what any path clamps to, above the kernel's least.
+    mss: u16,
+    payload: u16,
+    by_source: Option<Option<IpAddr>>,
+}
+
+impl Marks {
+    pub fn random() -> Self {
+        Self { mss: fastrand::u16(600..1200), payload: fastrand::u16(64..512), by_source: None }
+    }
+
+    /// For a kernel without tcpmss: our source address tells our probes from others'.
+    pub fn by_source(self, here: Option<IpAddr>) -> Self {
+        Self { by_source: Some(here), ..self }
+    }
+
+    pub fn of(self, family: Family) -> Mark {
+        // iptables-extensions(8), length: layer 3 in all, so IP and UDP headers count.
+        let headers = match family {
+            Family::V4 => 20 + 8,
+            Family::V6 => 40 + 8,
+        };
+        let source = self.by_source.flatten().filter(|here| proving_family(*here) == family);
+        Mark { mss: self.by_source.is_none().then_some(self.mss), udp_length: Some(self.payload + headers), source }
+    }
+}
+
+pub(super) fn family(address: IpAddr) -> Family {
+    proving_family(address.to_canonical())
+}
+
+fn proving_family(address: IpAddr) -> Family {
+    if address.is_ipv4() { Family::V4 } else { Family::V6 }
+}
+
+/// One address per managed family: the one we came by, else one that the name has, else one that the host told of.
+pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed, change: &HostChange) -> Vec<Vantage> {
+    let families = change.families.iter().map(|one| one.family);
+    families
+        .filter_map(|wanted| {
+            if family(peer) == wanted {
+                return Some(Vantage { host: peer, here: observed.here, named: true });
+            }
+            let of = |address: &&IpAddr| family(**address) == wanted;
+            let named = remote.addresses().iter().find(of);
+            let host = *named.or_else(|| observed.addresses.iter().find(of))?;
+            Some(Vantage { host, here: source_towards(host), named: named.is_some() })
+        })
+        .collect()
+}
+
+/// The address that packets to there leave with: what the host sees unless somebody translates it.
+fn source_towards(host: IpAddr) -> Option<IpAddr> {
+    let here: SocketAddr = if host.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let socket = std::net::UdpSocket::bind(here).ok()?;
+    socket.connect(SocketAddr::new(host, 9)).ok()?;
+    socket.local_addr().ok().map(|address| address.ip())
+}
+
+/// Adds a line for families that are managed but have no address to probe.
+pub(super) fn with_unseen(mut proofs: Vec<MappingProof>, set: &MappingSet, change: &HostChange, vantages: &[Vantage]) -> Vec<MappingProof> {
+    for one in &change.families {
+        if vantages.iter().any(|vantage| family(vantage.host) == one.family) {
+            continue;
+        }
+        proofs.extend(set.mappings().iter().map(|mapping| MappingProof {
+            name: mapping.name.clone(),
+            family: one.family,
+            protocol: mapping.protocol,
+            port: mapping.port,
+            to_port: mapping.to_port,
+            mapped: Mapped::Unverified,
+            direct: DirectAccess::Unverified,
+            reason: Some(format!("the host has no {} address", one.family.name())),
+        }));
+    }
+    proofs
+}
+
+impl<R: Remote> Transaction<'_, R> {
+    /// Makes all checks at once and asks the host's counters until each is decided. `before`: rules as read back before.
+    pub(super) async fn probe(
+        &mut self,
+        login: &mut Login,
+        armed: &Armed,
+        checks: Vec<Check>,
+        before: &[Ruleset],
+        vantages: &[Vantage],
+        limit: Duration,
+    ) -> Result<Vec<MappingProof>, Unproven> {
+        let set = &self.host.mappings;
+        let mut probing = Probing::start(checks, armed.marks, limit);
+        let base = armed.change.counted(before);
+        while !probing.undecided().is_empty() {
+            probing.wait_a_little().await;
+            let counts = self.counters(login, &armed.change).await?;
+            probing.judge(set, vantages, &since(&counts, &base));
+        }
+        let (proofs, broken) = proof::summary(set, &probing.verdicts());
+        match broken {
+            None => Ok(proofs),
+            Some(why) => Err(Unproven { why, proofs }),
+        }
+    }
+
+    async fn counters(&self, login: &mut Login, change: &HostChange) -> Result<Counts, Unproven> {
+        login.dialogue.ask("rules");
+        let answer = self.contact.answer(login, LONG).await.map_err(|why| why.sentence())?;
+        Ok(change.counted(&change.read_back(&answer.sections)?))
+    }
+}
+
+fn since(now: &Counts, before: &Counts) -> Counts {
+    now.iter().map(|(key, packets)| (*key, packets.saturating_sub(before.get(key).copied().unwrap_or_default()))).collect()
+}
+
+/// Checks under way.
+struct Probing {
+    checks: Vec<(Check, Option<Outcome>, Option<Verdict>)>,
+    attempts: JoinSet<(usize, Outcome)>,
+    polled: u32,
+    deadline: Instant,
+}
+
+impl Probing {
+    fn start(checks: Vec<Check>, marks: Marks, limit: Duration) -> Self {
+        let mut attempts = JoinSet::new();
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        for (index, check) in checks.iter().enumerate().filter(|(_, check)| check.known.is_none()) {
+            let (to, protocol, places) = (check.to, check.protocol, Arc::clone(&places));
+            attempts.spawn(async move {
+                let _place = places.acquire_owned().await;
+                let outcome = probe::attempt(protocol, to, marks.mss, usize::from(marks.payload), wait_for(protocol, limit)).await;
+                (index, outcome)
+            });
+        }
+        let checks = checks.into_iter().map(|check| (check, None, None)).collect();
+        Self { checks, attempts, polled: 0, deadline: Instant::now() + limit }
+    }
+
+    fn undecided(&self) -> Vec<&Check> {
+        self.checks.iter().filter(|(.., verdict)| verdict.is_none()).map(|(check, ..)| check).collect()
+    }
+
+    /// Until everything has an outcome, or a time that doubles: a drop is known by the counter long before the timeout.
+    async fn wait_a_little(&mut self) {
+        let pause = Duration::from_millis(10 << self.polled.min(5));
+        self.polled += 1;
+        let until = (Instant::now() + pause).min(self.deadline);
+        while let Ok(Some(done)) = tokio::time::timeout_at(until.into(), self.attempts.join_next()).await {
+            if let Ok((index, outcome)) = done
+                && let Some(place) = self.checks.get_mut(index)
+            {
+                place.1 = Some(outcome);
+            }
+        }
+    }
+
+    fn judge(&mut self, set: &MappingSet, vantages: &[Vantage], counts: &Counts) {
+        let late = Instant::now() >= self.deadline;
+        for (check, outcome, verdict) in self.checks.iter_mut().filter(|(.., verdict)| verdict.is_none()) {
+            let of = family(check.to.ip());
+            let here = vantages.iter().find(|vantage| vantage.host == check.to.ip()).and_then(|vantage| vantage.here);
+            let outcome = outcome.as_ref().or(late.then_some(&Outcome::Silent));
+            let moved = |counter: Counter| counts.get(&(of, counter)).is_some_and(|packets| *packets > 0);
+            *verdict = check.judge(set, here, outcome, &moved);
+        }
+    }
+
+    fn verdicts(self) -> Vec<(Check, Verdict)> {
+        self.checks.into_iter().filter_map(|(check, _, verdict)| Some((check, verdict?))).collect()
+    }
+}
+
+/// Silence is how a good datagram often ends, so it is not waited for long.
+fn wait_for(protocol: Protocol, limit: Duration) -> Duration {
+    match protocol {
+        Protocol::Tcp => limit,
+        Protocol::Udp => limit.min(Duration::from_secs(1)),
+    }
+}

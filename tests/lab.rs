@@ -1,0 +1,333 @@
+//! The lab on the real kernel: hosts that answer, apart from each other and from the machine, and gone afterwards.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use portmap_deploy::lab::Process;
+use support::lab::{Controller, Lab, said};
+
+/// Processes, zombies aside, that were started for the lab of that name.
+fn processes(name: &str) -> Vec<String> {
+    let mark = format!("LAB_SCRATCH=/run/portmap-deploy-lab/{name}/");
+    let of_lab = |folder: &std::path::PathBuf| {
+        let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
+        String::from_utf8_lossy(&environment).split('\0').any(|variable| variable.starts_with(&mark))
+    };
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
+    all.filter(of_lab).map(|folder| std::fs::read_to_string(folder.join("stat")).unwrap_or_default()).collect()
+}
+
+/// All processes in the network namespaces of a lab.
+fn inhabitants(lab: &Lab) -> Vec<Process> {
+    let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/net"));
+    let members = lab.state().hosts.iter().map(|host| host.member).chain([lab.state().upstream]);
+    let ours: Vec<_> = members.map(|member| namespace(member.init.pid()).unwrap()).collect();
+    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok());
+    let inside = pids.filter(|&pid| namespace(pid).is_ok_and(|found| ours.contains(&found)));
+    inside.filter_map(|pid| Process::observe(pid).ok()).collect()
+}
+
+/// What `lab up` could leave behind: links and routes where it ran, mounts of the machine, files.
+fn traces(controller: &Controller) -> String {
+    let show = |args: &[&str]| said(controller.command("ip").args(args));
+    let mut text = [&["-brief", "link"][..], &["route"], &["-6", "route"]].map(show).concat();
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    text.extend(mounts.lines().filter(|line| line.contains(controller.name())));
+    for entry in std::fs::read_dir("/run/portmap-deploy-lab").into_iter().flatten().flatten() {
+        let link = std::fs::read_link(entry.path()).unwrap_or_default();
+        if entry.file_name() == controller.name() || link.as_os_str() == controller.name() {
+            text.push_str(&entry.path().to_string_lossy());
+        }
+    }
+    text
+}
+
+fn await_true(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn hosts_have_the_backend_that_was_asked_for() {
+    for (asked, expected) in [
+        ("nft", ["nf_tables", "nf_tables"]),
+        ("legacy", ["legacy", "legacy"]),
+        ("mixed", ["nf_tables", "legacy"]),
+    ] {
+        let lab = Lab::up(2, asked);
+        for (host, expected) in lab.hosts().into_iter().zip(expected) {
+            for program in ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save"] {
+                let version = lab.run(host, &format!("{program} --version"));
+                assert!(version.contains(&format!("({expected})")), "{asked}, {host}, {program}: {version}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_account_logs_in_over_both_families() {
+    let lab = Lab::up(2, "mixed");
+    for host in lab.hosts() {
+        for family in [4, 6] {
+            let ssh = |user: &str, line: &str| lab.ssh(user, lab.address(host, family)).arg(line).output().unwrap();
+            let words = |user: &str, line: &str| String::from_utf8(ssh(user, line).stdout).unwrap();
+
+            assert_eq!(words("root", "id -un; hostname; cat /proc/1/comm"), format!("root\n{host}\nsh\n"));
+            assert_eq!(words("deploy", "id -un; sudo -n id -un; sudo -n iptables -S INPUT"), "deploy\nroot\n-P INPUT ACCEPT\n");
+            assert_eq!(words("plain", "id -un; sudo -n id -un"), "plain\n", "plain must have no sudo");
+        }
+        assert_eq!(lab.logins(host), 6);
+    }
+}
+
+#[test]
+fn the_printed_inventory_says_how_to_log_in() {
+    let lab = Lab::up(1, "nft");
+    let text = said(&mut lab.lab(&["inventory"]));
+
+    assert_eq!(text, std::fs::read_to_string(lab.inventory()).unwrap());
+    for part in ["host1:", &format!("ansible_host: {}", lab.address("host1", 4)), &lab.key().display().to_string()] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+}
+
+#[test]
+fn rules_and_locks_of_a_host_are_its_own() {
+    for backend in ["nft", "legacy"] {
+        let lab = Lab::up(2, backend);
+        let save = || said(lab.command("sh").args(["-c", &format!("iptables-{backend}-save")]));
+        let machine = save();
+        lab.run("host1", "iptables -A INPUT -p tcp --dport 7777 -j DROP; ip6tables -A INPUT -p tcp --dport 7777 -j DROP");
+
+        assert!(lab.run("host1", "iptables-save; ip6tables-save").matches("--dport 7777").count() == 2);
+        assert!(!lab.run("host2", "iptables-save; ip6tables-save; nft list ruleset").contains("7777"));
+        assert!(!String::from_utf8(lab.upstream("nft list ruleset").stdout).unwrap().contains("7777"));
+        assert_eq!(save(), machine);
+    }
+}
+
+#[test]
+fn a_held_xtables_lock_stops_only_its_own_host() {
+    let lab = Lab::up(2, "legacy");
+    lab.run("host1", "setsid flock /run/xtables.lock sh -c 'touch /run/held; sleep 100' >/dev/null 2>&1 &");
+    await_true("lock held", || lab.exec("host1", "test -e /run/held").status.success());
+
+    assert_eq!(lab.exec("host1", "iptables -w 1 -A INPUT -j ACCEPT").status.code(), Some(4));
+    lab.run("host2", "iptables -w 1 -A INPUT -j ACCEPT");
+}
+
+#[test]
+fn files_of_a_host_are_its_own() {
+    let lab = Lab::up(2, "nft");
+    let script = "for d in /run /tmp /root /home /var/lib /var/log /etc /usr; do echo mine >$d/portmap-lab-test; done
+                  mkdir -p /var/lib/portmap-deploy /run/portmap-deploy";
+    lab.run("host1", script);
+
+    let found = "find /run /tmp /root /home /var/lib /var/log /etc /usr -maxdepth 1 \
+                 -name portmap-lab-test -o -maxdepth 1 -name portmap-deploy";
+    assert_eq!(lab.run("host1", found).lines().count(), 10);
+    assert_eq!(lab.run("host2", found), "");
+    let on_the_machine = said(Command::new("sh").args(["-c", found]));
+    assert!(!on_the_machine.contains("portmap-lab-test"), "{on_the_machine}");
+    assert_eq!(lab.run("host1", "hostname"), "host1\n");
+    assert_eq!(lab.run("host1", "find / -maxdepth 2 -name portmap-deploy-lab"), "", "keys of the lab are within reach");
+}
+
+#[test]
+fn a_host_asks_the_machine_nothing_and_reaches_its_neighbours() {
+    let lab = Lab::up(2, "nft");
+    let connect = |address: &str, port: u16| {
+        lab.exec("host1", &format!("timeout 1 bash -c 'exec 3<>/dev/tcp/{address}/{port}'")).status.success()
+    };
+    lab.within(|| {
+        for address in ["198.19", "fd5a:7c0e:91b3:1"] {
+            let shown = said(lab.command("ip").args(["-brief", "address", "show", "scope", "global"]));
+            let own = shown.split_whitespace().find(|word| word.starts_with(address)).unwrap();
+            let own = own.split_once('/').unwrap().0;
+            let server = TcpListener::bind((own, 0)).unwrap();
+            assert!(!connect(own, server.local_addr().unwrap().port()), "host1 reached the machine at {own}");
+        }
+    });
+    for family in [4, 6] {
+        assert!(connect(&lab.address("host2", family).to_string(), 22));
+    }
+}
+
+/// A TCP connect in the controller's namespace.
+fn connects(lab: &Lab, address: IpAddr, port: u16) -> bool {
+    let address = SocketAddr::new(address, port);
+    lab.within(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
+}
+
+#[test]
+fn a_cut_host_falls_silent_and_a_healed_one_answers() {
+    let lab = Lab::up(2, "nft");
+    lab.cut("host1");
+    for family in [4, 6] {
+        assert!(!connects(&lab, lab.address("host1", family), 22));
+        assert!(connects(&lab, lab.address("host2", family), 22));
+    }
+    assert!(said(&mut lab.lab(&["status"])).lines().next().unwrap().contains(" cut "));
+    // Silence, not an error: a network that fails says nothing.
+    let ssh = lab.ssh("root", lab.address("host1", 4)).args(["-o", "ConnectTimeout=4", "true"]).output().unwrap();
+    assert!(String::from_utf8_lossy(&ssh.stderr).contains("timed out"), "{ssh:?}");
+
+    lab.heal("host1");
+    assert!(connects(&lab, lab.address("host1", 4), 22) && connects(&lab, lab.address("host1", 6), 22));
+    assert!(!said(&mut lab.lab(&["status"])).contains(" cut "));
+}
+
+#[test]
+fn a_living_session_survives_a_short_cut() {
+    let lab = Lab::up(1, "nft");
+    let mut session = lab
+        .ssh("root", lab.address("host1", 4))
+        .arg("echo in; sleep 1.5; echo out")
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    await_true("logged in", || lab.logins("host1") == 1);
+    lab.cut("host1");
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(session.try_wait().unwrap().is_none(), "the session ended while its host was cut off");
+    lab.heal("host1");
+    let output = session.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stdout.ends_with(b"out\n"), "{output:?}");
+}
+
+#[test]
+fn the_router_plays_a_security_group() {
+    let lab = Lab::up(1, "nft");
+    let address = |family| lab.address("host1", family);
+    lab.block("tcp", 22);
+    assert!(!connects(&lab, address(4), 22) && !connects(&lab, address(6), 22));
+    lab.unblock();
+    assert!(connects(&lab, address(4), 22) && connects(&lab, address(6), 22));
+}
+
+#[test]
+fn latency_is_what_was_asked_for() {
+    const ASKED: Duration = Duration::from_millis(20);
+    let lab = Lab::up_with(&["--hosts", "1", "--latency", "20ms"]);
+    let connect = |address| {
+        let start = Instant::now();
+        TcpStream::connect((address, 22)).unwrap();
+        start.elapsed()
+    };
+    for family in [4, 6] {
+        let address = lab.address("host1", family);
+        let mut times: Vec<_> = lab.within(|| (0..9).map(|_| connect(address)).collect());
+        times.sort();
+        let median = times[4].as_secs_f64();
+        let gain = median / ASKED.as_secs_f64();
+        assert!((0.8..2.0).contains(&gain), "IPv{family}: a round trip took {median} s");
+    }
+    said(lab.ssh("root", lab.address("host1", 4)).arg("true"));
+}
+
+#[test]
+fn a_detached_process_outlives_its_session_and_not_its_host() {
+    let lab = Lab::up(1, "nft");
+    said(lab.ssh("root", lab.address("host1", 4)).arg("setsid sleep 1234 </dev/null >/dev/null 2>&1 &"));
+    lab.run("host1", "pgrep -f '^sleep 1234' && [ \"$(ps -o ppid= -p \"$(pgrep -f '^sleep 1234')\" | tr -d ' ')\" = 1 ]");
+    lab.run("host1", "sh -c 'sleep 0.1 & exit'; sleep 0.5; ! ps -eo stat | grep '^Z'");
+
+    let inhabitants = inhabitants(&lab);
+    assert!(inhabitants.len() >= 7, "{inhabitants:?}");
+    said(&mut lab.lab(&["down"]));
+    let left: Vec<_> = inhabitants.into_iter().filter(|process| process.is_alive()).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn down_leaves_nothing_and_may_be_repeated() {
+    for args in [&["--hosts", "3"][..], &["--hosts", "1", "--latency", "1ms"]] {
+        let controller = Controller::new();
+        let before = traces(&controller);
+        said(&mut controller.lab(&[&["up"], args].concat()));
+        assert!(!processes(controller.name()).is_empty());
+        assert_ne!(traces(&controller), before);
+        said(&mut controller.lab(&["down"]));
+        assert_eq!(traces(&controller), before);
+        assert_eq!(processes(controller.name()), Vec::<String>::new());
+        assert!(said(&mut controller.lab(&["down"])).contains("there is no lab"));
+    }
+}
+
+#[test]
+fn a_failed_up_leaves_nothing() {
+    let controller = Controller::new();
+    // In the way of the link, whatever number the lab gets.
+    for number in 0..=40 {
+        said(controller.command("ip").args(["link", "add", &format!("pmlab{number}"), "type", "bridge"]));
+    }
+    let before = traces(&controller);
+    let up = controller.lab(&["up", "--hosts", "2"]).output().unwrap();
+
+    assert_eq!(up.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&up.stderr).contains("File exists"), "{up:?}");
+    assert_eq!(traces(&controller), before);
+    assert_eq!(processes(controller.name()), Vec::<String>::new());
+}
+
+#[test]
+fn a_killed_up_ends_by_itself_and_down_forgets_it() {
+    let controller = Controller::new();
+    let before = traces(&controller);
+    for delay in [5, 40, 80, 120, 180, 250] {
+        let mut up = controller.lab(&["up", "--hosts", "4"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay));
+        up.kill().unwrap();
+        let survived = up.wait().unwrap().success();
+        if !survived && !std::path::Path::new(&format!("/run/portmap-deploy-lab/{}/lab.json", controller.name())).exists() {
+            await_true("all processes gone", || processes(controller.name()).is_empty());
+        }
+        said(&mut controller.lab(&["down"]));
+        await_true("no traces", || traces(&controller) == before);
+        assert_eq!(processes(controller.name()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn twenty_hosts_are_up_in_five_seconds() {
+    let controller = Controller::new();
+    let start = Instant::now();
+    said(&mut controller.lab(&["up", "--hosts", "20", "--backend", "mixed"]));
+    let elapsed = start.elapsed();
+    said(&mut controller.lab(&["down"]));
+    assert!(elapsed < Duration::from_secs(5), "{elapsed:?}");
+}
+
+#[test]
+fn one_name_is_one_lab() {
+    let lab = Lab::up(1, "nft");
+    let again = lab.lab(&["up", "--hosts", "1"]).output().unwrap();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&again.stderr).contains("is up already"), "{again:?}");
+    assert!(connects(&lab, lab.address("host1", 4), 22), "the second up took the first lab down");
+}
+
+#[test]
+fn without_root_it_says_what_to_type() {
+    let program = support::lab::PROGRAM;
+    let home = tempfile::tempdir_in("/tmp").unwrap();
+    std::fs::set_permissions(home.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let copy = home.path().join("portmap-deploy");
+    std::fs::copy(program, &copy).unwrap(); // where others may run it
+    let mut command = Command::new("setpriv");
+    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy);
+    let up = command.args(["lab", "up", "--hosts", "2"]).output().unwrap();
+    let said = String::from_utf8_lossy(&up.stderr);
+    assert_eq!(up.status.code(), Some(1), "{said}");
+    assert!(said.contains("needs root"), "{said}");
+    assert!(said.contains(&format!("sudo {} lab up --hosts 2", copy.display())), "{said}");
+}
