@@ -187,7 +187,16 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
 
 fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
     match output {
-        Output::Text => print(&report::recap(outcome, elapsed, look())),
+        Output::Text => {
+            let look = look();
+            // Apart from what was printed of the run, where both are on one terminal.
+            let gap = if look.width.is_some() && !outcome.hosts.is_empty() {
+                "\n"
+            } else {
+                ""
+            };
+            print(&(gap.to_owned() + &report::recap(outcome, elapsed, look)));
+        }
         Output::Json => print(&(report::document(run_id, outcome) + "\n")),
         Output::Jsonl => print(&(report::finished_line(run_id, outcome) + "\n")),
     }

@@ -267,31 +267,47 @@ fn verdict(proof: &MappingProof, look: Look) -> String {
     format!("{} {mapped} / direct {direct}", family(proof.family))
 }
 
-/// Warnings, hints, and the reasons that the table has no room for, by host.
+/// Warnings, hints, and the reasons that the table has no room for: each said once, with the hosts that it is about.
 fn advice(hosts: &[(String, &HostReport)], reasons: Reasons, look: Look) -> String {
-    let mut text = String::new();
+    let mut said: Vec<(String, Vec<&str>)> = vec![];
     for (name, report) in hosts {
-        if reasons == Reasons::Below
-            && let Some(reason) = &report.reason
-        {
-            let _ = writeln!(
-                text,
-                "{name}: {}: {reason}",
-                look.paint(style(report.state), report.state.words())
-            );
-        }
-        for warning in &report.warnings {
-            let _ = writeln!(
-                text,
-                "{name}: {} {warning}",
-                look.paint(Style::new().yellow(), "warning:")
-            );
-        }
-        if let Some(hint) = &report.hint {
-            let _ = writeln!(text, "{name}: {} {hint}", look.paint(Style::new().cyan(), "hint:"));
+        for text in advice_on(report, reasons, look) {
+            match said.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, names)) => names.push(name),
+                None => said.push((text, vec![name])),
+            }
         }
     }
-    text
+    said.into_iter().fold(String::new(), |text, (advice, names)| {
+        text + &listed(&names) + ": " + &advice + "\n"
+    })
+}
+
+fn advice_on(report: &HostReport, reasons: Reasons, look: Look) -> Vec<String> {
+    let labelled = |label: Style, word: &str, text: &str| format!("{}: {text}", look.paint(label, word));
+    let reason = report.reason.iter().filter(|_| reasons == Reasons::Below);
+    let reason = reason.map(|reason| labelled(style(report.state), report.state.words(), reason));
+    let warnings = report
+        .warnings
+        .iter()
+        .map(|warning| labelled(Style::new().yellow(), "warning", warning));
+    let hint = report
+        .hint
+        .iter()
+        .map(|hint| labelled(Style::new().cyan(), "hint", hint));
+    reason.chain(warnings).chain(hint).collect()
+}
+
+/// The most names of a list that are named.
+const MOST_NAMES: usize = 5;
+
+/// `web1, web2`, or `web1, web2, web3, web4, web5 and 32 more`.
+fn listed(names: &[&str]) -> String {
+    let shown: Vec<&str> = names.iter().copied().take(MOST_NAMES).collect();
+    match names.len().saturating_sub(MOST_NAMES) {
+        0 => shown.join(", "),
+        more => format!("{} and {more} more", shown.join(", ")),
+    }
 }
 
 /// `2 confirmed, 1 rolled back; 3 hosts in 2.31 s`.
