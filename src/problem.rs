@@ -51,13 +51,7 @@ impl Location {
     pub fn line_and_column(&self) -> (usize, usize) {
         let before = self.source.text.get(..self.span.start).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
-        let column = before
-            .rsplit('\n')
-            .next()
-            .unwrap_or_default()
-            .chars()
-            .count()
-            + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)
     }
 
@@ -147,9 +141,7 @@ impl Problem {
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", printable(&self.message))?;
-        self.at
-            .as_ref()
-            .map_or(Ok(()), |location| write!(f, " ({location})"))
+        self.at.as_ref().map_or(Ok(()), |location| write!(f, " ({location})"))
     }
 }
 
@@ -168,11 +160,7 @@ pub enum Severity {
 /// between two. Control characters that files may hold never reach the terminal.
 #[must_use]
 pub fn render(problems: &[Problem], severity: Severity, colour: bool) -> String {
-    let renderer = if colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let texts: Vec<String> = problems
         .iter()
         .map(|problem| render_one(problem, severity, &renderer))
@@ -196,14 +184,9 @@ fn render_one(problem: &Problem, severity: Severity, renderer: &Renderer) -> Str
 }
 
 /// Only the first line of a place is shown: that of a list or map would be its whole text.
-fn snippet<'a>(
-    location: &'a Location,
-    label: Option<&'a str>,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(location: &'a Location, label: Option<&'a str>) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let (line, span) = location.first_line();
-    let annotation = AnnotationKind::Primary
-        .span(span)
-        .label(label.map(printable));
+    let annotation = AnnotationKind::Primary.span(span).label(label.map(printable));
     Snippet::source(same_length(line))
         .path(printable(&location.source.name))
         .line_start(location.line_and_column().0)
@@ -253,9 +236,7 @@ fn same_length(line: &str) -> Cow<'_, str> {
 pub fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     let lower = written.to_lowercase().replace('-', "_");
     let likeness = |word: &str| strsim::jaro_winkler(&lower, word);
-    let best = known
-        .iter()
-        .max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
+    let best = known.iter().max_by(|a, b| likeness(a).total_cmp(&likeness(b)))?;
     (likeness(best) > 0.75).then_some(*best)
 }
 

@@ -1,10 +1,6 @@
 //! Inventories as people write them: whole files in, hosts or a page of problems out.
 
-#![allow(
-    clippy::expect_used,
-    clippy::unwrap_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::expect_used, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,8 +12,7 @@ fn demo() -> Vec<HostSpec> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories/demo.yaml");
     let text = std::fs::read_to_string(path).unwrap();
     let loaded = inventory::load(&[Source::new("demo.yaml", text)], &[]);
-    let loaded =
-        loaded.unwrap_or_else(|problems| panic!("{}", render(&problems, Severity::Error, false)));
+    let loaded = loaded.unwrap_or_else(|problems| panic!("{}", render(&problems, Severity::Error, false)));
     assert_eq!(loaded.warnings, []);
     loaded.hosts
 }
@@ -28,9 +23,7 @@ fn the_demo_maps_2222_everywhere_and_80_on_some() {
         .iter()
         .map(|host| {
             let mappings = host.mappings.mappings().iter();
-            let pairs: Vec<String> = mappings
-                .map(|one| format!("{}:{}", one.port, one.to_port))
-                .collect();
+            let pairs: Vec<String> = mappings.map(|one| format!("{}:{}", one.port, one.to_port)).collect();
             format!("{} {}", host.name, pairs.join(" "))
         })
         .collect();
@@ -64,19 +57,11 @@ fn sources(case: &Path) -> Vec<Arc<Source>> {
 fn shown(host: &HostSpec) -> String {
     let connection = &host.connection;
     let mut lines = vec![format!("{} = {connection:?}", host.name)];
-    lines.extend(
-        host.mappings
-            .mappings()
-            .iter()
-            .map(|mapping| format!("  {mapping:?}")),
-    );
+    lines.extend(host.mappings.mappings().iter().map(|mapping| format!("  {mapping:?}")));
     if !host.has_portmap {
         lines.push("  no portmap".into());
     }
-    lines.extend(
-        host.rollback_after
-            .map(|after| format!("  rollback after {after:?}")),
-    );
+    lines.extend(host.rollback_after.map(|after| format!("  rollback after {after:?}")));
     if !host.previous_ports.is_empty() {
         lines.push(format!("  previous ports {:?}", host.previous_ports));
     }
@@ -86,10 +71,7 @@ fn shown(host: &HostSpec) -> String {
 /// Everything that a user would see of a case.
 fn outcome(case: &Path) -> String {
     let limit = std::fs::read_to_string(case.join("limit.txt")).ok();
-    let limit: Vec<&str> = limit
-        .iter()
-        .map(|text| text.trim_end_matches('\n'))
-        .collect();
+    let limit: Vec<&str> = limit.iter().map(|text| text.trim_end_matches('\n')).collect();
     match inventory::load(&sources(case), &limit) {
         Ok(loaded) => {
             let mut parts = vec![render(&loaded.warnings, Severity::Warning, false)];

@@ -76,16 +76,13 @@ impl HostSpec {
 fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
     Connection {
         host: address(host, variables),
-        port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| {
-            port(node, "ansible_port")
-        }),
+        port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| port(node, "ansible_port")),
         user: variables.read(&["ansible_ssh_user", "ansible_user"], |node| {
             checked(node, "ansible_user", is_bad_in_user)
         }),
-        private_key_file: variables.read(
-            &["ansible_ssh_private_key_file", "ansible_private_key_file"],
-            |node| checked(node, "ansible_ssh_private_key_file", char::is_control),
-        ),
+        private_key_file: variables.read(&["ansible_ssh_private_key_file", "ansible_private_key_file"], |node| {
+            checked(node, "ansible_ssh_private_key_file", char::is_control)
+        }),
         common_args: words(variables, "ansible_ssh_common_args"),
         extra_args: words(variables, "ansible_ssh_extra_args"),
         r#become: variables
@@ -102,15 +99,11 @@ fn address(host: &Host, variables: &mut Variables<'_>) -> String {
     {
         let problem = Problem::at(
             &host.at,
-            format!(
-                "{} is no address: it holds {:?}",
-                host.name,
-                bad.to_string()
-            ),
+            format!("{} is no address: it holds {:?}", host.name, bad.to_string()),
         );
-        variables.problems.push(
-            problem.hint("write the address as `ansible_host`, and the user as `ansible_user`"),
-        );
+        variables
+            .problems
+            .push(problem.hint("write the address as `ansible_host`, and the user as `ansible_user`"));
     }
     variables
         .read(&NAMES, |node| checked(node, "ansible_host", is_bad_in_host))
@@ -136,10 +129,7 @@ fn checked(node: &Node, what: &str, is_bad: impl Fn(char) -> bool) -> Result<Str
         ));
     }
     match text.chars().find(|&c| is_bad(c)) {
-        Some(c) => Err(Problem::at(
-            &node.at,
-            format!("{what} holds {:?}", c.to_string()),
-        )),
+        Some(c) => Err(Problem::at(&node.at, format!("{what} holds {:?}", c.to_string()))),
         None => Ok(text.to_owned()),
     }
 }
@@ -192,10 +182,7 @@ fn previous_ports(variables: &mut Variables<'_>) -> Vec<u16> {
 fn refuse_misspelt(variables: &mut Variables<'_>) {
     let misspelt = |(name, node): (&str, &Node)| {
         let problem = Problem::at(&node.at, format!("there is no variable `{name}`"));
-        let hint = format!(
-            "did you mean `{}`?",
-            nearest(name, &OURS).unwrap_or("portmap")
-        );
+        let hint = format!("did you mean `{}`?", nearest(name, &OURS).unwrap_or("portmap"));
         (is_ours(name) && !OURS.contains(&name)).then(|| problem.hint(hint))
     };
     let problems: Vec<Problem> = variables.all().filter_map(misspelt).collect();
@@ -226,13 +213,8 @@ fn refuse_unsupported(variables: &mut Variables<'_>) {
         let Some(node) = variables.find(&[name]) else {
             continue;
         };
-        if !node
-            .as_str()
-            .is_some_and(|value| supported.contains(&value))
-        {
-            variables
-                .problems
-                .push(Problem::at(&node.at, format!("{name}: {why}")));
+        if !node.as_str().is_some_and(|value| supported.contains(&value)) {
+            variables.problems.push(Problem::at(&node.at, format!("{name}: {why}")));
         }
     }
 }
@@ -241,21 +223,12 @@ fn refuse_unsupported(variables: &mut Variables<'_>) {
 fn refuse_passwords(variables: &mut Variables<'_>) {
     let passwords = [
         (
-            [
-                "ansible_password",
-                "ansible_ssh_pass",
-                "ansible_ssh_password",
-            ]
-            .as_slice(),
+            ["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"].as_slice(),
             "logging in with a password is not supported",
             "use a key, and ssh-agent",
         ),
         (
-            &[
-                "ansible_become_password",
-                "ansible_become_pass",
-                "ansible_sudo_pass",
-            ],
+            &["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"],
             "sudo with a password is not supported yet",
             "allow the user sudo without a password, or log in as root",
         ),

@@ -93,22 +93,13 @@ impl<'s> Builder<'s> {
     /// The characters that `PyYAML` refuses. To the parser a NUL would be the end of the text.
     fn check_characters(&self) -> Result<(), Problem> {
         let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-        let Some((at, c)) = self
-            .index
-            .source
-            .text
-            .char_indices()
-            .find(|&(_, c)| !allowed(c))
-        else {
+        let Some((at, c)) = self.index.source.text.char_indices().find(|&(_, c)| !allowed(c)) else {
             return Ok(());
         };
         let location = self.index.range(at, at + c.len_utf8());
         Err(Problem::at(
             &location,
-            format!(
-                "the character {} cannot stand in a YAML file",
-                c.escape_unicode()
-            ),
+            format!("the character {} cannot stand in a YAML file", c.escape_unicode()),
         ))
     }
 
@@ -141,9 +132,7 @@ impl<'s> Builder<'s> {
                 Ok(())
             }
             Event::Alias(anchor) => self.alias(anchor, &location),
-            Event::SequenceStart(anchor, tag) => {
-                self.begin(anchor, tag.as_deref(), location, false)
-            }
+            Event::SequenceStart(anchor, tag) => self.begin(anchor, tag.as_deref(), location, false),
             Event::MappingStart(anchor, tag) => self.begin(anchor, tag.as_deref(), location, true),
             Event::SequenceEnd | Event::MappingEnd => {
                 self.end(&location);
@@ -156,15 +145,11 @@ impl<'s> Builder<'s> {
     /// The parser counts an anchor to the value that it names; messages are about the value.
     fn behind_anchor(&self, location: Location) -> Location {
         let text = location.text();
-        let Some(end) = text
-            .strip_prefix('&')
-            .and_then(|name| name.find(char::is_whitespace))
-        else {
+        let Some(end) = text.strip_prefix('&').and_then(|name| name.find(char::is_whitespace)) else {
             return location;
         };
         let value = text.get(end + 1..).unwrap_or_default().trim_start();
-        self.index
-            .range(location.span.end - value.len(), location.span.end)
+        self.index.range(location.span.end - value.len(), location.span.end)
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, location: &Location) {
@@ -176,20 +161,15 @@ impl<'s> Builder<'s> {
         };
         let problem = Problem::at(location, format!("the tag `{name}` is not supported yet"));
         self.findings.problems.push(match name.as_str() {
-            "!vault" | "!vault-encrypted" => problem
-                .hint("give the value in plain text, or through a variable that is not used here"),
+            "!vault" | "!vault-encrypted" => {
+                problem.hint("give the value in plain text, or through a variable that is not used here")
+            }
             "!!str" => problem.hint("put the value in quotes instead"),
             _ => problem.hint("remove the tag"),
         });
     }
 
-    fn begin(
-        &mut self,
-        anchor: usize,
-        tag: Option<&Tag>,
-        start: Location,
-        is_map: bool,
-    ) -> Result<(), Problem> {
+    fn begin(&mut self, anchor: usize, tag: Option<&Tag>, start: Location, is_map: bool) -> Result<(), Problem> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(&start));
         }
@@ -293,10 +273,7 @@ impl<'s> Builder<'s> {
 }
 
 fn too_deep(location: &Location) -> Problem {
-    Problem::at(
-        location,
-        format!("values are nested more than {MAX_DEPTH} deep"),
-    )
+    Problem::at(location, format!("values are nested more than {MAX_DEPTH} deep"))
 }
 
 fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
@@ -305,11 +282,7 @@ fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
         ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
     };
-    let at = if style == Style::Quoted {
-        within_quotes(at)
-    } else {
-        at
-    };
+    let at = if style == Style::Quoted { within_quotes(at) } else { at };
     let merges = style == Style::Plain && text == "<<";
     let value = if style == Style::Plain {
         resolve(text)

@@ -16,10 +16,7 @@ fn messages(text: &str) -> Vec<String> {
     let problems = read(&Source::new("test", text))
         .map(|document| document.root)
         .unwrap_err();
-    problems
-        .into_iter()
-        .map(|problem| problem.message)
-        .collect()
+    problems.into_iter().map(|problem| problem.message).collect()
 }
 
 fn json(node: &Node) -> serde_json::Value {
@@ -62,10 +59,7 @@ fn same(expected: &str, found: &str) -> bool {
     };
     match (float(expected), float(found)) {
         (Some((a, x)), Some((b, y))) => {
-            a == b
-                && (x.to_bits() == y.to_bits()
-                    || (x - y).abs() <= x.abs() * 1e-12
-                    || (x.is_nan() && y.is_nan()))
+            a == b && (x.to_bits() == y.to_bits() || (x - y).abs() <= x.abs() * 1e-12 || (x.is_nan() && y.is_nan()))
         }
         _ => expected == found,
     }
@@ -152,12 +146,7 @@ fn places_are_bytes_behind_any_text() {
         "ß",
     ];
     for newline in ["\n", "\r\n", "\r"] {
-        for begin in [
-            "",
-            "\u{feff}",
-            "# kömmentär 🚀🚀 # —\n",
-            "%YAML 1.1 # ü\n--- # 日本\n",
-        ] {
+        for begin in ["", "\u{feff}", "# kömmentär 🚀🚀 # —\n", "%YAML 1.1 # ü\n--- # 日本\n"] {
             let document = document(&format!("{begin}{PLACES}").replace('\n', newline));
             let mut found = Vec::new();
             raws(&document.root, &mut found);
@@ -172,10 +161,7 @@ fn a_part_of_a_scalar_has_a_place_unless_escapes_hide_it() {
     let Value::List(items) = &list.value else {
         panic!("{list:?}")
     };
-    let parts: Vec<String> = items
-        .iter()
-        .map(|item| item.part(0..2).text().to_owned())
-        .collect();
+    let parts: Vec<String> = items.iter().map(|item| item.part(0..2).text().to_owned()).collect();
     assert_eq!(parts, ["22", "ü", "\"\\x32:22\"", "80", "x"]);
 }
 
@@ -216,14 +202,8 @@ fn a_duplicate_key_is_a_warning_even_in_quotes_but_not_when_merged() {
     };
     assert_eq!(warned("{a: 1, \"a\": 2}").len(), 1);
     assert_eq!(warned("{1: 1, 01: 2}").len(), 1);
-    assert_eq!(
-        warned("{1: 1, \"1\": 2, true: 3, yes_: 4}"),
-        Vec::<String>::new()
-    );
-    assert_eq!(
-        warned("{x: &x {a: 1}, y: {<<: *x, a: 2}}"),
-        Vec::<String>::new()
-    );
+    assert_eq!(warned("{1: 1, \"1\": 2, true: 3, yes_: 4}"), Vec::<String>::new());
+    assert_eq!(warned("{x: &x {a: 1}, y: {<<: *x, a: 2}}"), Vec::<String>::new());
 }
 
 #[test]
@@ -243,19 +223,10 @@ fn what_is_no_single_plain_document_is_refused() {
             "the tag `!!python/object:os.system` is not supported yet",
         ),
         ("{[a]: 1}", "a list cannot be a key"),
-        (
-            "&a [*a]",
-            "this alias stands inside the value that it names",
-        ),
+        ("&a [*a]", "this alias stands inside the value that it names"),
         ("{<<: [1]}", "`<<` merges maps, and this is a number"),
-        (
-            "a: \u{0}b",
-            "the character \\u{0} cannot stand in a YAML file",
-        ),
-        (
-            "a: \u{9f}b",
-            "the character \\u{9f} cannot stand in a YAML file",
-        ),
+        ("a: \u{0}b", "the character \\u{0} cannot stand in a YAML file"),
+        ("a: \u{9f}b", "the character \\u{9f} cannot stand in a YAML file"),
     ];
     for (text, message) in refused {
         assert_eq!(messages(text), [message], "{text:?}");
@@ -270,14 +241,8 @@ fn all_tags_are_reported_at_once() {
 
 #[test]
 fn depth_is_bounded_with_and_without_aliases() {
-    assert_eq!(
-        messages(&"[".repeat(100)),
-        ["values are nested more than 64 deep"]
-    );
-    assert_eq!(
-        messages(&"- ".repeat(10_000)),
-        ["values are nested more than 64 deep"]
-    );
+    assert_eq!(messages(&"[".repeat(100)), ["values are nested more than 64 deep"]);
+    assert_eq!(messages(&"- ".repeat(10_000)), ["values are nested more than 64 deep"]);
     assert_eq!(messages(&"[".repeat(100_000)).len(), 1);
     let mut chain = "a0: &a0 [x]\n".to_owned();
     (1..100).for_each(|step| writeln!(chain, "a{step}: &a{step} [*a{}]", step - 1).unwrap());
@@ -303,23 +268,14 @@ fn an_alias_bomb_is_refused() {
 
 /// Every place lies in the text and splits no character.
 fn check_places(node: &Node) {
-    assert!(
-        node.at.source.text.get(node.at.span.clone()).is_some(),
-        "{node:?}"
-    );
+    assert!(node.at.source.text.get(node.at.span.clone()).is_some(), "{node:?}");
     match &node.value {
         Value::List(items) => items.iter().for_each(check_places),
         Value::Map(entries) => entries.iter().for_each(|(key, value)| {
             check_places(key);
             check_places(value);
         }),
-        Value::String(text) => assert!(
-            node.at
-                .source
-                .text
-                .get(node.part(0..text.len()).span)
-                .is_some()
-        ),
+        Value::String(text) => assert!(node.at.source.text.get(node.part(0..text.len()).span).is_some()),
         _ => {}
     }
 }
