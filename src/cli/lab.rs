@@ -150,7 +150,19 @@ fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
         },
         latency: options.latency,
     })?;
+    let _ = writeln!(io::stderr(), "{}", next_steps(&lab));
     say(&table(&lab, &lab.cut_hosts()?))
+}
+
+fn next_steps(lab: &Lab) -> String {
+    let program = match lab.name.as_str() {
+        "default" => "portmap-deploy lab".to_owned(),
+        name => format!("portmap-deploy lab --lab {name}"),
+    };
+    format!(
+        "inventory: {program} inventory >lab.yaml\na shell: sudo {program} exec {} sh\nthe end: sudo {program} down\n",
+        lab.hosts.first().map_or("HOST", |host| host.name.as_str())
+    )
 }
 
 /// The hosts to make, by number or by inventory.
@@ -219,20 +231,28 @@ fn status(name: &str) -> Result<ExitCode, Error> {
 }
 
 fn table(lab: &Lab, cut: &[&lab::Host]) -> String {
+    let width = lab
+        .hosts
+        .iter()
+        .map(|host| host.name.len())
+        .max()
+        .unwrap_or_default()
+        .max(4);
+    let line = |[name, state, iptables, ipv4, ipv6, user]: [&str; 6]| {
+        format!("{name:<width$} {state:<5} {iptables:<9} {ipv4:<14} {ipv6:<25} {user}\n")
+    };
     let row = |host: &lab::Host| {
         let state = match host.member.init.is_alive() {
             false => "dead",
             true if cut.contains(&host) => "cut",
             true => "up",
         };
+        let iptables = host.backend.map_or("machine's", Backend::name);
         let ipv6 = host.ipv6.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        let backend = host.backend.map_or("machine's", Backend::name);
-        format!(
-            "{:<16} {:<5} {:<10} {:<15} {:<26} {}\n",
-            host.name, state, backend, host.ipv4, ipv6, host.user
-        )
+        line([&host.name, state, iptables, &host.ipv4.to_string(), &ipv6, &host.user])
     };
-    lab.hosts.iter().map(row).collect()
+    let header = line(["host", "state", "iptables", "IPv4", "IPv6", "user"]);
+    std::iter::once(header).chain(lab.hosts.iter().map(row)).collect()
 }
 
 /// Becomes the command; returns only when that fails.
