@@ -49,7 +49,10 @@ impl Location {
     /// Line and column of the first character, both from 1, the column in characters.
     #[must_use]
     pub fn line_and_column(&self) -> (usize, usize) {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        let (before, _) = self
+            .source
+            .text
+            .split_at(boundary(&self.source.text, self.span.start));
         let line = before.matches('\n').count() + 1;
         let column = before
             .rsplit('\n')
@@ -64,15 +67,24 @@ impl Location {
     /// The line that this place begins in, without its line end, and this place within it, cut at its end.
     fn first_line(&self) -> (&str, Range<usize>) {
         let text = self.source.text.as_str();
-        let before = text.get(..self.span.start).unwrap_or_default();
+        let start = boundary(text, self.span.start);
+        let (before, _) = text.split_at(start);
         let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let rest = text.get(begin..).unwrap_or_default();
+        let (_, rest) = text.split_at(begin);
         let line = rest.split('\n').next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let start = before.len().saturating_sub(begin).min(line.len());
-        let end = self.span.end.saturating_sub(begin).clamp(start, line.len());
+        let start = (start - begin).min(line.len());
+        let end = boundary(line, self.span.end.saturating_sub(begin)).max(start);
         (line, start..end)
     }
+}
+
+/// The byte at or before this one at which a character begins, or the end of the text.
+fn boundary(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or_default()
 }
 
 /// `file:line:column`, free of control characters.

@@ -293,7 +293,7 @@ fn an_alias_bomb_is_refused() {
             "a{step}: &a{step} [{}]",
             vec![format!("*a{}", step - 1); 10].join(", ")
         )
-        .unwrap()
+        .unwrap();
     });
     assert_eq!(
         messages(&bomb),
