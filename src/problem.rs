@@ -176,6 +176,9 @@ pub enum Severity {
     Warning,
 }
 
+/// The most problems that are shown at once; nobody reads more, and each costs a walk through its file.
+const MAX_SHOWN: usize = 200;
+
 /// Problems for people: each with `file:line:column`, its line, a caret under the value, and its hint; a blank line
 /// between two. Control characters that files may hold never reach the terminal.
 #[must_use]
@@ -185,10 +188,13 @@ pub fn render(problems: &[Problem], severity: Severity, colour: bool) -> String 
     } else {
         Renderer::plain()
     };
-    let texts: Vec<String> = problems
-        .iter()
+    let shown = problems.iter().take(MAX_SHOWN);
+    let mut texts: Vec<String> = shown
         .map(|problem| render_one(problem, severity, &renderer))
         .collect();
+    if problems.len() > MAX_SHOWN {
+        texts.push(format!("and {} more", problems.len() - MAX_SHOWN));
+    }
     texts.join("\n\n")
 }
 

@@ -39,6 +39,13 @@ fn warnings_say_so_and_problems_stand_apart() {
 }
 
 #[test]
+fn of_very_many_problems_the_first_are_shown_and_the_rest_counted() {
+    let shown = render(&vec![Problem::new("one"); 203], Severity::Error, false);
+    assert_eq!(shown.matches("error: one").count(), 200);
+    assert!(shown.ends_with("\n\nand 3 more"), "{shown}");
+}
+
+#[test]
 fn colour_is_asked_for() {
     let problem = [Problem::at(&place("x", 0..1), "wrong")];
     assert!(render(&problem, Severity::Error, true).contains("\u{1b}["));
@@ -117,7 +124,7 @@ proptest! {
     ) {
         let at = Location { source: Source::new(name, text), span: start..end };
         let problem = Problem::at(&at, message.clone()).label(message.clone()).hint(message);
-        let shown = render(&[problem.clone()], Severity::Error, false);
+        let shown = render(std::slice::from_ref(&problem), Severity::Error, false);
         prop_assert!(!shown.chars().any(|c| c != '\n' && is_unprintable(c)), "{shown:?}");
         prop_assert!(!problem.to_string().chars().any(is_unprintable));
     }
