@@ -499,6 +499,41 @@ fn one_name_is_one_lab() {
 }
 
 #[test]
+fn the_user_behind_sudo_may_log_in_without_it() {
+    let controller = Controller::new();
+    let mut up = controller.lab(&["up", "--hosts", "1"]);
+    said(up.env("SUDO_UID", "65534").env("SUDO_GID", "65534"));
+    let folder = format!("/run/portmap-deploy-lab/{}/ssh", controller.name());
+    let address = portmap_deploy::lab::load(controller.name()).unwrap().hosts[0].ipv4;
+    let log_in = |user: u32| {
+        let mut command = controller.command("setpriv");
+        command.args([
+            &format!("--reuid={user}"),
+            "--regid=65534",
+            "--clear-groups",
+            "ssh",
+            "-F",
+            "/dev/null",
+        ]);
+        command.args([
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            &format!("UserKnownHostsFile={folder}/known_hosts"),
+            "-i",
+        ]);
+        command
+            .args([format!("{folder}/key"), format!("root@{address}"), "true".to_owned()])
+            .output()
+            .unwrap()
+    };
+    let (user, stranger) = (log_in(65534), log_in(1));
+    said(&mut controller.lab(&["down"]));
+    assert!(user.status.success(), "{user:?}");
+    assert!(!stranger.status.success(), "the key is readable for all");
+}
+
+#[test]
 fn without_root_it_says_what_to_type() {
     let program = support::lab::PROGRAM;
     let home = tempfile::tempdir_in("/tmp").unwrap();
