@@ -313,7 +313,10 @@ fn boot(host: &Host, shape: &str, set: &MappingSet) {
         assert!(done, "{table} does not come up on a bare host");
     }
     let live = installed(&bare.ruleset());
-    assert!(live.hooks.len() == 5 && live.hooks.values().all(|hook| !hook.jumps.is_empty()), "{live:?}");
+    assert!(
+        live.hooks.len() == 5 && live.hooks.values().all(|hook| !hook.jumps.is_empty()),
+        "{live:?}"
+    );
 }
 
 fn shapes(family: Family) -> Vec<PathBuf> {
