@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::deploy;
 use super::error::Error;
+use super::{demo, deploy};
 use crate::inventory::HostSpec;
 use crate::lab::{self, Backend, Backends, HostRequest, Lab, Request};
 
@@ -66,6 +66,18 @@ enum Action {
     Heal {
         /// Its name.
         host: String,
+    },
+    /// Watch the main job on rehearsal hosts: deploy, deploy again, a mistake that is undone.
+    Demo {
+        /// Already in a network namespace of its own.
+        #[arg(long, hide = true)]
+        inside: bool,
+    },
+    /// A web server for the demo.
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        port: u16,
     },
     /// The process that makes latency; started by `up`.
     #[command(hide = true)]
@@ -132,6 +144,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             load(name)?.heal(host)?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Demo { inside } => {
+            require_root()?;
+            let name = if name == "default" { "demo" } else { name };
+            if *inside { demo::inside(name) } else { demo::run(name) }
+        }
+        Action::Serve { port } => demo::serve(*port),
         Action::Relay { upstream, near, delay } => relay(*upstream, near, *delay),
     }
 }
@@ -189,7 +207,7 @@ fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     absolute.map_err(|source| io_error("find the inventory", source))
 }
 
-fn io_error(action: &str, source: io::Error) -> Error {
+pub(super) fn io_error(action: &str, source: io::Error) -> Error {
     lab::Error::Io {
         action: action.to_owned(),
         source,
@@ -266,7 +284,7 @@ fn relay(upstream: i32, near: &str, delay: Duration) -> Result<ExitCode, Error> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(text: &str) -> Result<ExitCode, Error> {
+pub(super) fn say(text: &str) -> Result<ExitCode, Error> {
     let said = io::stdout().lock().write_all(text.as_bytes());
     said.map_err(|source| io_error("write to stdout", source))?;
     Ok(ExitCode::SUCCESS)
