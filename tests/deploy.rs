@@ -5,5 +5,21 @@
 
 mod support;
 
+#[path = "deploy/conntrack.rs"]
+mod conntrack;
+#[path = "deploy/foreign_rules.rs"]
+mod foreign_rules;
+#[path = "deploy/kinds.rs"]
+mod kinds;
+#[path = "deploy/logins.rs"]
+mod logins;
+#[path = "deploy/routed.rs"]
+mod routed;
+#[path = "deploy/second_run.rs"]
+mod second_run;
 #[path = "deploy/truth_table.rs"]
 mod truth_table;
+#[path = "deploy/update.rs"]
+mod update;
+#[path = "deploy/without_ipv6.rs"]
+mod without_ipv6;

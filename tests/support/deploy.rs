@@ -276,8 +276,27 @@ impl Lab {
     /// Asserts what a new TCP connection from the controller comes to, over IPv4 and IPv6.
     #[track_caller]
     pub fn expect_tcp(&self, host: &str, port: u16, expected: Seen) {
+        self.expect_tcp_ports(host, &[port], expected);
+    }
+
+    /// [`expect_tcp`](Self::expect_tcp) for many ports at once: silence takes its time.
+    #[track_caller]
+    pub fn expect_tcp_ports(&self, host: &str, ports: &[u16], expected: Seen) {
+        let found = std::thread::scope(|scope| {
+            let connect = |family, port| scope.spawn(move || (family, port, self.connects(host, family, port)));
+            let all: Vec<_> = ports.iter().flat_map(|&port| [4, 6].map(|family| connect(family, port))).collect();
+            all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
+        });
+        for (family, port, seen) in found {
+            assert_eq!(seen, expected, "{host}, IPv{family}, port {port}");
+        }
+    }
+
+    /// Asserts that the server of that name answers there over IPv4 and IPv6.
+    #[track_caller]
+    pub fn expect_server(&self, host: &str, port: u16, name: &str) {
         for family in [4, 6] {
-            assert_eq!(self.connects(host, family, port), expected, "{host}, IPv{family}, port {port}");
+            assert_eq!(self.first_line(host, family, port), name, "{host}, IPv{family}, port {port}");
         }
     }
 
@@ -420,7 +439,8 @@ pub struct Server {
 }
 
 impl Server {
-    fn tcp(port: u16, name: &str) -> Self {
+    /// Listens in this thread's namespace, on all addresses of both families.
+    pub fn tcp(port: u16, name: &str) -> Self {
         let listener = TcpListener::bind(("::", port)).unwrap();
         let (accepting, name) = (listener.try_clone().unwrap(), format!("{name}\n"));
         let stop = Arc::new(AtomicBool::new(false));
@@ -437,7 +457,8 @@ impl Server {
         Self { stop, listener: Some(listener), thread: Some(thread) }
     }
 
-    fn udp(port: u16) -> Self {
+    /// The same for datagrams.
+    pub fn udp(port: u16) -> Self {
         let socket = UdpSocket::bind(("::", port)).unwrap();
         socket.set_read_timeout(Some(Duration::from_millis(50))).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
