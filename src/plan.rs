@@ -19,11 +19,19 @@ pub struct Stop {
 
 impl Stop {
     fn failed(reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { refused: false, reason: reason.into(), hint: Some(hint.into()) }
+        Self {
+            refused: false,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+        }
     }
 
     fn refused(reason: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { refused: true, reason: reason.into(), hint: Some(hint.into()) }
+        Self {
+            refused: true,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+        }
     }
 }
 
@@ -65,20 +73,30 @@ impl Observed {
         let fact = |key: &str| facts.get(key).copied();
         if fact("uid") != Some("0") {
             return Err(Stop::failed(
-                format!("logged in without root's rights (uid {})", fact("uid").unwrap_or("unknown")),
+                format!(
+                    "logged in without root's rights (uid {})",
+                    fact("uid").unwrap_or("unknown")
+                ),
                 "log in as root, or set ansible_become: true for a user with password-less sudo",
             ));
         }
         let mut observed = Self {
             families: Vec::new(),
-            here: fact("ssh").and_then(|ssh| ssh.split(' ').next()?.parse().ok()).map(|ip: IpAddr| ip.to_canonical()),
+            here: fact("ssh")
+                .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
+                .map(|ip: IpAddr| ip.to_canonical()),
             addresses: addresses(sections),
             current: fact("current").and_then(|current| current.parse().ok()),
-            uptime: fact("uptime").and_then(|uptime| uptime.parse().ok()).unwrap_or_default(),
+            uptime: fact("uptime")
+                .and_then(|uptime| uptime.parse().ok())
+                .unwrap_or_default(),
             warnings: Vec::new(),
         };
         let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
-            Stop::failed("iptables is not installed on the host", "install it there, on Debian and Ubuntu: apt install iptables")
+            Stop::failed(
+                "iptables is not installed on the host",
+                "install it there, on Debian and Ubuntu: apt install iptables",
+            )
         })?;
         observed.families.push(v4);
         observed.read_v6(sections, fact("ipv6").is_some(), fact("nat6") == Some("no"))?;
@@ -87,7 +105,8 @@ impl Observed {
 
     fn read_v6(&mut self, sections: &Sections, on: bool, without_nat: bool) -> Result<(), Stop> {
         if !on {
-            self.warnings.push("IPv6 is off on this host: only IPv4 is managed".to_owned());
+            self.warnings
+                .push("IPv6 is off on this host: only IPv4 is managed".to_owned());
             return Ok(());
         }
         match managed(sections, Family::V6)? {
@@ -98,7 +117,9 @@ impl Observed {
             None if self.addresses.iter().any(IpAddr::is_ipv6) => self.warnings.push(
                 "there is no ip6tables on this host: over IPv6 the target ports stay as open as they are".to_owned(),
             ),
-            None => self.warnings.push("there is no ip6tables on this host: only IPv4 is managed".to_owned()),
+            None => self
+                .warnings
+                .push("there is no ip6tables on this host: only IPv4 is managed".to_owned()),
         }
         Ok(())
     }
@@ -113,7 +134,11 @@ impl Observed {
     /// What is there to do.
     #[must_use]
     pub fn plan(&self, desired: &MappingSet, mark: impl Fn(Family) -> Mark) -> Plan {
-        let standings: Vec<_> = self.families.iter().map(|managed| firewall::standing(&managed.view, desired)).collect();
+        let standings: Vec<_> = self
+            .families
+            .iter()
+            .map(|managed| firewall::standing(&managed.view, desired))
+            .collect();
         if standings.iter().all(|standing| *standing == Standing::Absent) {
             return Plan::Unchanged(None);
         }
@@ -125,10 +150,16 @@ impl Observed {
         if first.is_some() && in_sync.clone().all(|generation| generation == first) {
             return Plan::Unchanged(first);
         }
-        let differences = standings.iter().zip(&self.families).flat_map(|(standing, managed)| match standing {
-            Standing::Differs(reasons) => reasons.iter().map(|reason| format!("{}: {reason}", managed.view.family.name())).collect(),
-            _ => Vec::new(),
-        });
+        let differences = standings
+            .iter()
+            .zip(&self.families)
+            .flat_map(|(standing, managed)| match standing {
+                Standing::Differs(reasons) => reasons
+                    .iter()
+                    .map(|reason| format!("{}: {reason}", managed.view.family.name()))
+                    .collect(),
+                _ => Vec::new(),
+            });
         let differences = differences.collect();
         let generation = self.next_generation();
         let families = self.families.iter().map(|managed| {
@@ -140,12 +171,23 @@ impl Observed {
                 change: firewall::change(&managed.view, desired, generation, &mark(family)),
             }
         });
-        Plan::Change(Box::new(HostChange { generation, families: families.collect(), differences }))
+        Plan::Change(Box::new(HostChange {
+            generation,
+            families: families.collect(),
+            differences,
+        }))
     }
 
     fn next_generation(&self) -> Generation {
-        let seen = self.families.iter().filter_map(|managed| firewall::installed(&managed.view.ruleset).highest);
-        let highest = seen.map(|generation| generation.0).chain(self.current).max().unwrap_or_default();
+        let seen = self
+            .families
+            .iter()
+            .filter_map(|managed| firewall::installed(&managed.view.ruleset).highest);
+        let highest = seen
+            .map(|generation| generation.0)
+            .chain(self.current)
+            .max()
+            .unwrap_or_default();
         Generation(highest.saturating_add(1))
     }
 }
@@ -190,7 +232,10 @@ impl HostChange {
     /// The tool of a family, `-` where it is not managed.
     #[must_use]
     pub fn tool(&self, family: Family) -> &str {
-        self.families.iter().find(|one| one.family == family).map_or("-", |one| one.tool.as_str())
+        self.families
+            .iter()
+            .find(|one| one.family == family)
+            .map_or("-", |one| one.tool.as_str())
     }
 
     /// The transaction's files on the host, by the names that the agent knows.
@@ -206,8 +251,11 @@ impl HostChange {
     pub fn read_back(&self, sections: &Sections) -> Result<Vec<Ruleset>, String> {
         let one = |family: &FamilyChange| {
             let title = format!("rules {} {}", digit(family.family), family.tool);
-            let text = sections.get(&title).ok_or_else(|| format!("{} rules could not be read back", family.family.name()))?;
-            Ruleset::parse(text).map_err(|error| format!("{} rules could not be read back: {error}", family.family.name()))
+            let text = sections
+                .get(&title)
+                .ok_or_else(|| format!("{} rules could not be read back", family.family.name()))?;
+            Ruleset::parse(text)
+                .map_err(|error| format!("{} rules could not be read back: {error}", family.family.name()))
         };
         self.families.iter().map(one).collect()
     }
@@ -218,8 +266,18 @@ impl HostChange {
     /// What is not as it should be.
     pub fn check(&self, rules: &[Ruleset], tightened: bool) -> Result<(), String> {
         for (family, ruleset) in self.families.iter().zip(rules) {
-            let checked = if tightened { family.change.check_tightened(ruleset) } else { family.change.check_loosened(ruleset) };
-            checked.map_err(|faults| format!("the host's {} rules do not read back as written: {}", family.family.name(), faults.join("; ")))?;
+            let checked = if tightened {
+                family.change.check_tightened(ruleset)
+            } else {
+                family.change.check_loosened(ruleset)
+            };
+            checked.map_err(|faults| {
+                format!(
+                    "the host's {} rules do not read back as written: {}",
+                    family.family.name(),
+                    faults.join("; ")
+                )
+            })?;
         }
         Ok(())
     }
@@ -231,14 +289,21 @@ impl HostChange {
         families
             .flat_map(|(family, ruleset)| {
                 let counted = family.change.counted(ruleset);
-                counted.into_iter().map(|(counter, packets)| ((family.family, counter), packets))
+                counted
+                    .into_iter()
+                    .map(|(counter, packets)| ((family.family, counter), packets))
             })
             .collect()
     }
 
     /// What the operator should know.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        self.families.iter().flat_map(|one| one.change.warnings.iter().map(|warning| format!("{}: {warning}", one.family.name())))
+        self.families.iter().flat_map(|one| {
+            one.change
+                .warnings
+                .iter()
+                .map(|warning| format!("{}: {warning}", one.family.name()))
+        })
     }
 }
 
@@ -246,7 +311,7 @@ impl FamilyChange {
     fn files(&self) -> Vec<(String, String)> {
         let change = &self.change;
         let name = |what: String| format!("{}.{what}", digit(self.family));
-        let lines = |lines: &[String]| lines.iter().map(|line| format!("{line}\n")).collect::<String>();
+        let lines = |lines: &[String]| lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect::<String>();
         let mut files = vec![
             (name("stage".to_owned()), change.stage.clone()),
             (name("loosen".to_owned()), change.loosen.clone()),
@@ -255,7 +320,12 @@ impl FamilyChange {
             (name("after".to_owned()), lines(&change.undo.after)),
         ];
         files.extend(change.place.iter().map(|text| (name("place".to_owned()), text.clone())));
-        files.extend(change.tighten.iter().map(|text| (name("tighten".to_owned()), text.clone())));
+        files.extend(
+            change
+                .tighten
+                .iter()
+                .map(|text| (name("tighten".to_owned()), text.clone())),
+        );
         for undo in &change.undo.tables {
             files.push((name(format!("{}.want", undo.table)), lines(&undo.want)));
             let levels = undo.levels.iter().enumerate();
@@ -264,7 +334,9 @@ impl FamilyChange {
         for (what, inputs) in [("clean", &change.clean), ("boot", &change.boot)] {
             for (place, input) in inputs.iter().enumerate() {
                 let tries = input.tries.iter().enumerate();
-                files.extend(tries.map(|(attempt, text)| (name(format!("{what}.{}.{}", place + 1, attempt + 1)), text.clone())));
+                files.extend(
+                    tries.map(|(attempt, text)| (name(format!("{what}.{}.{}", place + 1, attempt + 1)), text.clone())),
+                );
             }
         }
         if !self.nat {
@@ -291,7 +363,10 @@ fn managed(sections: &Sections, family: Family) -> Result<Option<Managed>, Stop>
     let prefix = format!("rules {} ", digit(family));
     let mut found = Vec::new();
     for (title, text) in sections {
-        let Some((tool, version)) = title.strip_prefix(&prefix).map(|rest| rest.split_once(' ').unwrap_or((rest, ""))) else {
+        let Some((tool, version)) = title
+            .strip_prefix(&prefix)
+            .map(|rest| rest.split_once(' ').unwrap_or((rest, "")))
+        else {
             continue;
         };
         let ruleset = Ruleset::parse(text).map_err(|error| unreadable(tool, text, &error))?;
@@ -304,9 +379,18 @@ fn managed(sections: &Sections, family: Family) -> Result<Option<Managed>, Stop>
     {
         return Err(both_backends(&first.0, &second.0));
     }
-    let Some((tool, version, ruleset)) = found.into_iter().next() else { return Ok(None) };
+    let Some((tool, version, ruleset)) = found.into_iter().next() else {
+        return Ok(None);
+    };
     recent(&tool, &version)?;
-    Ok(Some(Managed { tool, view: View { family, ruleset, nat: true } }))
+    Ok(Some(Managed {
+        tool,
+        view: View {
+            family,
+            ruleset,
+            nat: true,
+        },
+    }))
 }
 
 fn both_backends(first: &str, second: &str) -> Stop {
@@ -319,36 +403,53 @@ fn both_backends(first: &str, second: &str) -> Stop {
 fn unreadable(tool: &str, text: &str, error: &firewall::ParseError) -> Stop {
     let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
     Stop::failed(
-        format!("cannot read the rules that {tool}-save prints, {error}: {}", line.chars().take(200).collect::<String>()),
+        format!(
+            "cannot read the rules that {tool}-save prints, {error}: {}",
+            line.chars().take(200).collect::<String>()
+        ),
         format!("look at {tool}-save on the host; rules that only nft can express stop it"),
     )
 }
 
 /// iptables 1.8 is the first with two backends to tell apart.
 fn recent(tool: &str, version: &str) -> Result<(), Stop> {
-    let number = version.split_whitespace().find_map(|word| word.strip_prefix('v')).unwrap_or_default();
+    let number = version
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix('v'))
+        .unwrap_or_default();
     let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
     if (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= (1, 8) {
         return Ok(());
     }
-    Err(Stop::failed(format!("{tool} on the host is version {number:?}; 1.8 or newer is needed"), "update iptables on the host"))
+    Err(Stop::failed(
+        format!("{tool} on the host is version {number:?}; 1.8 or newer is needed"),
+        "update iptables on the host",
+    ))
 }
 
 /// proc(5), `/proc/net/if_inet6`: address, index, prefix length, scope (00: global), flags, name.
 fn addresses(sections: &Sections) -> Vec<IpAddr> {
     const TEMPORARY_DEPRECATED_TENTATIVE: u32 = 0x01 | 0x20 | 0x40;
-    let v6 = sections.get("addresses6").map_or("", String::as_str).lines().filter_map(|line| {
-        let mut words = line.split_whitespace();
-        let address = u128::from_str_radix(words.next()?, 16).ok()?;
-        let (scope, flags) = (words.nth(2)?, u32::from_str_radix(words.next()?, 16).ok()?);
-        (scope == "00" && flags & TEMPORARY_DEPRECATED_TENTATIVE == 0).then(|| Ipv6Addr::from(address).into())
-    });
-    let v4 = sections.get("addresses4").map_or("", String::as_str).lines().filter_map(|line| {
-        let (before, after) = line.split_once(" inet ")?;
-        let global = !before.contains(" lo") && line.contains("scope global");
-        let address = after.split(['/', ' ']).next()?;
-        global.then(|| address.parse().ok()).flatten()
-    });
+    let v6 = sections
+        .get("addresses6")
+        .map_or("", String::as_str)
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let address = u128::from_str_radix(words.next()?, 16).ok()?;
+            let (scope, flags) = (words.nth(2)?, u32::from_str_radix(words.next()?, 16).ok()?);
+            (scope == "00" && flags & TEMPORARY_DEPRECATED_TENTATIVE == 0).then(|| Ipv6Addr::from(address).into())
+        });
+    let v4 = sections
+        .get("addresses4")
+        .map_or("", String::as_str)
+        .lines()
+        .filter_map(|line| {
+            let (before, after) = line.split_once(" inet ")?;
+            let global = !before.contains(" lo") && line.contains("scope global");
+            let address = after.split(['/', ' ']).next()?;
+            global.then(|| address.parse().ok()).flatten()
+        });
     v4.chain(v6).collect()
 }
 
@@ -357,8 +458,14 @@ fn addresses(sections: &Sections) -> Vec<IpAddr> {
 #[must_use]
 pub fn ways_in(management: u16, set: &MappingSet) -> Vec<u16> {
     let redirects: Vec<_> = tcp(set).flat_map(Mapping::redirects).collect();
-    let to_it = redirects.iter().filter(|(_, to)| *to == management).map(|(port, _)| port.first());
-    let from_it = redirects.iter().filter(|(port, _)| port.contains(management)).map(|(_, to)| *to);
+    let to_it = redirects
+        .iter()
+        .filter(|(_, to)| *to == management)
+        .map(|(port, _)| port.first());
+    let from_it = redirects
+        .iter()
+        .filter(|(port, _)| port.contains(management))
+        .map(|(_, to)| *to);
     let mut ways: Vec<u16> = vec![management];
     for way in to_it.chain(from_it) {
         if !ways.contains(&way) {
@@ -380,5 +487,7 @@ pub fn way_after(management: u16, set: &MappingSet, here: Option<IpAddr>) -> u16
 }
 
 fn tcp(set: &MappingSet) -> impl Iterator<Item = &Mapping> {
-    set.mappings().iter().filter(|mapping| mapping.protocol == Protocol::Tcp)
+    set.mappings()
+        .iter()
+        .filter(|mapping| mapping.protocol == Protocol::Tcp)
 }

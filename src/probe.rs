@@ -50,7 +50,11 @@ async fn tcp(to: SocketAddr, mss: u16) -> std::io::Result<()> {
 }
 
 async fn udp(to: SocketAddr, payload: usize) -> std::io::Result<()> {
-    let here: SocketAddr = if to.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let here: SocketAddr = if to.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        ([0u16; 8], 0).into()
+    };
     let socket = UdpSocket::bind(here).await?;
     socket.connect(to).await?;
     socket.send(&vec![0; payload]).await?;
@@ -79,7 +83,10 @@ mod tests {
     async fn a_datagram_that_nobody_answers_is_silence() {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let to = socket.local_addr().unwrap();
-        assert_eq!(attempt(Protocol::Udp, to, MSS, 100, Duration::from_millis(50)).await, Outcome::Silent);
+        assert_eq!(
+            attempt(Protocol::Udp, to, MSS, 100, Duration::from_millis(50)).await,
+            Outcome::Silent
+        );
         let mut got = [0; 200];
         assert_eq!(socket.recv(&mut got).unwrap(), 100);
     }

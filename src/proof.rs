@@ -94,15 +94,28 @@ pub struct Verdict {
 
 impl Verdict {
     fn mapped(mapped: Mapped) -> Self {
-        Self { mapped: Some(mapped), direct: None, reason: None, broken: mapped == Mapped::Filtered }
+        Self {
+            mapped: Some(mapped),
+            direct: None,
+            reason: None,
+            broken: mapped == Mapped::Filtered,
+        }
     }
 
     fn direct(direct: DirectAccess) -> Self {
-        Self { mapped: None, direct: Some(direct), reason: None, broken: false }
+        Self {
+            mapped: None,
+            direct: Some(direct),
+            reason: None,
+            broken: false,
+        }
     }
 
     fn because(self, reason: impl Into<String>) -> Self {
-        Self { reason: Some(reason.into()), ..self }
+        Self {
+            reason: Some(reason.into()),
+            ..self
+        }
     }
 
     fn broken(self) -> Self {
@@ -133,7 +146,11 @@ pub fn checks(set: &MappingSet, vantages: &[Vantage], login: Option<Management>,
                 };
                 let mut mapped = check(Side::Mapped, port.first());
                 let same_sshd = login.is_some_and(|login| leads_where(set, login.port) == (mapping.protocol, to_port));
-                let is_login = login == Some(Management { family: vantage.family(), port: port.first() });
+                let is_login = login
+                    == Some(Management {
+                        family: vantage.family(),
+                        port: port.first(),
+                    });
                 mapped.known = excluded(mapping, vantage).or_else(|| {
                     (phase == Phase::Tightened && is_login && mapping.protocol == Protocol::Tcp)
                         .then(|| Verdict::mapped(Mapped::Open))
@@ -152,8 +169,17 @@ pub fn checks(set: &MappingSet, vantages: &[Vantage], login: Option<Management>,
 }
 
 fn leads_where(set: &MappingSet, port: u16) -> (Protocol, u16) {
-    let mut redirects = set.mappings().iter().filter(|mapping| mapping.protocol == Protocol::Tcp).flat_map(Mapping::redirects);
-    (Protocol::Tcp, redirects.find(|(ports, _)| ports.contains(port)).map_or(port, |(_, to)| to))
+    let mut redirects = set
+        .mappings()
+        .iter()
+        .filter(|mapping| mapping.protocol == Protocol::Tcp)
+        .flat_map(Mapping::redirects);
+    (
+        Protocol::Tcp,
+        redirects
+            .find(|(ports, _)| ports.contains(port))
+            .map_or(port, |(_, to)| to),
+    )
 }
 
 /// The first and the last redirect of a range stand for all of it.
@@ -185,7 +211,13 @@ fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
 impl Check {
     /// What the outcome (`None`: still under way) and the counters that moved since the phase began prove; `None`: nothing yet.
     #[must_use]
-    pub fn judge(&self, set: &MappingSet, here: Option<IpAddr>, outcome: Option<&Outcome>, moved: &dyn Fn(Counter) -> bool) -> Option<Verdict> {
+    pub fn judge(
+        &self,
+        set: &MappingSet,
+        here: Option<IpAddr>,
+        outcome: Option<&Outcome>,
+        moved: &dyn Fn(Counter) -> bool,
+    ) -> Option<Verdict> {
         if let Some(known) = &self.known {
             return Some(known.clone());
         }
@@ -199,21 +231,45 @@ impl Check {
     fn judge_mapped(&self, mapping: &Mapping, outcome: &Outcome, moved: &dyn Fn(Counter) -> bool) -> Verdict {
         let (protocol, port, to_port) = (self.protocol, self.port, self.to_port);
         let redirected = moved(Counter::Redirected { protocol, port });
-        let seen = moved(Counter::Seen { protocol, port, to_port });
+        let seen = moved(Counter::Seen {
+            protocol,
+            port,
+            to_port,
+        });
         let open = Verdict::mapped(Mapped::Open);
         let filtered = Verdict::mapped(Mapped::Filtered);
         match outcome {
             Outcome::Connected if redirected => open,
-            Outcome::Connected => filtered.because(format!("something else answers on {}: our redirect did not see the connection", self.to)),
-            Outcome::Refused if seen => Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}")),
-            Outcome::Refused if redirected => filtered.because(format!("a rule on the host rejects connections to port {to_port}")),
+            Outcome::Connected => filtered.because(format!(
+                "something else answers on {}: our redirect did not see the connection",
+                self.to
+            )),
+            Outcome::Refused if seen => {
+                Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}"))
+            }
+            Outcome::Refused if redirected => {
+                filtered.because(format!("a rule on the host rejects connections to port {to_port}"))
+            }
             Outcome::Silent if seen && protocol == Protocol::Udp => open,
             Outcome::Silent if seen => filtered.because(format!("port {to_port} was reached, but no answer came back")),
-            Outcome::Silent if redirected => filtered.because(format!("a rule on the host drops connections to port {to_port}")),
-            Outcome::NoPath(why) => Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to.ip())),
-            _ if !self.named => Verdict::mapped(Mapped::Unverified).because(format!("nothing from here arrives at {}, an address only the host told of", self.to.ip())),
-            _ if mapping.interface.is_some() => Verdict::mapped(Mapped::Unverified).because("our probe did not come in by the mapping's interface"),
-            Outcome::Refused => filtered.because(format!("somebody before the host refuses {}/{}", self.to.port(), label(protocol))),
+            Outcome::Silent if redirected => {
+                filtered.because(format!("a rule on the host drops connections to port {to_port}"))
+            }
+            Outcome::NoPath(why) => {
+                Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to.ip()))
+            }
+            _ if !self.named => Verdict::mapped(Mapped::Unverified).because(format!(
+                "nothing from here arrives at {}, an address only the host told of",
+                self.to.ip()
+            )),
+            _ if mapping.interface.is_some() => {
+                Verdict::mapped(Mapped::Unverified).because("our probe did not come in by the mapping's interface")
+            }
+            Outcome::Refused => filtered.because(format!(
+                "somebody before the host refuses {}/{}",
+                self.to.port(),
+                label(protocol)
+            )),
             Outcome::Silent => filtered.because(format!(
                 "nothing from here arrives at {}/{}: it is blocked before the host (a cloud security group?)",
                 self.to.port(),
@@ -222,7 +278,13 @@ impl Check {
         }
     }
 
-    fn judge_direct(&self, mapping: &Mapping, here: Option<IpAddr>, outcome: Option<&Outcome>, moved: &dyn Fn(Counter) -> bool) -> Option<Verdict> {
+    fn judge_direct(
+        &self,
+        mapping: &Mapping,
+        here: Option<IpAddr>,
+        outcome: Option<&Outcome>,
+        moved: &dyn Fn(Counter) -> bool,
+    ) -> Option<Verdict> {
         let (protocol, to_port) = (self.protocol, self.to_port);
         let guarded = moved(Counter::Guarded { protocol, to_port });
         let unverified = Verdict::direct(DirectAccess::Unverified);
@@ -231,14 +293,21 @@ impl Check {
         Some(match outcome {
             Some(Outcome::Connected) if protocol == Protocol::Tcp => {
                 let open = Verdict::direct(DirectAccess::Open);
-                if allowed { open } else { open.because(format!("port {to_port} can still be reached directly")).broken() }
+                if allowed {
+                    open
+                } else {
+                    open.because(format!("port {to_port} can still be reached directly"))
+                        .broken()
+                }
             }
             _ if guarded => Verdict::direct(DirectAccess::Closed),
             None => return None,
             Some(_) if allowed => unverified.because("this machine may connect directly, but did not get through"),
             Some(Outcome::NoPath(why)) => unverified.because(format!("no path from here to {}: {why}", self.to.ip())),
             Some(Outcome::Refused) => unverified.because(format!("port {to_port} refuses, but not by our guard")),
-            Some(_) => unverified.because(format!("no answer from port {to_port}, but our guard did not see the probe: something before it blocks")),
+            Some(_) => unverified.because(format!(
+                "no answer from port {to_port}, but our guard did not see the probe: something before it blocks"
+            )),
         })
     }
 }
@@ -255,21 +324,38 @@ fn label(protocol: Protocol) -> &'static str {
 pub fn summary(set: &MappingSet, verdicts: &[(Check, Verdict)]) -> (Vec<MappingProof>, Option<String>) {
     let mut lines: Vec<(usize, Family, Verdict)> = Vec::new();
     for (check, verdict) in verdicts {
-        match lines.iter_mut().find(|(index, family, _)| (*index, *family) == (check.mapping, check.family)) {
+        match lines
+            .iter_mut()
+            .find(|(index, family, _)| (*index, *family) == (check.mapping, check.family))
+        {
             Some((.., line)) => line.merge(verdict),
             None => lines.push((check.mapping, check.family, verdict.clone())),
         }
     }
-    let broken = verdicts.iter().find(|(_, verdict)| verdict.broken).and_then(|(check, verdict)| {
-        let mapping = set.mappings().get(check.mapping)?;
-        Some(format!("{} {}: {}", check.family.name(), describe(mapping), verdict.reason.as_deref().unwrap_or_default()))
-    });
-    let proofs = lines.into_iter().filter_map(|(index, family, line)| Some(line.proof(set.mappings().get(index)?, family)));
+    let broken = verdicts
+        .iter()
+        .find(|(_, verdict)| verdict.broken)
+        .and_then(|(check, verdict)| {
+            let mapping = set.mappings().get(check.mapping)?;
+            Some(format!(
+                "{} {}: {}",
+                check.family.name(),
+                describe(mapping),
+                verdict.reason.as_deref().unwrap_or_default()
+            ))
+        });
+    let proofs = lines
+        .into_iter()
+        .filter_map(|(index, family, line)| Some(line.proof(set.mappings().get(index)?, family)));
     (proofs.collect(), broken)
 }
 
 fn describe(mapping: &Mapping) -> String {
-    let name = mapping.name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+    let name = mapping
+        .name
+        .as_deref()
+        .map(|name| format!(" ({name})"))
+        .unwrap_or_default();
     format!("{}/{}{name}", mapping.port, label(mapping.protocol))
 }
 

@@ -237,7 +237,10 @@ impl HostReport {
     /// The same with what the operator should do next, if there is something.
     #[must_use]
     pub fn advising_maybe(self, hint: Option<String>) -> Self {
-        Self { hint: hint.or(self.hint), ..self }
+        Self {
+            hint: hint.or(self.hint),
+            ..self
+        }
     }
 }
 

@@ -7,13 +7,17 @@ mod contact;
 mod proving;
 mod recovery;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::firewall::{Family, Ruleset};
 use crate::inventory::HostSpec;
 use crate::plan::{HostChange, Observed, Plan, Stop, way_after, ways_in};
 use crate::proof::{self, Management, Phase};
+use crate::remote::dialogue::Status;
 use crate::remote::ssh::Ssh;
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
@@ -39,9 +43,13 @@ pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender
     let (name, sender) = (host.name.clone(), events.clone());
     let heard = move |level, line| {
         // Nobody listens any more: the transaction goes on all the same.
-        let _ = sender.send(RunEvent::Dialogue { host: name.clone(), level, line });
+        let _ = sender.send(RunEvent::Dialogue {
+            host: name.clone(),
+            level,
+            line,
+        });
     };
-    match Ssh::resolve(&host.connection, std::sync::Arc::new(heard)).await {
+    match Ssh::resolve(&host.connection, Arc::new(heard)).await {
         Ok(ssh) => deploy_over(&ssh, host, options, events).await,
         Err(error) => login_report(&error),
     }
@@ -62,7 +70,11 @@ pub async fn deploy_over<R: Remote>(
         warnings: Vec::new(),
     };
     let report = transaction.run().await.unwrap_or_else(|report| *report);
-    HostReport { connections: transaction.contact.logins, warnings: transaction.warnings, ..report }
+    HostReport {
+        connections: transaction.contact.logins,
+        warnings: transaction.warnings,
+        ..report
+    }
 }
 
 /// What ends a transaction early: the report to give.
@@ -81,9 +93,7 @@ struct Transaction<'a, R> {
 struct Armed {
     change: HostChange,
     observed: Observed,
-    /// The rollback timer fires at this time at the earliest.
-    earliest: Instant,
-    /// … and at the latest.
+    /// The rollback timer has fired by then.
     latest: Instant,
     /// What the probes look like.
     marks: proving::Marks,
@@ -104,7 +114,10 @@ impl<R: Remote> Transaction<'_, R> {
             Ok((second, proofs)) => Ok(self.confirm(first, second, &armed, proofs).await),
             Err(unproven) => {
                 let report = self.bring_back(Some(first), &armed, unproven.why).await;
-                Ok(HostReport { mappings: unproven.proofs, ..report })
+                Ok(HostReport {
+                    mappings: unproven.proofs,
+                    ..report
+                })
             }
         }
     }
@@ -112,7 +125,10 @@ impl<R: Remote> Transaction<'_, R> {
     async fn connect(&mut self) -> Result<Login, Ended> {
         let ways = ways_in(self.contact.remote.management_port(), &self.host.mappings);
         self.contact.step(Step::Connect, "");
-        self.contact.login(&ways, false).await.map_err(|error| Box::new(login_report(&error)))
+        self.contact
+            .login(&ways, false)
+            .await
+            .map_err(|error| Box::new(login_report(&error)))
     }
 
     /// Observes, decides and, where there is something to do, carries the change to where both ways in are open.
@@ -123,7 +139,7 @@ impl<R: Remote> Transaction<'_, R> {
         for _ in 0..5 {
             let mut observed = self.observe(first).await?;
             if lacking.nat {
-                observed.without_nat(crate::firewall::Family::V6);
+                observed.without_nat(Family::V6);
             }
             if lacking.tcpmss {
                 marks = marks.by_source(observed.here);
@@ -137,14 +153,23 @@ impl<R: Remote> Transaction<'_, R> {
                 Loaded::Done(changed) => return Ok(changed),
             }
         }
-        Err(self.failed("the host's rules keep changing while we look", Some("run again when nobody else changes them")))
+        Err(failed(
+            "the host's rules keep changing while we look",
+            Some("run again when nobody else changes them"),
+        ))
     }
 
     async fn observe(&mut self, login: &mut Login) -> Result<Observed, Ended> {
         self.contact.step(Step::Observe, "");
         login.dialogue.ask("observe");
         let answer = self.contact.answer(login, LONG).await;
-        let answer = answer.map_err(|why| Box::new(HostReport::new(EndState::Failed).because(why.sentence()).advising_maybe(why.hint())))?;
+        let answer = answer.map_err(|why| {
+            Box::new(
+                HostReport::new(EndState::Failed)
+                    .because(why.sentence())
+                    .advising_maybe(why.hint()),
+            )
+        })?;
         let observed = Observed::read(&answer.sections).map_err(|stop| Box::new(stopped(stop)))?;
         self.warnings.clone_from(&observed.warnings);
         Ok(observed)
@@ -159,11 +184,9 @@ impl<R: Remote> Transaction<'_, R> {
         marks: proving::Marks,
     ) -> Result<Loaded, Ended> {
         self.ask_for_change(first, &change);
-        let sent = Instant::now();
         let armed = |change, observed| Armed {
             change,
             observed,
-            earliest: sent + self.options.rollback_after,
             latest: Instant::now() + self.options.rollback_after,
             marks,
         };
@@ -175,31 +198,44 @@ impl<R: Remote> Transaction<'_, R> {
             }
             let answer = match self.contact.answer(first, LONG).await {
                 Ok(answer) => answer,
-                Err(why) => return Ok(Loaded::Done(Changed::Lost(Box::new(armed(change, observed)), why.sentence()))),
+                Err(why) => {
+                    return Ok(Loaded::Done(Changed::Lost(
+                        Box::new(armed(change, observed)),
+                        why.sentence(),
+                    )));
+                }
             };
             match answer.status {
-                crate::remote::dialogue::Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
-                crate::remote::dialogue::Status::Ok if verb == "rules" => rules = Some(answer.sections),
-                crate::remote::dialogue::Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
+                Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                Status::Ok if verb == "rules" => rules = Some(answer.sections),
+                Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
                 _ => {}
             }
         }
         self.warnings.extend(change.warnings());
         match (failure, rules) {
-            (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(Box::new(armed(change, observed)), rules))),
+            (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(
+                Box::new(armed(change, observed)),
+                rules,
+            ))),
             (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed)),
-            (None, None) => Ok(Loaded::Done(Changed::Lost(Box::new(armed(change, observed)), "the host did not show its rules".to_owned()))),
+            (None, None) => Ok(Loaded::Done(Changed::Lost(
+                Box::new(armed(change, observed)),
+                "the host did not show its rules".to_owned(),
+            ))),
         }
     }
 
     fn ask_for_change(&self, login: &mut Login, change: &HostChange) {
         let window = self.options.rollback_after.as_secs().max(1);
-        let [v4, v6] = [crate::firewall::Family::V4, crate::firewall::Family::V6].map(|family| change.tool(family));
+        let [v4, v6] = [Family::V4, Family::V6].map(|family| change.tool(family));
         // Longer than the timer may need: nobody takes the lock of a change that is still pending.
         let held = window + 60;
         let (id, generation) = (&self.id, change.generation);
         let (run, operator) = (word(&self.options.run_id), word(&self.options.operator));
-        login.dialogue.ask(&format!("lock {id} {generation} {run} {operator} {held} {v4} {v6}"));
+        login
+            .dialogue
+            .ask(&format!("lock {id} {generation} {run} {operator} {held} {v4} {v6}"));
         for (name, text) in change.files() {
             login.dialogue.put(&name, &text);
         }
@@ -226,15 +262,30 @@ impl<R: Remote> Transaction<'_, R> {
             };
         }
         Err(match reason.strip_prefix("locked ") {
-            Some(holder) => self.failed(&held_by(holder), Some("wait until that change has ended; its rollback timer ends it at the latest")),
-            None => self.failed(reason, hint_for(reason)),
+            Some(holder) => failed(
+                &held_by(holder),
+                Some("wait until that change has ended; its rollback timer ends it at the latest"),
+            ),
+            None => failed(reason, hint_for(reason)),
         })
     }
 
     /// Probes what the new rules promise while the old ways in are open, tightens, logs in anew and probes everything.
-    async fn prove(&mut self, first: &mut Login, armed: &Armed, rules: Rules) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = way_after(self.contact.remote.management_port(), &self.host.mappings, armed.observed.here);
-        let login = Management { family: proving::family(first.peer.ip()), port: way };
+    async fn prove(
+        &mut self,
+        first: &mut Login,
+        armed: &Armed,
+        rules: Rules,
+    ) -> Result<(Login, Vec<MappingProof>), Unproven> {
+        let way = way_after(
+            self.contact.remote.management_port(),
+            &self.host.mappings,
+            armed.observed.here,
+        );
+        let login = Management {
+            family: proving::family(first.peer.ip()),
+            port: way,
+        };
         let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed, &armed.change);
         let limit = self.options.rollback_after / 3;
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
@@ -244,23 +295,39 @@ impl<R: Remote> Transaction<'_, R> {
         self.probe(first, armed, checks, &read, &vantages, limit / 2).await?;
         self.contact.step(Step::Switch, "tighten");
         let read = self.tighten(first, armed).await?;
-        self.contact.step(Step::Verify, &format!("login on port {way}, mapped ports, direct access"));
+        self.contact.step(
+            Step::Verify,
+            &format!("login on port {way}, mapped ports, direct access"),
+        );
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
         let deadline = Instant::now() + limit;
-        let second = self.contact.login_within(&[way], true, limit).await.map_err(|error| format!("no new login by port {way}: {error}"))?;
+        let second = self
+            .contact
+            .login_within(&[way], true, limit)
+            .await
+            .map_err(|error| format!("no new login by port {way}: {error}"))?;
         if second.host_key != first.host_key {
-            return Err(format!("another host answers on port {way}: its host key is not the one of port {}", first.port).into());
+            return Err(format!(
+                "another host answers on port {way}: its host key is not the one of port {}",
+                first.port
+            )
+            .into());
         }
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(500));
+        let left = deadline
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(500));
         let proofs = self.probe(first, armed, checks, &read, &vantages, left).await?;
-        Ok((second, proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages)))
+        Ok((
+            second,
+            proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages),
+        ))
     }
 
-    async fn tighten(&mut self, first: &mut Login, armed: &Armed) -> Result<Vec<crate::firewall::Ruleset>, Unproven> {
+    async fn tighten(&mut self, first: &mut Login, armed: &Armed) -> Result<Vec<Ruleset>, Unproven> {
         first.dialogue.ask("tighten");
         first.dialogue.ask("rules");
         let tightened = self.contact.answer(first, LONG).await.map_err(|why| why.sentence())?;
-        if tightened.status != crate::remote::dialogue::Status::Ok {
+        if tightened.status != Status::Ok {
             return Err(tightened.text.into());
         }
         let rules = self.contact.answer(first, LONG).await.map_err(|why| why.sentence())?;
@@ -272,9 +339,14 @@ impl<R: Remote> Transaction<'_, R> {
     /// Over the new connection, which is the proof; the host decides who won.
     async fn confirm(&mut self, first: Login, second: Login, armed: &Armed, proofs: Vec<MappingProof>) -> HostReport {
         self.contact.step(Step::Confirm, "");
-        let report = self.settle(Wish::Confirm, Some(second), armed, "the rules were proven").await;
+        let report = self
+            .settle(Wish::Confirm, Some(second), armed, "the rules were proven")
+            .await;
         first.connection.close().await;
-        HostReport { mappings: proofs, ..report }
+        HostReport {
+            mappings: proofs,
+            ..report
+        }
     }
 
     /// Undoes over the session that is there, else over a new one, else waits for the timer; then looks.
@@ -282,10 +354,14 @@ impl<R: Remote> Transaction<'_, R> {
         self.contact.step(Step::Rollback, &why);
         self.settle(Wish::Rollback, first, armed, &why).await
     }
+}
 
-    fn failed(&self, reason: &str, hint: Option<&str>) -> Ended {
-        Box::new(HostReport::new(EndState::Failed).because(reason).advising_maybe(hint.map(str::to_owned)))
-    }
+fn failed(reason: &str, hint: Option<&str>) -> Ended {
+    Box::new(
+        HostReport::new(EndState::Failed)
+            .because(reason)
+            .advising_maybe(hint.map(str::to_owned)),
+    )
 }
 
 /// The longest that one answer of the host may take.
@@ -300,7 +376,8 @@ const LOADING: [(Step, &str); 5] = [
     (Step::Switch, "rules"),
 ];
 
-type Rules = std::collections::BTreeMap<String, String>;
+/// The sections of a `rules` answer.
+type Rules = BTreeMap<String, String>;
 
 enum Changed {
     /// Nothing to do.
@@ -343,7 +420,10 @@ struct Unproven {
 
 impl From<String> for Unproven {
     fn from(why: String) -> Self {
-        Self { why, proofs: Vec::new() }
+        Self {
+            why,
+            proofs: Vec::new(),
+        }
     }
 }
 
@@ -356,11 +436,18 @@ fn step_detail(step: Step, change: &HostChange) -> String {
 }
 
 fn unchanged(generation: Option<u32>) -> HostReport {
-    HostReport { generation, ..HostReport::new(EndState::Unchanged) }
+    HostReport {
+        generation,
+        ..HostReport::new(EndState::Unchanged)
+    }
 }
 
 fn stopped(stop: Stop) -> HostReport {
-    let state = if stop.refused { EndState::Refused } else { EndState::Failed };
+    let state = if stop.refused {
+        EndState::Refused
+    } else {
+        EndState::Failed
+    };
     HostReport::new(state).because(stop.reason).advising_maybe(stop.hint)
 }
 
@@ -369,7 +456,9 @@ fn login_report(error: &LoginError) -> HostReport {
         LoginError::Rights { hint, .. } => (EndState::Failed, hint),
         LoginError::Unreachable { hint, .. } | LoginError::HostKey { hint, .. } => (EndState::Unreachable, hint),
     };
-    HostReport::new(state).because(error.to_string()).advising_maybe(hint.clone())
+    HostReport::new(state)
+        .because(error.to_string())
+        .advising_maybe(hint.clone())
 }
 
 fn hint_for(reason: &str) -> Option<&'static str> {
@@ -385,12 +474,28 @@ fn held_by(holder: &str) -> String {
     let [now, _, _, run, who, since, until, ..] = words.as_slice() else {
         return "another change of this host is under way".to_owned();
     };
-    let left = until.parse::<u64>().unwrap_or_default().saturating_sub(now.parse().unwrap_or_default());
+    let left = until
+        .parse::<u64>()
+        .unwrap_or_default()
+        .saturating_sub(now.parse().unwrap_or_default());
     format!("{who} is changing this host since {since} (run {run}), for {left} s more at most")
 }
 
 /// One word for the agent's request lines.
 fn word(text: &str) -> String {
-    let word: String = text.chars().map(|c| if c.is_ascii_alphanumeric() || "@._-".contains(c) { c } else { '_' }).collect();
-    if word.is_empty() { "-".to_owned() } else { word.chars().take(100).collect() }
+    let word: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "@._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if word.is_empty() {
+        "-".to_owned()
+    } else {
+        word.chars().take(100).collect()
+    }
 }

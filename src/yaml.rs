@@ -101,10 +101,7 @@ impl Node {
     /// Anything else, with quotes as the way out for scalars.
     pub fn text(&self, what: &str) -> Result<&str, Problem> {
         self.as_str().ok_or_else(|| {
-            let problem = Problem::at(
-                &self.at,
-                format!("{what} is {}, and must be text", self.value.kind()),
-            );
+            let problem = Problem::at(&self.at, format!("{what} is {}, and must be text", self.value.kind()));
             match self.value {
                 Value::Null | Value::List(_) | Value::Map(_) => problem,
                 _ => problem.hint(format!("put it in quotes: \"{}\"", self.raw())),
@@ -137,9 +134,7 @@ impl Node {
         let quote = usize::from(self.style == Style::Quoted);
         let raw = self.raw();
         let inner = raw.get(quote..raw.len().saturating_sub(quote));
-        if self.as_str().is_none()
-            || inner != self.as_str()
-            || inner.and_then(|text| text.get(range.clone())).is_none()
+        if self.as_str().is_none() || inner != self.as_str() || inner.and_then(|text| text.get(range.clone())).is_none()
         {
             return self.at.clone();
         }

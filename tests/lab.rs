@@ -7,9 +7,12 @@ mod support;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use portmap_deploy::inventory;
 use portmap_deploy::lab::Process;
+use portmap_deploy::problem::Source;
 use support::lab::{Controller, Lab, said};
 
 /// Processes, zombies aside, that were started for the lab of that name.
@@ -17,18 +20,31 @@ fn processes(name: &str) -> Vec<String> {
     let mark = format!("LAB_SCRATCH=/run/portmap-deploy-lab/{name}/");
     let of_lab = |folder: &std::path::PathBuf| {
         let environment = std::fs::read(folder.join("environ")).unwrap_or_default();
-        String::from_utf8_lossy(&environment).split('\0').any(|variable| variable.starts_with(&mark))
+        String::from_utf8_lossy(&environment)
+            .split('\0')
+            .any(|variable| variable.starts_with(&mark))
     };
-    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-    all.filter(of_lab).map(|folder| std::fs::read_to_string(folder.join("stat")).unwrap_or_default()).collect()
+    let all = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| Some(entry.ok()?.path()));
+    all.filter(of_lab)
+        .map(|folder| std::fs::read_to_string(folder.join("stat")).unwrap_or_default())
+        .collect()
 }
 
 /// All processes in the network namespaces of a lab.
 fn inhabitants(lab: &Lab) -> Vec<Process> {
     let namespace = |pid: i32| std::fs::read_link(format!("/proc/{pid}/ns/net"));
-    let members = lab.state().hosts.iter().map(|host| host.member).chain([lab.state().upstream]);
+    let members = lab
+        .state()
+        .hosts
+        .iter()
+        .map(|host| host.member)
+        .chain([lab.state().upstream]);
     let ours: Vec<_> = members.map(|member| namespace(member.init.pid()).unwrap()).collect();
-    let pids = std::fs::read_dir("/proc").unwrap().filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok());
+    let pids = std::fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|e| e.ok()?.file_name().to_str()?.parse().ok());
     let inside = pids.filter(|&pid| namespace(pid).is_ok_and(|found| ours.contains(&found)));
     inside.filter_map(|pid| Process::observe(pid).ok()).collect()
 }
@@ -36,10 +52,16 @@ fn inhabitants(lab: &Lab) -> Vec<Process> {
 /// What `lab up` could leave behind: links and routes where it ran, mounts of the machine, files.
 fn traces(controller: &Controller) -> String {
     let show = |args: &[&str]| said(controller.command("ip").args(args));
-    let mut text = [&["-brief", "link"][..], &["route"], &["-6", "route"]].map(show).concat();
+    let mut text = [&["-brief", "link"][..], &["route"], &["-6", "route"]]
+        .map(show)
+        .concat();
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
     text.extend(mounts.lines().filter(|line| line.contains(controller.name())));
-    for entry in std::fs::read_dir("/run/portmap-deploy-lab").into_iter().flatten().flatten() {
+    for entry in std::fs::read_dir("/run/portmap-deploy-lab")
+        .into_iter()
+        .flatten()
+        .flatten()
+    {
         let link = std::fs::read_link(entry.path()).unwrap_or_default();
         if entry.file_name() == controller.name() || link.as_os_str() == controller.name() {
             text.push_str(&entry.path().to_string_lossy());
@@ -65,9 +87,18 @@ fn hosts_have_the_backend_that_was_asked_for() {
     ] {
         let lab = Lab::up(2, asked);
         for (host, expected) in lab.hosts().into_iter().zip(expected) {
-            for program in ["iptables", "iptables-save", "iptables-restore", "ip6tables", "ip6tables-save"] {
+            for program in [
+                "iptables",
+                "iptables-save",
+                "iptables-restore",
+                "ip6tables",
+                "ip6tables-save",
+            ] {
                 let version = lab.run(host, &format!("{program} --version"));
-                assert!(version.contains(&format!("({expected})")), "{asked}, {host}, {program}: {version}");
+                assert!(
+                    version.contains(&format!("({expected})")),
+                    "{asked}, {host}, {program}: {version}"
+                );
             }
         }
     }
@@ -81,9 +112,19 @@ fn every_account_logs_in_over_both_families() {
             let ssh = |user: &str, line: &str| lab.ssh(user, lab.address(host, family)).arg(line).output().unwrap();
             let words = |user: &str, line: &str| String::from_utf8(ssh(user, line).stdout).unwrap();
 
-            assert_eq!(words("root", "id -un; hostname; cat /proc/1/comm"), format!("root\n{host}\nsh\n"));
-            assert_eq!(words("deploy", "id -un; sudo -n id -un; sudo -n iptables -S INPUT"), "deploy\nroot\n-P INPUT ACCEPT\n");
-            assert_eq!(words("plain", "id -un; sudo -n id -un"), "plain\n", "plain must have no sudo");
+            assert_eq!(
+                words("root", "id -un; hostname; cat /proc/1/comm"),
+                format!("root\n{host}\nsh\n")
+            );
+            assert_eq!(
+                words("deploy", "id -un; sudo -n id -un; sudo -n iptables -S INPUT"),
+                "deploy\nroot\n-P INPUT ACCEPT\n"
+            );
+            assert_eq!(
+                words("plain", "id -un; sudo -n id -un"),
+                "plain\n",
+                "plain must have no sudo"
+            );
         }
         assert_eq!(lab.logins(host), 6);
     }
@@ -95,9 +136,76 @@ fn the_printed_inventory_says_how_to_log_in() {
     let text = said(&mut lab.lab(&["inventory"]));
 
     assert_eq!(text, std::fs::read_to_string(lab.inventory()).unwrap());
-    for part in ["host1:", &format!("ansible_host: {}", lab.address("host1", 4)), &lab.key().display().to_string()] {
+    for part in [
+        "host1:",
+        &format!("ansible_host: {}", lab.address("host1", 4)),
+        &lab.key().display().to_string(),
+    ] {
         assert!(text.contains(part), "no {part} in {text}");
     }
+}
+
+const FLEET: &str = "
+all:
+  vars:
+    portmap: ['2222:22']
+    ansible_port: 2200
+    ansible_ssh_common_args: -o ProxyJump=bastion.example.org
+  hosts:
+    web-1.example.org:
+      ansible_ssh_host: 203.0.113.1
+    db_1:
+      ansible_host: 203.0.113.2
+      ansible_user: admin
+      ansible_become: true
+      portmap: []
+";
+
+#[test]
+fn an_inventory_of_ones_own_is_rehearsed_at_other_addresses() {
+    let folder = tempfile::tempdir().unwrap();
+    let fleet = folder.path().join("fleet.yaml");
+    std::fs::write(&fleet, FLEET).unwrap();
+    let lab = Lab::up_with(&["-i", fleet.to_str().unwrap()]);
+    assert_eq!(lab.hosts(), ["web-1.example.org", "db_1"]);
+    assert_eq!(lab.run("db_1", "hostname"), "db-1\n");
+
+    let texts = [FLEET.to_owned(), said(&mut lab.lab(&["inventory"]))];
+    let sources: Vec<_> = texts
+        .map(|text| {
+            Arc::new(Source {
+                name: "test".to_owned(),
+                text,
+            })
+        })
+        .into();
+    let loaded = inventory::load(&sources, &[]).unwrap().hosts;
+    assert_eq!(loaded.len(), 2);
+    for (host, user) in loaded.iter().zip(["root", "admin"]) {
+        let to = &host.connection;
+        assert_eq!(to.host, lab.address(&host.name, 4).to_string());
+        assert_eq!((to.port, to.user.as_deref()), (Some(22), Some(user)));
+        assert_eq!(to.private_key_file.as_deref(), lab.key().to_str());
+        assert!(to.common_args.iter().all(|word| !word.contains("ProxyJump")), "{to:?}");
+        let mut ssh = lab.command("ssh");
+        ssh.args(["-o", "BatchMode=yes", "-i", to.private_key_file.as_deref().unwrap()])
+            .args(&to.common_args);
+        let name = ssh
+            .arg(format!("{user}@{}", to.host))
+            .arg("sudo -n id -un; hostname")
+            .output()
+            .unwrap();
+        assert_eq!(
+            String::from_utf8(name.stdout).unwrap(),
+            format!("root\n{}\n", host.name.replace('_', "-"))
+        );
+    }
+    assert_eq!(
+        loaded[0].mappings.mappings().len(),
+        1,
+        "variables of the fleet are lost"
+    );
+    assert!(loaded[1].has_portmap && loaded[1].connection.r#become);
 }
 
 #[test]
@@ -106,11 +214,26 @@ fn rules_and_locks_of_a_host_are_its_own() {
         let lab = Lab::up(2, backend);
         let save = || said(lab.command("sh").args(["-c", &format!("iptables-{backend}-save")]));
         let machine = save();
-        lab.run("host1", "iptables -A INPUT -p tcp --dport 7777 -j DROP; ip6tables -A INPUT -p tcp --dport 7777 -j DROP");
+        lab.run(
+            "host1",
+            "iptables -A INPUT -p tcp --dport 7777 -j DROP; ip6tables -A INPUT -p tcp --dport 7777 -j DROP",
+        );
 
-        assert!(lab.run("host1", "iptables-save; ip6tables-save").matches("--dport 7777").count() == 2);
-        assert!(!lab.run("host2", "iptables-save; ip6tables-save; nft list ruleset").contains("7777"));
-        assert!(!String::from_utf8(lab.upstream("nft list ruleset").stdout).unwrap().contains("7777"));
+        assert!(
+            lab.run("host1", "iptables-save; ip6tables-save")
+                .matches("--dport 7777")
+                .count()
+                == 2
+        );
+        assert!(
+            !lab.run("host2", "iptables-save; ip6tables-save; nft list ruleset")
+                .contains("7777")
+        );
+        assert!(
+            !String::from_utf8(lab.upstream("nft list ruleset").stdout)
+                .unwrap()
+                .contains("7777")
+        );
         assert_eq!(save(), machine);
     }
 }
@@ -118,10 +241,16 @@ fn rules_and_locks_of_a_host_are_its_own() {
 #[test]
 fn a_held_xtables_lock_stops_only_its_own_host() {
     let lab = Lab::up(2, "legacy");
-    lab.run("host1", "setsid flock /run/xtables.lock sh -c 'touch /run/held; sleep 100' >/dev/null 2>&1 &");
+    lab.run(
+        "host1",
+        "setsid flock /run/xtables.lock sh -c 'touch /run/held; sleep 100' >/dev/null 2>&1 &",
+    );
     await_true("lock held", || lab.exec("host1", "test -e /run/held").status.success());
 
-    assert_eq!(lab.exec("host1", "iptables -w 1 -A INPUT -j ACCEPT").status.code(), Some(4));
+    assert_eq!(
+        lab.exec("host1", "iptables -w 1 -A INPUT -j ACCEPT").status.code(),
+        Some(4)
+    );
     lab.run("host2", "iptables -w 1 -A INPUT -j ACCEPT");
 }
 
@@ -139,14 +268,23 @@ fn files_of_a_host_are_its_own() {
     let on_the_machine = said(Command::new("sh").args(["-c", found]));
     assert!(!on_the_machine.contains("portmap-lab-test"), "{on_the_machine}");
     assert_eq!(lab.run("host1", "hostname"), "host1\n");
-    assert_eq!(lab.run("host1", "find / -maxdepth 2 -name portmap-deploy-lab"), "", "keys of the lab are within reach");
+    assert_eq!(
+        lab.run("host1", "find / -maxdepth 2 -name portmap-deploy-lab"),
+        "",
+        "keys of the lab are within reach"
+    );
 }
 
 #[test]
 fn a_host_asks_the_machine_nothing_and_reaches_its_neighbours() {
     let lab = Lab::up(2, "nft");
     let connect = |address: &str, port: u16| {
-        lab.exec("host1", &format!("timeout 1 bash -c 'exec 3<>/dev/tcp/{address}/{port}'")).status.success()
+        lab.exec(
+            "host1",
+            &format!("timeout 1 bash -c 'exec 3<>/dev/tcp/{address}/{port}'"),
+        )
+        .status
+        .success()
     };
     lab.within(|| {
         for address in ["198.19", "fd5a:7c0e:91b3:1"] {
@@ -154,7 +292,10 @@ fn a_host_asks_the_machine_nothing_and_reaches_its_neighbours() {
             let own = shown.split_whitespace().find(|word| word.starts_with(address)).unwrap();
             let own = own.split_once('/').unwrap().0;
             let server = TcpListener::bind((own, 0)).unwrap();
-            assert!(!connect(own, server.local_addr().unwrap().port()), "host1 reached the machine at {own}");
+            assert!(
+                !connect(own, server.local_addr().unwrap().port()),
+                "host1 reached the machine at {own}"
+            );
         }
     });
     for family in [4, 6] {
@@ -176,9 +317,19 @@ fn a_cut_host_falls_silent_and_a_healed_one_answers() {
         assert!(!connects(&lab, lab.address("host1", family), 22));
         assert!(connects(&lab, lab.address("host2", family), 22));
     }
-    assert!(said(&mut lab.lab(&["status"])).lines().next().unwrap().contains(" cut "));
+    assert!(
+        said(&mut lab.lab(&["status"]))
+            .lines()
+            .nth(1)
+            .unwrap()
+            .contains(" cut ")
+    );
     // Silence, not an error: a network that fails says nothing.
-    let ssh = lab.ssh("root", lab.address("host1", 4)).args(["-o", "ConnectTimeout=4", "true"]).output().unwrap();
+    let ssh = lab
+        .ssh("root", lab.address("host1", 4))
+        .args(["-o", "ConnectTimeout=4", "true"])
+        .output()
+        .unwrap();
     assert!(String::from_utf8_lossy(&ssh.stderr).contains("timed out"), "{ssh:?}");
 
     lab.heal("host1");
@@ -198,10 +349,16 @@ fn a_living_session_survives_a_short_cut() {
     await_true("logged in", || lab.logins("host1") == 1);
     lab.cut("host1");
     std::thread::sleep(Duration::from_secs(2));
-    assert!(session.try_wait().unwrap().is_none(), "the session ended while its host was cut off");
+    assert!(
+        session.try_wait().unwrap().is_none(),
+        "the session ended while its host was cut off"
+    );
     lab.heal("host1");
     let output = session.wait_with_output().unwrap();
-    assert!(output.status.success() && output.stdout.ends_with(b"out\n"), "{output:?}");
+    assert!(
+        output.status.success() && output.stdout.ends_with(b"out\n"),
+        "{output:?}"
+    );
 }
 
 #[test]
@@ -237,9 +394,18 @@ fn latency_is_what_was_asked_for() {
 #[test]
 fn a_detached_process_outlives_its_session_and_not_its_host() {
     let lab = Lab::up(1, "nft");
-    said(lab.ssh("root", lab.address("host1", 4)).arg("setsid sleep 1234 </dev/null >/dev/null 2>&1 &"));
-    lab.run("host1", "pgrep -f '^sleep 1234' && [ \"$(ps -o ppid= -p \"$(pgrep -f '^sleep 1234')\" | tr -d ' ')\" = 1 ]");
-    lab.run("host1", "sh -c 'sleep 0.1 & exit'; sleep 0.5; ! ps -eo stat | grep '^Z'");
+    said(
+        lab.ssh("root", lab.address("host1", 4))
+            .arg("setsid sleep 1234 </dev/null >/dev/null 2>&1 &"),
+    );
+    lab.run(
+        "host1",
+        "pgrep -f '^sleep 1234' && [ \"$(ps -o ppid= -p \"$(pgrep -f '^sleep 1234')\" | tr -d ' ')\" = 1 ]",
+    );
+    lab.run(
+        "host1",
+        "sh -c 'sleep 0.1 & exit'; sleep 0.5; ! ps -eo stat | grep '^Z'",
+    );
 
     let inhabitants = inhabitants(&lab);
     assert!(inhabitants.len() >= 7, "{inhabitants:?}");
@@ -268,7 +434,11 @@ fn a_failed_up_leaves_nothing() {
     let controller = Controller::new();
     // In the way of the link, whatever number the lab gets.
     for number in 0..=40 {
-        said(controller.command("ip").args(["link", "add", &format!("pmlab{number}"), "type", "bridge"]));
+        said(
+            controller
+                .command("ip")
+                .args(["link", "add", &format!("pmlab{number}"), "type", "bridge"]),
+        );
     }
     let before = traces(&controller);
     let up = controller.lab(&["up", "--hosts", "2"]).output().unwrap();
@@ -284,11 +454,17 @@ fn a_killed_up_ends_by_itself_and_down_forgets_it() {
     let controller = Controller::new();
     let before = traces(&controller);
     for delay in [5, 40, 80, 120, 180, 250] {
-        let mut up = controller.lab(&["up", "--hosts", "4"]).stdout(std::process::Stdio::null()).spawn().unwrap();
+        let mut up = controller
+            .lab(&["up", "--hosts", "4"])
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
         std::thread::sleep(Duration::from_millis(delay));
         up.kill().unwrap();
         let survived = up.wait().unwrap().success();
-        if !survived && !std::path::Path::new(&format!("/run/portmap-deploy-lab/{}/lab.json", controller.name())).exists() {
+        if !survived
+            && !std::path::Path::new(&format!("/run/portmap-deploy-lab/{}/lab.json", controller.name())).exists()
+        {
             await_true("all processes gone", || processes(controller.name()).is_empty());
         }
         said(&mut controller.lab(&["down"]));
@@ -312,8 +488,49 @@ fn one_name_is_one_lab() {
     let lab = Lab::up(1, "nft");
     let again = lab.lab(&["up", "--hosts", "1"]).output().unwrap();
     assert_eq!(again.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&again.stderr).contains("is up already"), "{again:?}");
-    assert!(connects(&lab, lab.address("host1", 4), 22), "the second up took the first lab down");
+    assert!(
+        String::from_utf8_lossy(&again.stderr).contains("is up already"),
+        "{again:?}"
+    );
+    assert!(
+        connects(&lab, lab.address("host1", 4), 22),
+        "the second up took the first lab down"
+    );
+}
+
+#[test]
+fn the_user_behind_sudo_may_log_in_without_it() {
+    let controller = Controller::new();
+    let mut up = controller.lab(&["up", "--hosts", "1"]);
+    said(up.env("SUDO_UID", "65534").env("SUDO_GID", "65534"));
+    let folder = format!("/run/portmap-deploy-lab/{}/ssh", controller.name());
+    let address = portmap_deploy::lab::load(controller.name()).unwrap().hosts[0].ipv4;
+    let log_in = |user: u32| {
+        let mut command = controller.command("setpriv");
+        command.args([
+            &format!("--reuid={user}"),
+            "--regid=65534",
+            "--clear-groups",
+            "ssh",
+            "-F",
+            "/dev/null",
+        ]);
+        command.args([
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            &format!("UserKnownHostsFile={folder}/known_hosts"),
+            "-i",
+        ]);
+        command
+            .args([format!("{folder}/key"), format!("root@{address}"), "true".to_owned()])
+            .output()
+            .unwrap()
+    };
+    let (user, stranger) = (log_in(65534), log_in(1));
+    said(&mut controller.lab(&["down"]));
+    assert!(user.status.success(), "{user:?}");
+    assert!(!stranger.status.success(), "the key is readable for all");
 }
 
 #[test]
@@ -324,10 +541,15 @@ fn without_root_it_says_what_to_type() {
     let copy = home.path().join("portmap-deploy");
     std::fs::copy(program, &copy).unwrap(); // where others may run it
     let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&copy);
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(&copy);
     let up = command.args(["lab", "up", "--hosts", "2"]).output().unwrap();
     let said = String::from_utf8_lossy(&up.stderr);
     assert_eq!(up.status.code(), Some(1), "{said}");
     assert!(said.contains("needs root"), "{said}");
-    assert!(said.contains(&format!("sudo {} lab up --hosts 2", copy.display())), "{said}");
+    assert!(
+        said.contains(&format!("sudo {} lab up --hosts 2", copy.display())),
+        "{said}"
+    );
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
+use crate::inventory::rollback_after;
+
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
@@ -52,7 +54,7 @@ pub(super) struct Deploy {
     #[arg(short = 'T', long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
-    #[arg(long, value_name = "TIME", value_parser = time)]
+    #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -33,17 +33,22 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
 
 /// The hosts with mappings, complete, and the names of those without.
 fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
-    let sources: Vec<Arc<Source>> = request
-        .inventories
+    let hosts = load(&request.inventories, request.limit.as_deref())?;
+    let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
+    let with = with.into_iter().map(|host| request.complete(host)).collect();
+    Ok((with, without.into_iter().map(|host| host.name).collect()))
+}
+
+/// The hosts of inventories; says what is odd in them.
+pub(super) fn load(inventories: &[PathBuf], limit: Option<&str>) -> Result<Vec<HostSpec>, Error> {
+    let sources: Vec<Arc<Source>> = inventories
         .iter()
         .map(|path| read(path).map(Arc::new))
         .collect::<Result<_, _>>()?;
-    let limit: Vec<&str> = request.limit.as_deref().into_iter().collect();
+    let limit: Vec<&str> = limit.into_iter().collect();
     let loaded = inventory::load(&sources, &limit).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);
-    let (with, without): (Vec<_>, Vec<_>) = loaded.hosts.into_iter().partition(|host| host.has_portmap);
-    let with = with.into_iter().map(|host| request.complete(host)).collect();
-    Ok((with, without.into_iter().map(|host| host.name).collect()))
+    Ok(loaded.hosts)
 }
 
 fn read(path: &Path) -> Result<Source, Error> {
@@ -182,7 +187,16 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
 
 fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
     match output {
-        Output::Text => print(&report::recap(outcome, elapsed, look())),
+        Output::Text => {
+            let look = look();
+            // Apart from what was printed of the run, where both are on one terminal.
+            let gap = if look.width.is_some() && !outcome.hosts.is_empty() {
+                "\n"
+            } else {
+                ""
+            };
+            print(&(gap.to_owned() + &report::recap(outcome, elapsed, look)));
+        }
         Output::Json => print(&(report::document(run_id, outcome) + "\n")),
         Output::Jsonl => print(&(report::finished_line(run_id, outcome) + "\n")),
     }

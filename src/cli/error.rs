@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use console::Style;
 
-use crate::problem::{self, Problem};
+use crate::problem::{self, Problem, Severity};
 use crate::report::ExitCode;
 
 /// Why the program ends before it touches a host.
@@ -24,7 +24,7 @@ pub(super) enum Error {
     #[error("--ssh-common-args: the quotes do not match: {0}")]
     SshArguments(String),
     #[error(transparent)]
-    Lab(crate::lab::Error),
+    Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
 }
@@ -58,10 +58,11 @@ pub(super) fn print(error: &Error) -> ExitCode {
     ExitCode::Error
 }
 
-/// Prints what an inventory makes doubtful.
-pub(super) fn warn(warnings: &[Problem]) {
-    if !warnings.is_empty() {
-        let _ = anstream::stderr().write_all(problem::render(warnings, problem::Severity::Warning, color()).as_bytes());
+/// Says what is odd in the inventories and stops nothing.
+pub(super) fn warn(problems: &[Problem]) {
+    if !problems.is_empty() {
+        let text = problem::render(problems, Severity::Warning, color()) + "\n";
+        let _ = anstream::stderr().write_all(text.as_bytes());
     }
 }
 
@@ -72,7 +73,7 @@ pub(super) fn color() -> bool {
 
 fn text(error: &Error, color: bool) -> String {
     if let Error::Problems(problems) = error {
-        return problem::render(problems, problem::Severity::Error, color);
+        return problem::render(problems, Severity::Error, color) + "\n";
     }
     let label = |style: Style, word: &str| style.force_styling(color).apply_to(word).to_string();
     let causes = std::iter::successors(error.source(), |&cause| cause.source())

@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::lab::{self, Backend, Backends, Error, HostRequest, Lab, Request};
+use super::error::Error;
+use super::{demo, deploy};
+use crate::inventory::HostSpec;
+use crate::lab::{self, Backend, Backends, HostRequest, Lab, Request};
 
 /// `lab ...`.
 #[derive(Debug, Args)]
@@ -35,13 +38,23 @@ enum Action {
         /// Its name.
         host: String,
         /// The command and its arguments.
-        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        #[arg(
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
         command: Vec<String>,
     },
     /// Run a command as root on the router in front of the hosts.
     Upstream {
         /// The command and its arguments.
-        #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+        #[arg(
+            required = true,
+            trailing_var_arg = true,
+            allow_hyphen_values = true,
+            value_name = "COMMAND"
+        )]
         command: Vec<String>,
     },
     /// Lose all packets from and to a host.
@@ -53,6 +66,18 @@ enum Action {
     Heal {
         /// Its name.
         host: String,
+    },
+    /// Watch the main job on rehearsal hosts: deploy, deploy again, a mistake that is undone.
+    Demo {
+        /// Already in a network namespace of its own.
+        #[arg(long, hide = true)]
+        inside: bool,
+    },
+    /// A web server for the demo.
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        port: u16,
     },
     /// The process that makes latency; started by `up`.
     #[command(hide = true)]
@@ -69,8 +94,19 @@ enum Action {
 #[derive(Debug, Args)]
 struct Up {
     /// How many hosts, named host1, host2, ...
-    #[arg(long, value_name = "N")]
-    hosts: usize,
+    #[arg(
+        long,
+        value_name = "N",
+        required_unless_present = "inventory",
+        conflicts_with = "inventory"
+    )]
+    hosts: Option<usize>,
+    /// Rehearse this inventory: its hosts and their variables, at addresses of the lab. May be given several times.
+    #[arg(short, long, value_name = "FILE")]
+    inventory: Vec<PathBuf>,
+    /// Only these hosts of the inventory: names, groups and globs.
+    #[arg(short, long, value_name = "PATTERN", requires = "inventory")]
+    limit: Option<String>,
     /// Which iptables the hosts have [default: this machine's].
     #[arg(long)]
     backend: Option<BackendName>,
@@ -100,8 +136,20 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
         Action::Inventory => say(&lab::inventory(name)?),
         Action::Exec { host, command } => Err(replace(load(name)?.exec(host, command)?)),
         Action::Upstream { command } => Err(replace(load(name)?.exec_upstream(command)?)),
-        Action::Cut { host } => load(name)?.cut(host).map(|()| ExitCode::SUCCESS),
-        Action::Heal { host } => load(name)?.heal(host).map(|()| ExitCode::SUCCESS),
+        Action::Cut { host } => {
+            load(name)?.cut(host)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Heal { host } => {
+            load(name)?.heal(host)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Demo { inside } => {
+            require_root()?;
+            let name = if name == "default" { "demo" } else { name };
+            if *inside { demo::inside(name) } else { demo::run(name) }
+        }
+        Action::Serve { port } => demo::serve(*port),
         Action::Relay { upstream, near, delay } => relay(*upstream, near, *delay),
     }
 }
@@ -110,8 +158,8 @@ fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
     require_root()?;
     let lab = lab::up(&Request {
         name: name.to_owned(),
-        hosts: (1..=options.hosts).map(|n| HostRequest { name: format!("host{n}"), user: None }).collect(),
-        sources: Vec::<PathBuf>::new(),
+        hosts: hosts(options)?,
+        sources: absolute(&options.inventory)?,
         backends: match options.backend {
             None => Backends::Machine,
             Some(BackendName::Nft) => Backends::All(Backend::Nft),
@@ -120,28 +168,79 @@ fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
         },
         latency: options.latency,
     })?;
+    let _ = writeln!(io::stderr(), "{}", next_steps(&lab));
     say(&table(&lab, &lab.cut_hosts()?))
 }
 
+fn next_steps(lab: &Lab) -> String {
+    let program = match lab.name.as_str() {
+        "default" => "portmap-deploy lab".to_owned(),
+        name => format!("portmap-deploy lab --lab {name}"),
+    };
+    format!(
+        "inventory: {program} inventory >lab.yaml\na shell: sudo {program} exec {} sh\nthe end: sudo {program} down\n",
+        lab.hosts.first().map_or("HOST", |host| host.name.as_str())
+    )
+}
+
+/// The hosts to make, by number or by inventory.
+fn hosts(options: &Up) -> Result<Vec<HostRequest>, Error> {
+    if let Some(count) = options.hosts {
+        let host = |n| HostRequest {
+            name: format!("host{n}"),
+            user: None,
+        };
+        // More than any lab may have is refused there; no need to name millions first.
+        return Ok((1..=count.min(1000)).map(host).collect());
+    }
+    let request = |host: HostSpec| HostRequest {
+        name: host.name,
+        user: host.connection.user,
+    };
+    let hosts = deploy::load(&options.inventory, options.limit.as_deref())?;
+    Ok(hosts.into_iter().map(request).collect())
+}
+
+/// `lab inventory` names these files wherever it is typed.
+fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+    let absolute = paths.iter().map(std::path::absolute).collect::<io::Result<_>>();
+    absolute.map_err(|source| io_error("find the inventory", source))
+}
+
+pub(super) fn io_error(action: &str, source: io::Error) -> Error {
+    lab::Error::Io {
+        action: action.to_owned(),
+        source,
+    }
+    .into()
+}
+
 /// # Errors
-/// [`Error::NotRoot`], with this very command after `sudo`.
+/// [`lab::Error::NotRoot`], with this very command after `sudo`.
 fn require_root() -> Result<(), Error> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
     let words: Vec<_> = std::env::args().collect();
     let words = shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "));
-    Err(Error::NotRoot { command: format!("sudo {words}") })
+    Err(lab::Error::NotRoot {
+        command: format!("sudo {words}"),
+    }
+    .into())
 }
 
 fn down(name: &str) -> Result<ExitCode, Error> {
     require_root()?;
-    if lab::down(name)? { Ok(ExitCode::SUCCESS) } else { say(&format!("there is no lab `{name}`\n")) }
+    if lab::down(name)? {
+        Ok(ExitCode::SUCCESS)
+    } else {
+        say(&format!("there is no lab `{name}`\n"))
+    }
 }
 
 fn load(name: &str) -> Result<Lab, Error> {
     require_root()?;
-    lab::load(name)
+    Ok(lab::load(name)?)
 }
 
 fn status(name: &str) -> Result<ExitCode, Error> {
@@ -150,33 +249,44 @@ fn status(name: &str) -> Result<ExitCode, Error> {
 }
 
 fn table(lab: &Lab, cut: &[&lab::Host]) -> String {
+    let width = lab
+        .hosts
+        .iter()
+        .map(|host| host.name.len())
+        .max()
+        .unwrap_or_default()
+        .max(4);
+    let line = |[name, state, iptables, ipv4, ipv6, user]: [&str; 6]| {
+        format!("{name:<width$} {state:<5} {iptables:<9} {ipv4:<14} {ipv6:<25} {user}\n")
+    };
     let row = |host: &lab::Host| {
         let state = match host.member.init.is_alive() {
             false => "dead",
             true if cut.contains(&host) => "cut",
             true => "up",
         };
+        let iptables = host.backend.map_or("machine's", Backend::name);
         let ipv6 = host.ipv6.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        let backend = host.backend.map_or("machine's", Backend::name);
-        format!("{:<16} {:<5} {:<10} {:<15} {:<26} {}\n", host.name, state, backend, host.ipv4, ipv6, host.user)
+        line([&host.name, state, iptables, &host.ipv4.to_string(), &ipv6, &host.user])
     };
-    lab.hosts.iter().map(row).collect()
+    let header = line(["host", "state", "iptables", "IPv4", "IPv6", "user"]);
+    std::iter::once(header).chain(lab.hosts.iter().map(row)).collect()
 }
 
 /// Becomes the command; returns only when that fails.
 fn replace(mut command: std::process::Command) -> Error {
-    Error::Io { action: "run nsenter".to_owned(), source: command.exec() }
+    io_error("run nsenter", command.exec())
 }
 
 fn relay(upstream: i32, near: &str, delay: Duration) -> Result<ExitCode, Error> {
     let carried = lab::relay(upstream, near, delay);
-    carried.map_err(|source| Error::Io { action: "carry packets".to_owned(), source })?;
+    carried.map_err(|source| io_error("carry packets", source))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(text: &str) -> Result<ExitCode, Error> {
+pub(super) fn say(text: &str) -> Result<ExitCode, Error> {
     let said = io::stdout().lock().write_all(text.as_bytes());
-    said.map_err(|source| Error::Io { action: "write to stdout".to_owned(), source })?;
+    said.map_err(|source| io_error("write to stdout", source))?;
     Ok(ExitCode::SUCCESS)
 }
 

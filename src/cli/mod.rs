@@ -1,6 +1,7 @@
 //! Arguments in, exit code out. The only place that knows clap and that prints errors.
 
 mod args;
+mod demo;
 mod deploy;
 mod error;
 mod lab;
@@ -24,7 +25,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     let result = match args.command {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
-        Some(Command::Lab(arguments)) => lab::run(&arguments).map_err(error::Error::Lab),
+        Some(Command::Lab(arguments)) => lab::run(&arguments),
     };
     result.unwrap_or_else(|error| error::print(&error).into())
 }

@@ -6,15 +6,14 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::*;
+use crate::inventory;
+use crate::problem::Source;
 
 fn hosts(names: &[&str]) -> Vec<HostSpec> {
-    names
-        .iter()
-        .map(|name| HostSpec {
-            name: (*name).to_owned(),
-            ..HostSpec::default()
-        })
-        .collect()
+    let text = format!("all: {{hosts: {{{}}}}}", names.join(": {}, ") + ": {}");
+    inventory::load(&[Source::new("hosts.yaml", text)], &[])
+        .expect("a sound inventory")
+        .hosts
 }
 
 fn plan(hosts: usize, serial: usize, forks: usize) -> RolloutPlan {
@@ -59,7 +58,7 @@ async fn a_panic_is_one_hosts_end_and_later_batches_are_skipped() {
     ];
     assert_eq!(states(&outcome), expected);
     let reason = outcome.hosts[1].1.reason.as_deref();
-    assert_eq!(reason, Some("a fault in this program: b is \u{fffd}[31mbad"));
+    assert_eq!(reason, Some(r"a fault in this program: b is \u{1b}[31mbad"));
     assert_eq!(
         told(received),
         [

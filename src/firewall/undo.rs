@@ -1,11 +1,11 @@
 //! The way back, prepared from what was observed before anything changed.
 
-use super::change::{Staged, commit, declared};
 use super::installed::{Installed, is_ours, owned_chains};
 use super::names::Hook;
 use super::placing::Layout;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
+use super::staged::{Staged, commit, declared};
 
 /// How to get one family back to the rules that were observed. In this order: `loosen`, then for each table
 /// the first level that succeeds, then `rejump`, then compare with `want`, then `after`.
@@ -31,8 +31,10 @@ pub struct TableUndo {
     /// `iptables-restore --noflush` inputs, from best to last resort: (1) hooks refilled, (2) all our old chains
     /// in full, (3) hooks emptied: as reachable as without us. The first that succeeds is enough.
     pub levels: Vec<String>,
-    /// Every old line of ours, as `iptables-save` without counters printed it, in that order: rules in our chains
-    /// and jumps to them. The read-back must hold exactly these, lines that name the new generation left out.
+    /// Every old line of ours, as `iptables-save` without counters printed it: rules in our chains and jumps to them, in
+    /// the order of `LC_ALL=C sort` (jumps for different ports may change places among themselves). The read-back,
+    /// sorted, must hold exactly these among its lines that begin with `-A` and contain `PORTMAP-`, but for those that
+    /// contain `-` and the new generation's number.
     pub want: Vec<String>,
 }
 
@@ -114,7 +116,9 @@ fn want(ruleset: &Ruleset, table: &str) -> Vec<String> {
         .iter()
         .flat_map(|chain| chain.rules.iter().map(move |rule| (chain, rule)));
     let wanted = rules.filter(|(chain, rule)| ours(&chain.name) || is_ours(table, rule));
-    wanted.map(|(_, rule)| rule.raw.clone()).collect()
+    let mut lines: Vec<_> = wanted.map(|(_, rule)| rule.raw.clone()).collect();
+    lines.sort_unstable();
+    lines
 }
 
 /// Old jumps, top ones first. Without its old place an accept goes to the top, below the guard: reachable counts first.

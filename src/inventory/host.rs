@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::Host;
 use super::variables::{OURS, Variables, boolean, is_ours, text, window};
 use crate::mapping::{MappingSet, port};
-use crate::problem::{Problem, nearest};
+use crate::problem::{Problem, is_unprintable, nearest};
 use crate::yaml::{Node, Value};
 
 /// How to reach a host. Everything else (keys, jump hosts, known hosts) is the user's `ssh_config`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Connection {
     /// Name or address for ssh: `ansible_host`, else the inventory's name.
     pub host: String,
@@ -28,7 +28,7 @@ pub struct Connection {
 }
 
 /// What a deploy needs to know of one host.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct HostSpec {
     /// The inventory's name of it.
     pub name: String,
@@ -74,21 +74,15 @@ impl HostSpec {
 
 /// Of old and new spellings the `ansible_ssh_` one wins, as in Ansible.
 fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
-    let address = variables.read(&["ansible_ssh_host", "ansible_host"], |node| {
-        checked(node, "ansible_host", is_bad_in_host)
-    });
     Connection {
-        host: address.unwrap_or_else(|| host.name.clone()),
-        port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| {
-            port(node, "ansible_port")
-        }),
+        host: address(host, variables),
+        port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| port(node, "ansible_port")),
         user: variables.read(&["ansible_ssh_user", "ansible_user"], |node| {
             checked(node, "ansible_user", is_bad_in_user)
         }),
-        private_key_file: variables.read(
-            &["ansible_ssh_private_key_file", "ansible_private_key_file"],
-            |node| checked(node, "ansible_ssh_private_key_file", char::is_control),
-        ),
+        private_key_file: variables.read(&["ansible_ssh_private_key_file", "ansible_private_key_file"], |node| {
+            checked(node, "ansible_ssh_private_key_file", char::is_control)
+        }),
         common_args: words(variables, "ansible_ssh_common_args"),
         extra_args: words(variables, "ansible_ssh_extra_args"),
         r#become: variables
@@ -97,14 +91,33 @@ fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
     }
 }
 
+/// `ansible_host`, else the host's own name, which then must do as an address.
+fn address(host: &Host, variables: &mut Variables<'_>) -> String {
+    const NAMES: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
+    if let Some(bad) = host.name.chars().find(|&c| is_bad_in_host(c))
+        && !variables.has(&NAMES)
+    {
+        let problem = Problem::at(
+            &host.at,
+            format!("{} is no address: it holds {:?}", host.name, bad.to_string()),
+        );
+        variables
+            .problems
+            .push(problem.hint("write the address as `ansible_host`, and the user as `ansible_user`"));
+    }
+    variables
+        .read(&NAMES, |node| checked(node, "ansible_host", is_bad_in_host))
+        .unwrap_or_else(|| host.name.clone())
+}
+
 /// What ssh(1) itself refuses in a host name since 9.6, and an `@`, which would smuggle in a user.
 fn is_bad_in_host(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){},@/".contains(c)
+    c.is_whitespace() || is_unprintable(c) || "'`\"$\\;&<>|(){},@/".contains(c)
 }
 
 /// What ssh(1) itself refuses in a user name.
 fn is_bad_in_user(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}".contains(c)
+    c.is_whitespace() || is_unprintable(c) || "'`\"$\\;&<>|(){}".contains(c)
 }
 
 fn checked(node: &Node, what: &str, is_bad: impl Fn(char) -> bool) -> Result<String, Problem> {
@@ -116,10 +129,7 @@ fn checked(node: &Node, what: &str, is_bad: impl Fn(char) -> bool) -> Result<Str
         ));
     }
     match text.chars().find(|&c| is_bad(c)) {
-        Some(c) => Err(Problem::at(
-            &node.at,
-            format!("{what} holds {:?}", c.to_string()),
-        )),
+        Some(c) => Err(Problem::at(&node.at, format!("{what} holds {:?}", c.to_string()))),
         None => Ok(text.to_owned()),
     }
 }
@@ -172,10 +182,7 @@ fn previous_ports(variables: &mut Variables<'_>) -> Vec<u16> {
 fn refuse_misspelt(variables: &mut Variables<'_>) {
     let misspelt = |(name, node): (&str, &Node)| {
         let problem = Problem::at(&node.at, format!("there is no variable `{name}`"));
-        let hint = format!(
-            "did you mean `{}`?",
-            nearest(name, &OURS).unwrap_or("portmap")
-        );
+        let hint = format!("did you mean `{}`?", nearest(name, &OURS).unwrap_or("portmap"));
         (is_ours(name) && !OURS.contains(&name)).then(|| problem.hint(hint))
     };
     let problems: Vec<Problem> = variables.all().filter_map(misspelt).collect();
@@ -206,13 +213,8 @@ fn refuse_unsupported(variables: &mut Variables<'_>) {
         let Some(node) = variables.find(&[name]) else {
             continue;
         };
-        if !node
-            .as_str()
-            .is_some_and(|value| supported.contains(&value))
-        {
-            variables
-                .problems
-                .push(Problem::at(&node.at, format!("{name}: {why}")));
+        if !node.as_str().is_some_and(|value| supported.contains(&value)) {
+            variables.problems.push(Problem::at(&node.at, format!("{name}: {why}")));
         }
     }
 }
@@ -221,21 +223,12 @@ fn refuse_unsupported(variables: &mut Variables<'_>) {
 fn refuse_passwords(variables: &mut Variables<'_>) {
     let passwords = [
         (
-            [
-                "ansible_password",
-                "ansible_ssh_pass",
-                "ansible_ssh_password",
-            ]
-            .as_slice(),
+            ["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"].as_slice(),
             "logging in with a password is not supported",
             "use a key, and ssh-agent",
         ),
         (
-            &[
-                "ansible_become_password",
-                "ansible_become_pass",
-                "ansible_sudo_pass",
-            ],
+            &["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"],
             "sudo with a password is not supported yet",
             "allow the user sudo without a password, or log in as root",
         ),

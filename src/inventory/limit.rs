@@ -16,10 +16,7 @@ enum Kind {
 }
 
 /// See [`Inventory::select`].
-pub(super) fn select<'i>(
-    inventory: &'i Inventory,
-    limit: &[&str],
-) -> Result<Vec<&'i Host>, Problem> {
+pub(super) fn select<'i>(inventory: &'i Inventory, limit: &[&str]) -> Result<Vec<&'i Host>, Problem> {
     let everything = || (0..inventory.hosts.len()).collect::<HashSet<usize>>();
     let mut terms = Vec::new();
     for text in limit {
@@ -115,21 +112,13 @@ fn is_subscript(name: &str) -> bool {
         .strip_suffix(']')
         .and_then(|name| name.rsplit_once('['))
         .map(|(_, inner)| inner);
-    inner.is_some_and(|inner| {
-        !inner.is_empty()
-            && inner
-                .chars()
-                .all(|c| c.is_ascii_digit() || "-:".contains(c))
-    })
+    inner.is_some_and(|inner| !inner.is_empty() && inner.chars().all(|c| c.is_ascii_digit() || "-:".contains(c)))
 }
 
 /// The hosts of a term: a name or a glob, of groups and of hosts.
 fn matches(inventory: &Inventory, term: &str) -> Result<HashSet<usize>, Problem> {
     let pattern = Pattern::new(term)?;
-    let groups = inventory
-        .groups
-        .iter()
-        .filter(|(name, _)| pattern.matches(name));
+    let groups = inventory.groups.iter().filter(|(name, _)| pattern.matches(name));
     let hosts = inventory
         .hosts
         .keys()
@@ -171,23 +160,14 @@ impl<'t> Pattern<'t> {
         }
         let braces: String = term
             .chars()
-            .map(|c| {
-                if "{}".contains(c) {
-                    format!("[{c}]")
-                } else {
-                    c.into()
-                }
-            })
+            .map(|c| if "{}".contains(c) { format!("[{c}]") } else { c.into() })
             .collect();
         let glob = GlobBuilder::new(&braces)
             .literal_separator(false)
             .backslash_escape(false)
             .build();
-        let refuse = |error: globset::Error| {
-            Problem::new(format!("`{term}` is not a pattern: {}", error.kind()))
-        };
-        glob.map(|glob| Self::Glob(glob.compile_matcher()))
-            .map_err(refuse)
+        let refuse = |error: globset::Error| Problem::new(format!("`{term}` is not a pattern: {}", error.kind()));
+        glob.map(|glob| Self::Glob(glob.compile_matcher())).map_err(refuse)
     }
 
     fn matches(&self, name: &str) -> bool {

@@ -139,9 +139,10 @@ struct Shared {
 impl Shared {
     fn add(&mut self, host: &str, problems: Vec<Problem>) {
         for problem in problems {
-            let (file, start) = problem.at.as_ref().map_or((String::new(), 0), |at| {
-                (at.source.name.clone(), at.span.start)
-            });
+            let (file, start) = problem
+                .at
+                .as_ref()
+                .map_or((String::new(), 0), |at| (at.source.name.clone(), at.span.start));
             let next = self.problems.len();
             let place = *self
                 .places

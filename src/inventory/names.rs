@@ -5,6 +5,8 @@
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
+use crate::problem::is_unprintable;
+
 /// The most hosts that one key may name.
 const MAX_HOSTS: usize = 65_536;
 
@@ -54,8 +56,7 @@ fn port(digits: &str) -> Result<u16, String> {
 }
 
 fn bad_name(name: &str) -> Option<String> {
-    let shown =
-        |c: char| c.is_whitespace() || c.is_control() || "[]{}()<>|;&$`'\"\\,!*?:".contains(c);
+    let shown = |c: char| c.is_whitespace() || is_unprintable(c) || "[]{}()<>|;&$`'\"\\,!*?:".contains(c);
     if name.parse::<Ipv6Addr>().is_ok() {
         return None;
     }
@@ -90,11 +91,7 @@ fn product(names: &[String], before: &str, values: &[String]) -> Result<Vec<Stri
     }
     Ok(names
         .iter()
-        .flat_map(|name| {
-            values
-                .iter()
-                .map(move |value| format!("{name}{before}{value}"))
-        })
+        .flat_map(|name| values.iter().map(move |value| format!("{name}{before}{value}")))
         .collect())
 }
 
@@ -119,9 +116,7 @@ fn range(bounds: &str) -> Result<Vec<String>, String> {
         _ => numbers(begin, end, step)?,
     };
     if values.is_empty() {
-        Err(format!(
-            "the range {bounds} is empty: its begin is behind its end"
-        ))
+        Err(format!("the range {bounds} is empty: its begin is behind its end"))
     } else {
         Ok(values)
     }
@@ -145,14 +140,8 @@ fn letters(range: RangeInclusive<u8>, step: usize) -> Vec<String> {
 fn numbers(begin: &str, end: &str, step: usize) -> Result<Vec<String>, String> {
     let number = |text: &str| {
         let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let value = if plain {
-            text.parse::<u32>().ok()
-        } else {
-            None
-        };
-        value.ok_or_else(|| {
-            format!("`{text}` is not the end of a range: write two numbers or two letters")
-        })
+        let value = if plain { text.parse::<u32>().ok() } else { None };
+        value.ok_or_else(|| format!("`{text}` is not the end of a range: write two numbers or two letters"))
     };
     let (first, last) = (number(begin)?, number(end)?);
     let padded = begin.len() > 1 && begin.starts_with('0');

@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names;
 use super::variables::is_ours;
-use crate::problem::{Location, Problem, Source, nearest};
+use crate::problem::{Location, Problem, Source, is_unprintable, nearest};
 use crate::yaml::{self, Node, Style, Value};
 
 /// A group as all sources together describe it.
@@ -74,9 +74,8 @@ impl Draft {
                 &plugin.at,
                 "this configures an inventory plugin, and plugins are not supported",
             );
-            self.problems.push(
-                problem.hint("save what `ansible-inventory --list --yaml` prints, and use that"),
-            );
+            self.problems
+                .push(problem.hint("save what `ansible-inventory --list --yaml` prints, and use that"));
             return;
         }
         for (name, body) in groups.iter() {
@@ -92,10 +91,7 @@ impl Draft {
         }
         let problem = Problem::at(
             &root.at,
-            format!(
-                "an inventory is a map of groups, and this is {}",
-                root.value.kind()
-            ),
+            format!("an inventory is a map of groups, and this is {}", root.value.kind()),
         );
         self.problems.push(hint_at_ini(problem));
     }
@@ -107,10 +103,7 @@ impl Draft {
             Value::Map(entries) => entries.as_ref(),
             Value::Null => &[],
             other => {
-                let message = format!(
-                    "`{name}` is skipped: a group is a map, and this is {}",
-                    other.kind()
-                );
+                let message = format!("`{name}` is skipped: a group is a map, and this is {}", other.kind());
                 self.misplaced(key, message, &[]);
                 return None;
             }
@@ -150,9 +143,7 @@ impl Draft {
         let name = key.as_str().unwrap_or_default();
         let problem = Problem::at(&key.at, message);
         if is_ours(name) || name.starts_with("ansible_") {
-            let hint = format!(
-                "`{name}` is a variable: it belongs under `vars:` of a group, or under a host"
-            );
+            let hint = format!("`{name}` is a variable: it belongs under `vars:` of a group, or under a host");
             self.problems.push(problem.hint(hint));
             return;
         }
@@ -172,13 +163,9 @@ impl Draft {
             Value::Null => Vec::new(),
             Value::String(_) => vec![(body.clone(), None)],
             other => {
-                let message = format!(
-                    "{section} of group {group} is {}, and must be a map",
-                    other.kind()
-                );
+                let message = format!("{section} of group {group} is {}, and must be a map", other.kind());
                 self.problems.push(
-                    Problem::at(&body.at, message)
-                        .hint("write each name on a line of its own, with a colon behind it"),
+                    Problem::at(&body.at, message).hint("write each name on a line of its own, with a colon behind it"),
                 );
                 Vec::new()
             }
@@ -231,8 +218,7 @@ impl Draft {
         let (hosts, port) = match names::expand(&name) {
             Ok(expanded) => expanded,
             Err(why) => {
-                self.problems
-                    .push(Problem::at(&key.at, format!("`{name}`: {why}")));
+                self.problems.push(Problem::at(&key.at, format!("`{name}`: {why}")));
                 return;
             }
         };
@@ -250,14 +236,7 @@ impl Draft {
     }
 
     /// Adds a host to a group. The port behind its name counts at its first mention.
-    fn host(
-        &mut self,
-        group: &str,
-        key: &Node,
-        name: String,
-        port: Option<u16>,
-        vars: &[(String, Node)],
-    ) {
+    fn host(&mut self, group: &str, key: &Node, name: String, port: Option<u16>, vars: &[(String, Node)]) {
         self.groups
             .entry(group.to_owned())
             .or_default()
@@ -297,23 +276,23 @@ impl Draft {
 
     /// A key that is a name.
     fn name(&mut self, key: &Node, what: &str) -> Option<String> {
-        if let Some(name) = key
-            .as_str()
-            .filter(|name| !name.is_empty() && !name.chars().any(char::is_control))
-        {
-            return Some(name.to_owned());
-        }
-        let problem = Problem::at(
-            &key.at,
-            format!(
-                "the name of a {what} is text, and this is {}",
-                key.value.kind()
+        let problem = match key.as_str() {
+            None => not_text(key, what),
+            Some("") => Problem::at(&key.at, format!("the name of a {what} is empty")),
+            Some(name) if name.chars().any(is_unprintable) => Problem::at(
+                &key.at,
+                format!("the name of a {what} holds a control or invisible character"),
             ),
-        );
-        self.problems
-            .push(problem.hint(format!("put it in quotes: \"{}\"", key.raw())));
+            Some(name) => return Some(name.to_owned()),
+        };
+        self.problems.push(problem);
         None
     }
+}
+
+fn not_text(key: &Node, what: &str) -> Problem {
+    let message = format!("the name of a {what} is text, and this is {}", key.value.kind());
+    Problem::at(&key.at, message).hint(format!("put it in quotes: \"{}\"", key.raw()))
 }
 
 /// The port behind a host's name, as the variable that it stands for.
@@ -335,9 +314,7 @@ fn hint_at_ini(problem: Problem) -> Problem {
             .lines()
             .map(str::trim)
             .find(|line| !line.is_empty() && !line.starts_with(['#', ';']))
-            .is_some_and(|line| {
-                line.starts_with('[') && line.ends_with(']') && !line.contains([',', '"'])
-            })
+            .is_some_and(|line| line.starts_with('[') && line.ends_with(']') && !line.contains([',', '"']))
     });
     if !is_ini || problem.hint.is_some() {
         return problem;

@@ -47,17 +47,9 @@ pub(super) fn inventory(mut draft: Draft) -> Result<Inventory, Vec<Problem>> {
             let Some((group_name, group)) = draft.groups.get_index(group) else {
                 continue;
             };
-            host.vars.extend(
-                group
-                    .vars
-                    .iter()
-                    .map(|(name, value)| (name.clone(), value.clone())),
-            );
-            inventory
-                .groups
-                .entry(group_name.clone())
-                .or_default()
-                .insert(position);
+            host.vars
+                .extend(group.vars.iter().map(|(name, value)| (name.clone(), value.clone())));
+            inventory.groups.entry(group_name.clone()).or_default().insert(position);
             if group_name != ALL {
                 host.groups.push(group_name.clone());
             }
@@ -83,11 +75,7 @@ fn warn_of_shared_names(draft: &mut Draft) {
 fn memberships(draft: &Draft, graph: &Graph) -> Vec<Vec<usize>> {
     let mut direct: Vec<Vec<usize>> = vec![Vec::new(); draft.hosts.len()];
     for (position, group) in draft.groups.values().enumerate() {
-        for host in group
-            .hosts
-            .iter()
-            .filter_map(|host| draft.hosts.get_index_of(host))
-        {
+        for host in group.hosts.iter().filter_map(|host| draft.hosts.get_index_of(host)) {
             if let Some(groups) = direct.get_mut(host) {
                 groups.push(position);
             }
@@ -95,21 +83,11 @@ fn memberships(draft: &Draft, graph: &Graph) -> Vec<Vec<usize>> {
     }
     direct
         .into_iter()
-        .map(|groups| {
-            ordered(
-                &draft.groups,
-                graph,
-                graph.with_ancestors(&draft.groups, groups),
-            )
-        })
+        .map(|groups| ordered(&draft.groups, graph, graph.with_ancestors(&draft.groups, groups)))
         .collect()
 }
 
-fn ordered(
-    groups: &IndexMap<String, Group>,
-    graph: &Graph,
-    members: IndexSet<usize>,
-) -> Vec<usize> {
+fn ordered(groups: &IndexMap<String, Group>, graph: &Graph, members: IndexSet<usize>) -> Vec<usize> {
     let mut members: Vec<usize> = members.into_iter().collect();
     members.sort_by_key(|&member| {
         let depth = graph.depth.get(member).copied().unwrap_or_default();
@@ -124,11 +102,7 @@ impl Graph {
     fn of(groups: &IndexMap<String, Group>) -> Result<Self, Problem> {
         let mut parents = vec![Vec::new(); groups.len()];
         for (parent, group) in groups.values().enumerate() {
-            for child in group
-                .children
-                .keys()
-                .filter_map(|child| groups.get_index_of(child))
-            {
+            for child in group.children.keys().filter_map(|child| groups.get_index_of(child)) {
                 if let Some(parents) = parents.get_mut(child) {
                     parents.push(parent);
                 }
@@ -145,11 +119,7 @@ impl Graph {
     }
 
     /// All groups of a host that is directly in `direct`. A host in no group is in `ungrouped`, any other is not.
-    fn with_ancestors(
-        &self,
-        groups: &IndexMap<String, Group>,
-        direct: Vec<usize>,
-    ) -> IndexSet<usize> {
+    fn with_ancestors(&self, groups: &IndexMap<String, Group>, direct: Vec<usize>) -> IndexSet<usize> {
         let (all, ungrouped) = (groups.get_index_of(ALL), groups.get_index_of(UNGROUPED));
         let mut direct: Vec<usize> = direct
             .into_iter()
@@ -217,9 +187,7 @@ fn circle(groups: &IndexMap<String, Group>, parents: &[Vec<usize>], waiting: &[u
             .get(group)
             .and_then(|parents| parents.iter().copied().find(waits));
     }
-    let begin = next
-        .and_then(|group| path.get_index_of(&group))
-        .unwrap_or_default();
+    let begin = next.and_then(|group| path.get_index_of(&group)).unwrap_or_default();
     let mut names: Vec<&str> = path
         .iter()
         .skip(begin)

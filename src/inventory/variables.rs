@@ -14,11 +14,7 @@ pub const MIN_ROLLBACK_AFTER: Duration = Duration::from_secs(5);
 pub const MAX_ROLLBACK_AFTER: Duration = Duration::from_secs(600);
 
 /// The variables of this program.
-pub(super) const OURS: [&str; 3] = [
-    "portmap",
-    "portmap_rollback_after",
-    "portmap_previous_ports",
-];
+pub(super) const OURS: [&str; 3] = ["portmap", "portmap_rollback_after", "portmap_previous_ports"];
 
 /// Reads a rollback window: `30s`, `2m`, `1m 30s`, or seconds.
 ///
@@ -46,18 +42,8 @@ pub fn rollback_after(text: &str) -> Result<Duration, String> {
 pub(super) fn is_ours(name: &str) -> bool {
     let lower = name.to_lowercase();
     let bare: String = lower.chars().filter(char::is_ascii_alphanumeric).collect();
-    let known = [
-        "portmap",
-        "portmaps",
-        "portsmap",
-        "portmapping",
-        "portmappings",
-    ]
-    .contains(&bare.as_str());
-    known
-        || lower.starts_with("portmap_")
-        || lower.starts_with("portmap-")
-        || is_slip(&bare, OURS[0])
+    let known = ["portmap", "portmaps", "portsmap", "portmapping", "portmappings"].contains(&bare.as_str());
+    known || lower.starts_with("portmap_") || lower.starts_with("portmap-") || is_slip(&bare, OURS[0])
 }
 
 /// One letter too many, too few, or two swapped; a replaced one may well be another word (`portmax`).
@@ -85,15 +71,19 @@ impl<'h> Variables<'h> {
         }
     }
 
+    /// Whether any of these names is set.
+    pub fn has(&self, names: &[&str]) -> bool {
+        self.set(names).is_some()
+    }
+
+    fn set(&self, names: &[&str]) -> Option<&'h Node> {
+        let set = |name: &&str| self.host.vars.get(*name).filter(|node| node.value != Value::Null);
+        names.iter().find_map(set)
+    }
+
     /// The value of the first of these names that is set. A template is none: its text would be deployed as it is.
     pub fn find(&mut self, names: &[&str]) -> Option<&'h Node> {
-        let set = |name: &&str| {
-            self.host
-                .vars
-                .get(*name)
-                .filter(|node| node.value != Value::Null)
-        };
-        let node = names.iter().find_map(set)?;
+        let node = self.set(names)?;
         self.without_template(node)
     }
 
@@ -104,47 +94,35 @@ impl<'h> Variables<'h> {
     }
 
     fn without_template(&mut self, node: &'h Node) -> Option<&'h Node> {
-        let Some(template) = template(node) else {
-            return Some(node);
-        };
-        let problem = Problem::at(&template.at, "templates are not supported yet");
-        self.problems.push(problem.hint("write the value itself"));
-        None
+        let before = self.problems.len();
+        templates(node, &mut self.problems);
+        (self.problems.len() == before).then_some(node)
     }
 
     /// A value of the first of these names that is set, read by `read`.
-    pub fn read<T>(
-        &mut self,
-        names: &[&str],
-        read: impl FnOnce(&Node) -> Result<T, Problem>,
-    ) -> Option<T> {
+    pub fn read<T>(&mut self, names: &[&str], read: impl FnOnce(&Node) -> Result<T, Problem>) -> Option<T> {
         let node = self.find(names)?;
-        read(node)
-            .map_err(|problem| self.problems.push(problem))
-            .ok()
+        read(node).map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// The names of all variables that are set, with their values.
     pub fn all(&self) -> impl Iterator<Item = (&'h str, &'h Node)> {
-        self.host
-            .vars
-            .iter()
-            .map(|(name, node)| (name.as_str(), node))
+        self.host.vars.iter().map(|(name, node)| (name.as_str(), node))
     }
 }
 
-/// The first text in a value that holds a Jinja2 expression, statement or comment.
-fn template(node: &Node) -> Option<&Node> {
+/// Every text in a value that holds a Jinja2 expression, statement or comment.
+fn templates(node: &Node, problems: &mut Vec<Problem>) {
     match &node.value {
-        Value::String(text) => ["{{", "{%", "{#"]
-            .iter()
-            .any(|begin| text.contains(begin))
-            .then_some(node),
-        Value::List(items) => items.iter().find_map(template),
-        Value::Map(entries) => entries
-            .iter()
-            .find_map(|(key, value)| template(key).or_else(|| template(value))),
-        _ => None,
+        Value::String(text) if ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin)) => {
+            problems.push(Problem::at(&node.at, "templates are not supported yet").hint("write the value itself"));
+        }
+        Value::List(items) => items.iter().for_each(|item| templates(item, problems)),
+        Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+            templates(key, problems);
+            templates(value, problems);
+        }),
+        _ => {}
     }
 }
 
@@ -167,10 +145,7 @@ pub(super) fn boolean(node: &Node, what: &str) -> Result<bool, Problem> {
     match word.as_str() {
         "yes" | "on" | "true" | "t" | "y" | "1" => Ok(true),
         "no" | "off" | "false" | "f" | "n" | "0" => Ok(false),
-        _ => Err(Problem::at(
-            &node.at,
-            format!("{what} is neither true nor false"),
-        )),
+        _ => Err(Problem::at(&node.at, format!("{what} is neither true nor false"))),
     }
 }
 

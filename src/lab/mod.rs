@@ -6,7 +6,8 @@
 //! gets one link to the router and routes to nothing but the lab; through it no host may open a connection.
 //! No mount and no bridge of a lab shows on the machine, and all of it ends with its processes.
 //!
-//! It is a rehearsal, no prison: root in a lab host is this machine's root in namespaces.
+//! It is a rehearsal, no prison: root in a lab host is this machine's root in namespaces. And the machine's files below
+//! show through: a package upgraded on the machine while a lab is up is upgraded, or half so, in the lab as well.
 //!
 //! Everything here is synchronous. It knows host names and accounts, not inventories.
 
@@ -162,10 +163,13 @@ impl Lab {
     /// # Errors
     /// [`Error::NoSuchHost`].
     pub fn host(&self, name: &str) -> Result<&Host, Error> {
-        self.hosts.iter().find(|host| host.name == name).ok_or_else(|| Error::NoSuchHost {
-            lab: self.name.clone(),
-            host: name.to_owned(),
-        })
+        self.hosts
+            .iter()
+            .find(|host| host.name == name)
+            .ok_or_else(|| Error::NoSuchHost {
+                lab: self.name.clone(),
+                host: name.to_owned(),
+            })
     }
 
     /// `command` as root inside a host; its streams are the caller's unless set otherwise.
@@ -217,7 +221,10 @@ impl Lab {
         let links = tool::output(&mut self.exec_upstream(&line)?)?;
         let is_cut = |host: &&Host| {
             let ours = |line: &&str| line.split([' ', '@']).any(|word| word == host.port);
-            links.lines().find(ours).is_some_and(|line| line.contains("state disabled"))
+            links
+                .lines()
+                .find(ours)
+                .is_some_and(|line| line.contains("state disabled"))
         };
         Ok(self.hosts.iter().filter(is_cut).collect())
     }

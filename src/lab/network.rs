@@ -48,7 +48,10 @@ impl Network {
             "link set br0 up".to_owned(),
         ];
         if let Some(pid) = machine {
-            lines.push(format!("link add uplink type veth peer name {} netns {pid}", self.uplink()));
+            lines.push(format!(
+                "link add uplink type veth peer name {} netns {pid}",
+                self.uplink()
+            ));
         }
         lines.push(format!("addr add 198.19.{n}.2/24 dev uplink"));
         lines.push("link set uplink up".to_owned());
@@ -96,11 +99,17 @@ impl Network {
 fn link(index: usize, host: &Host) -> Vec<String> {
     let (port, hardware) = (&host.port, format!("{HARDWARE}:{:02x}", member(index)));
     let mut lines = vec![
-        format!("link add {port} type veth peer name eth0 address {hardware} netns {}", host.member.init.pid()),
+        format!(
+            "link add {port} type veth peer name eth0 address {hardware} netns {}",
+            host.member.init.pid()
+        ),
         format!("link set {port} master br0 up"),
         format!("neigh replace {} lladdr {hardware} nud permanent dev br0", host.ipv4),
     ];
-    lines.extend(host.ipv6.map(|ip| format!("neigh replace {ip} lladdr {hardware} nud permanent dev br0")));
+    lines.extend(
+        host.ipv6
+            .map(|ip| format!("neigh replace {ip} lladdr {hardware} nud permanent dev br0")),
+    );
     lines
 }
 
@@ -127,7 +136,10 @@ pub(super) fn has_ipv6() -> bool {
 pub(super) fn unrouted() -> Result<Vec<Network>, Error> {
     let table = std::fs::read_to_string("/proc/net/route").map_err(Error::io("read /proc/net/route"))?;
     let routes: Vec<_> = table.lines().skip(1).filter_map(route).collect();
-    Ok((0..=u8::MAX).filter(|&n| !routes.iter().any(|&route| covers(route, n))).map(Network).collect())
+    Ok((0..=u8::MAX)
+        .filter(|&n| !routes.iter().any(|&route| covers(route, n)))
+        .map(Network)
+        .collect())
 }
 
 /// Destination and mask of a line of `/proc/net/route`, which holds both in the machine's byte order.

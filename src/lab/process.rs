@@ -40,9 +40,13 @@ impl Process {
     /// # Errors
     /// It did not end within `patience`. That it had ended before is no error.
     pub fn end(self, patience: Duration) -> io::Result<()> {
-        let Some(pid) = Pid::from_raw(self.pid) else { return Ok(()) };
+        let Some(pid) = Pid::from_raw(self.pid) else {
+            return Ok(());
+        };
         // Opened before the look at its age: what the descriptor names can then not become another.
-        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
+        let Ok(handle) = pidfd_open(pid, PidfdFlags::empty()) else {
+            return Ok(());
+        };
         if !self.is_alive() {
             return Ok(());
         }
@@ -76,7 +80,10 @@ mod tests {
         let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let pid = i32::try_from(child.id()).unwrap();
         let process = Process::observe(pid).unwrap();
-        let other = Process { started: process.started - 1, ..process };
+        let other = Process {
+            started: process.started - 1,
+            ..process
+        };
 
         assert!(!other.is_alive());
         other.end(Duration::from_secs(1)).unwrap();

@@ -42,7 +42,12 @@ pub fn relay(upstream: i32, near: &str, delay: Duration) -> io::Result<()> {
 }
 
 fn device(name: &str) -> io::Result<Arc<SyncDevice>> {
-    DeviceBuilder::new().name(name).mtu(MTU).enable(false).build_sync().map(Arc::new)
+    DeviceBuilder::new()
+        .name(name)
+        .mtu(MTU)
+        .enable(false)
+        .build_sync()
+        .map(Arc::new)
 }
 
 /// One direction: a thread that reads, one that writes when it is time.

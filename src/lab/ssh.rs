@@ -31,7 +31,9 @@ impl Access {
     /// Makes the key that may log in and returns its public half.
     pub(super) fn make_key(&self) -> Result<String, Error> {
         let mut keygen = tool::command("ssh-keygen");
-        keygen.args(["-q", "-t", "ed25519", "-N", "", "-C", "portmap-deploy lab", "-f"]).arg(self.key());
+        keygen
+            .args(["-q", "-t", "ed25519", "-N", "", "-C", "portmap-deploy lab", "-f"])
+            .arg(self.key());
         tool::output(&mut keygen)?;
         let public = self.0.join("key.pub");
         let text = std::fs::read_to_string(&public).map_err(Error::io(format!("read {}", public.display())))?;
@@ -51,7 +53,11 @@ impl Access {
     }
 
     fn render(&self, lab: &Lab) -> String {
-        if lab.sources.is_empty() { self.complete(lab) } else { self.overriding(lab) }
+        if lab.sources.is_empty() {
+            self.complete(lab)
+        } else {
+            self.overriding(lab)
+        }
     }
 
     fn variables(&self) -> [(&'static str, String); 3] {
@@ -62,13 +68,19 @@ impl Access {
         );
         [
             ("ansible_port", "22".to_owned()),
-            ("ansible_ssh_private_key_file", quoted(&self.key().display().to_string())),
+            (
+                "ansible_ssh_private_key_file",
+                quoted(&self.key().display().to_string()),
+            ),
             ("ansible_ssh_common_args", quoted(&options)),
         ]
     }
 
     fn complete(&self, lab: &Lab) -> String {
-        let mut text = format!("# The hosts of the lab `{}`.\nall:\n  vars:\n    ansible_user: root\n", lab.name);
+        let mut text = format!(
+            "# The hosts of the lab `{}`.\nall:\n  vars:\n    ansible_user: root\n",
+            lab.name
+        );
         for (name, value) in self.variables() {
             let _ = writeln!(text, "    {name}: {value}");
         }
@@ -81,14 +93,23 @@ impl Access {
 
     /// Host variables of a later source win over everything in an earlier one.
     fn overriding(&self, lab: &Lab) -> String {
-        let mut text = format!("# Where the hosts of your inventory are in the lab `{}`. Use both, this one last:\n#", lab.name);
-        text.push_str("   portmap-deploy");
+        let mut text = format!(
+            "# Where the hosts of your inventory are in the lab `{}`. Use both, this one last:\n",
+            lab.name
+        );
+        text.push_str("#   portmap-deploy");
         for source in &lab.sources {
             let _ = write!(text, " -i {}", source.display());
         }
         let _ = writeln!(text, " -i {}\nall:\n  hosts:", self.inventory().display());
         for host in &lab.hosts {
             let _ = writeln!(text, "    {}:\n      ansible_host: {}", key(&host.name), host.ipv4);
+            // The old spellings, which win where an inventory has them.
+            let _ = writeln!(
+                text,
+                "      ansible_ssh_host: {}\n      ansible_ssh_port: 22",
+                host.ipv4
+            );
             if !host.user_is_given {
                 text.push_str("      ansible_user: root\n");
             }
@@ -106,7 +127,11 @@ impl Access {
 fn known_hosts(hosts: &[Host], keys: &[String]) -> String {
     let line = |(host, key): (&Host, &String)| {
         let addresses = [Some(host.ipv4.to_string()), host.ipv6.map(|ip| ip.to_string())];
-        let patterns: Vec<_> = addresses.into_iter().flatten().map(|ip| format!("{ip},[{ip}]:*")).collect();
+        let patterns: Vec<_> = addresses
+            .into_iter()
+            .flatten()
+            .map(|ip| format!("{ip},[{ip}]:*"))
+            .collect();
         format!("{} {key}\n", patterns.join(","))
     };
     hosts.iter().zip(keys).map(line).collect()
@@ -117,7 +142,11 @@ fn key(name: &str) -> String {
     let starts = name.starts_with(|c: char| c.is_ascii_alphabetic());
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let no_word = name.contains(|c: char| c.is_ascii_digit() || c == '-');
-    if starts && plain && no_word { name.to_owned() } else { quoted(name) }
+    if starts && plain && no_word {
+        name.to_owned()
+    } else {
+        quoted(name)
+    }
 }
 
 /// JSON's strings are YAML's double-quoted ones.

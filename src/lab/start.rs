@@ -27,12 +27,15 @@ pub(super) struct Starting {
     stays: bool,
 }
 
-/// `host.sh` in namespaces of its own; the caller adds its arguments to the environment.
-pub(super) fn script() -> Command {
+/// `host.sh` in namespaces of its own; the caller adds its arguments to the environment, where the script is too: `ps`
+/// would show all of it.
+pub(super) fn script(name: &str) -> Command {
     let mut command = tool::command("setsid");
     command
         .args(["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"])
-        .args(["--fork", "--kill-child", "--propagation=private", "--", "sh", "-c", SCRIPT, "portmap-lab"]);
+        .args(["--fork", "--kill-child", "--propagation=private", "--"])
+        .args(["sh", "-c", r#"eval "$LAB_SCRIPT""#, "portmap-lab", name])
+        .env("LAB_SCRIPT", SCRIPT);
     command
 }
 
@@ -48,9 +51,20 @@ impl Starting {
             .spawn()
             .map_err(Error::io(format!("start {name}")))?;
         let (Some(to), Some(from)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err(Error::Start { member: name.to_owned(), reason: "no pipes".to_owned() });
+            return Err(Error::Start {
+                member: name.to_owned(),
+                reason: "no pipes".to_owned(),
+            });
         };
-        Ok(Self { name: name.to_owned(), log, child, to, from: BufReader::new(from), init: None, stays: false })
+        Ok(Self {
+            name: name.to_owned(),
+            log,
+            child,
+            to,
+            from: BufReader::new(from),
+            init: None,
+            stays: false,
+        })
     }
 
     /// Hears the number of its PID 1.
@@ -59,13 +73,17 @@ impl Starting {
         let observed = pid.parse().map_err(io::Error::other).and_then(Process::observe);
         let init = observed.map_err(Error::io(format!("find the process of {}", self.name)))?;
         self.init = Some(init);
-        Ok(Member { init, guardian: self.process()? })
+        Ok(Member {
+            init,
+            guardian: self.process()?,
+        })
     }
 
     /// The process that was started.
     pub(super) fn process(&self) -> Result<Process, Error> {
         let pid = i32::try_from(self.child.id()).map_err(io::Error::other);
-        pid.and_then(Process::observe).map_err(Error::io(format!("find the process of {}", self.name)))
+        pid.and_then(Process::observe)
+            .map_err(Error::io(format!("find the process of {}", self.name)))
     }
 
     /// Waits for a line that starts with `word` and returns its rest.
@@ -95,8 +113,15 @@ impl Starting {
     /// The reason is what the member complained of, else what we saw.
     pub(super) fn failed(&self, seen: &dyn std::fmt::Display) -> Error {
         let complaints = std::fs::read_to_string(&self.log).unwrap_or_default();
-        let reason = if complaints.trim().is_empty() { seen.to_string() } else { complaints.trim().to_owned() };
-        Error::Start { member: self.name.clone(), reason }
+        let reason = if complaints.trim().is_empty() {
+            seen.to_string()
+        } else {
+            complaints.trim().to_owned()
+        };
+        Error::Start {
+            member: self.name.clone(),
+            reason,
+        }
     }
 
     pub(super) fn tell(&mut self, word: &str) -> Result<(), Error> {

@@ -36,7 +36,10 @@ impl Folder {
         }
         // Others may pass through to `ssh`, which is its owner's, and see nothing on the way.
         make_dir(&path, 0o711, false)?;
-        let folder = Self { name: name.to_owned(), kept: false };
+        let folder = Self {
+            name: name.to_owned(),
+            kept: false,
+        };
         make_dir(&path.join("ssh"), 0o700, false)?;
         make_dir(&path.join("log"), 0o700, false)?;
         make_dir(&path.join("root"), 0o700, false)?;
@@ -53,7 +56,12 @@ impl Folder {
             match symlink(&self.name, reservation(network)) {
                 Ok(()) => return Ok(network),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(source) => return Err(Error::Io { action: format!("write to {BASE}"), source }),
+                Err(source) => {
+                    return Err(Error::Io {
+                        action: format!("write to {BASE}"),
+                        source,
+                    });
+                }
             }
         }
         Err(Error::NoNetwork)
@@ -61,7 +69,9 @@ impl Folder {
 
     /// Writes what `lab down` and the others need to know.
     pub(super) fn save(&self, lab: &Lab) -> Result<(), Error> {
-        let text = serde_json::to_vec_pretty(lab).map_err(io::Error::from).map_err(Error::io("describe the lab"))?;
+        let text = serde_json::to_vec_pretty(lab)
+            .map_err(io::Error::from)
+            .map_err(Error::io("describe the lab"))?;
         write_private(&self.path().join("lab.json"), &text)
     }
 
@@ -89,15 +99,19 @@ fn reservation(network: Network) -> PathBuf {
 
 fn check_name(name: &str) -> Result<(), Error> {
     let plain = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
-    if plain && (1..=32).contains(&name.len()) { Ok(()) } else { Err(Error::Name(name.to_owned())) }
+    if plain && (1..=32).contains(&name.len()) {
+        Ok(())
+    } else {
+        Err(Error::Name(name.to_owned()))
+    }
 }
 
 fn make_dir(path: &Path, mode: u32, may_exist: bool) -> Result<(), Error> {
-    let made = match fs::create_dir(path) {
+    let result = match fs::create_dir(path) {
         Err(error) if may_exist && error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         created => created.and_then(|()| fs::set_permissions(path, Permissions::from_mode(mode))),
     };
-    made.map_err(Error::io(format!("make {}", path.display())))
+    result.map_err(Error::io(format!("make {}", path.display())))
 }
 
 /// Writes a file that only its owner may read, whole or not at all.
@@ -108,7 +122,9 @@ pub(super) fn write_private(path: &Path, text: &[u8]) -> Result<(), Error> {
         io::Write::write_all(&mut file, text)?;
         file.persist(path).map_err(io::Error::from)
     };
-    write().map(drop).map_err(Error::io(format!("write {}", path.display())))
+    write()
+        .map(drop)
+        .map_err(Error::io(format!("write {}", path.display())))
 }
 
 /// The labs that are there, up or half made.
@@ -136,10 +152,21 @@ pub fn load(name: &str) -> Result<Lab, Error> {
     check_name(name)?;
     let file = path(name).join("lab.json");
     let text = match fs::read(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NoSuchLab(name.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_such_lab(name)),
         text => text.map_err(Error::io(format!("read {}", file.display())))?,
     };
-    serde_json::from_slice(&text).map_err(io::Error::from).map_err(Error::io(format!("understand {}", file.display())))
+    serde_json::from_slice(&text)
+        .map_err(io::Error::from)
+        .map_err(Error::io(format!("understand {}", file.display())))
+}
+
+fn no_such_lab(name: &str) -> Error {
+    let mut others = names().unwrap_or_default();
+    others.retain(|other| other != name);
+    Error::NoSuchLab {
+        name: name.to_owned(),
+        others,
+    }
 }
 
 /// The inventory of a lab that is up; needs no root where the lab was brought up with sudo by the same user.
@@ -150,7 +177,7 @@ pub fn inventory(name: &str) -> Result<String, Error> {
     check_name(name)?;
     let file = Access::of(&path(name)).inventory();
     match fs::read_to_string(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoSuchLab(name.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_such_lab(name)),
         text => text.map_err(Error::io(format!("read {}", file.display()))),
     }
 }
@@ -164,7 +191,7 @@ pub fn down(name: &str) -> Result<bool, Error> {
     check_name(name)?;
     match load(name) {
         Ok(lab) => end(&lab)?,
-        Err(Error::NoSuchLab(_)) => {}
+        Err(Error::NoSuchLab { .. }) => {}
         Err(error) => return Err(error),
     }
     remove(name)
@@ -181,18 +208,26 @@ fn end(lab: &Lab) -> Result<(), Error> {
     }
     let members = lab.hosts.iter().map(|host| host.member).chain([lab.upstream]);
     std::thread::scope(|scope| {
-        let ends: Vec<_> = members.map(|member| scope.spawn(move || member.end(PATIENCE))).collect();
-        ends.into_iter().try_for_each(|end| end.join().unwrap_or_else(|_| Err(io::Error::other("panicked"))))
+        let ends: Vec<_> = members
+            .map(|member| scope.spawn(move || member.end(PATIENCE)))
+            .collect();
+        ends.into_iter()
+            .try_for_each(|end| end.join().unwrap_or_else(|_| Err(io::Error::other("panicked"))))
     })
     .map_err(Error::io("end the hosts"))
 }
 
 /// Removes the folder and the reserved networks; `false`: there were none.
 fn remove(name: &str) -> Result<bool, Error> {
-    let reserved = fs::read_dir(BASE).into_iter().flatten().filter_map(|entry| Some(entry.ok()?.path()));
+    let reserved = fs::read_dir(BASE)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()));
     let found = match fs::remove_dir_all(path(name)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => false,
-        removed => removed.map(|()| true).map_err(Error::io(format!("remove {}", path(name).display())))?,
+        removed => removed
+            .map(|()| true)
+            .map_err(Error::io(format!("remove {}", path(name).display())))?,
     };
     for link in reserved.filter(|link| fs::read_link(link).is_ok_and(|lab| lab == Path::new(name))) {
         fs::remove_file(&link).map_err(Error::io(format!("remove {}", link.display())))?;

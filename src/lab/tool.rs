@@ -9,15 +9,28 @@ use super::{Error, Process};
 /// Also on machines where a user's `PATH` lacks the sbin directories.
 pub(super) const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
-const NEEDED: [&str; 9] =
-    ["bridge", "ip", "mount", "nft", "nsenter", "setsid", "ssh-keygen", "sshd", "unshare"];
+const NEEDED: [&str; 9] = [
+    "bridge",
+    "ip",
+    "mount",
+    "nft",
+    "nsenter",
+    "setsid",
+    "ssh-keygen",
+    "sshd",
+    "unshare",
+];
 
 /// # Errors
 /// Those that are missing.
 pub(super) fn check() -> Result<(), Error> {
     let exists = |tool: &str| PATH.split(':').any(|folder| Path::new(folder).join(tool).exists());
     let missing: Vec<_> = NEEDED.into_iter().filter(|tool| !exists(tool)).collect();
-    if missing.is_empty() { Ok(()) } else { Err(Error::MissingTools(missing)) }
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::MissingTools(missing))
+    }
 }
 
 /// A tool, in an environment that holds nothing of the user's.

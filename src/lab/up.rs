@@ -38,20 +38,32 @@ pub fn up(request: &Request) -> Result<Lab, Error> {
 
 fn check(hosts: &[HostRequest]) -> Result<(), Error> {
     if hosts.is_empty() || hosts.len() > MOST_HOSTS {
-        return Err(Error::Hosts(format!("a lab has 1 to {MOST_HOSTS} hosts, not {}", hosts.len())));
+        return Err(Error::Hosts(format!(
+            "a lab has 1 to {MOST_HOSTS} hosts, not {}",
+            hosts.len()
+        )));
     }
     let mut seen = HashSet::new();
     if let Some(twice) = hosts.iter().find(|host| !seen.insert(&host.name)) {
         return Err(Error::Hosts(format!("two hosts are named `{}`", twice.name)));
     }
-    hosts.iter().filter_map(|host| host.user.as_deref()).try_for_each(check_account)
+    hosts
+        .iter()
+        .filter_map(|host| host.user.as_deref())
+        .try_for_each(check_account)
 }
 
 /// Accounts become words of a shell script and lines of `/etc/passwd` (useradd(8): NAME).
 fn check_account(name: &str) -> Result<(), Error> {
     let starts = name.starts_with(|c: char| c.is_ascii_lowercase() || c == '_');
-    let plain = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
-    if starts && plain && name.len() <= 32 { Ok(()) } else { Err(Error::Account(name.to_owned())) }
+    let plain = name
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_".contains(c));
+    if starts && plain && name.len() <= 32 {
+        Ok(())
+    } else {
+        Err(Error::Account(name.to_owned()))
+    }
 }
 
 /// A lab that is coming up; what is dropped ends.
@@ -69,7 +81,7 @@ impl Coming {
     fn start(request: &Request, folder: &Folder, key: &str) -> Result<Self, Error> {
         let (network, logs) = (folder.reserve_network()?, folder.path().join("log"));
         let common = |role: &str, name: &str| {
-            let mut command = script();
+            let mut command = script(name);
             command
                 .env("LAB_ROLE", role)
                 .env("LAB_HOST", host_name(name))
@@ -81,7 +93,10 @@ impl Coming {
         let start = |(index, host): (usize, &HostRequest)| {
             let mut command = common("host", &host.name);
             command
-                .env("LAB_BACKEND", request.backends.of(index).map_or("", super::Backend::name))
+                .env(
+                    "LAB_BACKEND",
+                    request.backends.of(index).map_or("", super::Backend::name),
+                )
                 .env("LAB_ADMINS", admins(host).join(" "))
                 .env("LAB_LINKS", network.host(index));
             Starting::spawn(&host.name, command, &logs, &port(index))
@@ -103,7 +118,11 @@ impl Coming {
     fn connect(&mut self, request: &Request) -> Result<Lab, Error> {
         let deadline = self.deadline;
         let upstream = self.upstream.member(deadline)?;
-        let members = self.hosts.iter_mut().map(|host| host.member(deadline)).collect::<Result<Vec<_>, _>>()?;
+        let members = self
+            .hosts
+            .iter_mut()
+            .map(|host| host.member(deadline))
+            .collect::<Result<Vec<_>, _>>()?;
         let hosts: Vec<_> = request
             .hosts
             .iter()
@@ -150,7 +169,12 @@ impl Coming {
         command
             .arg(program)
             .args(["lab", "relay", "--upstream", &upstream.init.pid().to_string()])
-            .args(["--near", &self.network.uplink(), "--delay", &format!("{}us", delay.as_micros())]);
+            .args([
+                "--near",
+                &self.network.uplink(),
+                "--delay",
+                &format!("{}us", delay.as_micros()),
+            ]);
         let mut relay = Starting::spawn("the relay", command, &self.logs, "relay")?;
         relay.hear("ready", self.deadline)?;
         self.relay = Some(relay);
@@ -194,7 +218,10 @@ impl Drop for Uplink {
 
 fn await_all(hosts: &[Host], starting: &[Starting], deadline: Instant) -> Result<(), Error> {
     std::thread::scope(|scope| {
-        let waits: Vec<_> = hosts.iter().map(|host| scope.spawn(move || await_host(host, deadline))).collect();
+        let waits: Vec<_> = hosts
+            .iter()
+            .map(|host| scope.spawn(move || await_host(host, deadline)))
+            .collect();
         waits.into_iter().zip(starting).try_for_each(|(wait, starting)| {
             let answer = wait.join().unwrap_or_else(|_| Err(io::Error::other("panicked")));
             answer.map_err(|error| starting.failed(&format!("its sshd does not answer: {error}")))
@@ -205,7 +232,10 @@ fn await_all(hosts: &[Host], starting: &[Starting], deadline: Instant) -> Result
 /// Until sshd answers on all addresses.
 fn await_host(host: &Host, deadline: Instant) -> io::Result<()> {
     let addresses = [Some(IpAddr::V4(host.ipv4)), host.ipv6.map(IpAddr::V6)];
-    addresses.into_iter().flatten().try_for_each(|ip| await_banner(SocketAddr::new(ip, 22), deadline))
+    addresses
+        .into_iter()
+        .flatten()
+        .try_for_each(|ip| await_banner(SocketAddr::new(ip, 22), deadline))
 }
 
 fn await_banner(address: SocketAddr, deadline: Instant) -> io::Result<()> {
@@ -219,18 +249,26 @@ fn await_banner(address: SocketAddr, deadline: Instant) -> io::Result<()> {
 }
 
 fn read_banner(address: SocketAddr, deadline: Instant) -> io::Result<()> {
-    let left = deadline.saturating_duration_since(Instant::now()).clamp(Duration::from_millis(1), Duration::from_secs(5));
+    let left = deadline
+        .saturating_duration_since(Instant::now())
+        .clamp(Duration::from_millis(1), Duration::from_secs(5));
     let mut stream = TcpStream::connect_timeout(&address, left)?;
     stream.set_read_timeout(Some(left))?;
     let mut banner = [0; 4];
     stream.read_exact(&mut banner)?;
-    if &banner == b"SSH-" { Ok(()) } else { Err(io::ErrorKind::InvalidData.into()) }
+    if &banner == b"SSH-" {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::InvalidData.into())
+    }
 }
 
 /// `ip -batch` on the router; by this machine's program, which knows this machine's process numbers.
 fn batch_on(upstream: Member) -> Command {
     let mut command = tool::command("nsenter");
-    command.arg(format!("--net=/proc/{}/ns/net", upstream.init.pid())).args(["ip", "-batch", "-"]);
+    command
+        .arg(format!("--net=/proc/{}/ns/net", upstream.init.pid()))
+        .args(["ip", "-batch", "-"]);
     command
 }
 
@@ -241,12 +279,18 @@ fn port(index: usize) -> String {
 
 /// What the host itself is called: inventories allow more than hostname(7).
 fn host_name(name: &str) -> String {
-    let name: String = name.chars().map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' }).collect();
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .collect();
     name.chars().take(63).collect()
 }
 
 /// Accounts with sudo; `plain`, the one without, and root are made anyway.
 fn admins(host: &HostRequest) -> Vec<&str> {
-    let given = host.user.as_deref().filter(|user| !["root", "plain", "deploy"].contains(user));
+    let given = host
+        .user
+        .as_deref()
+        .filter(|user| !["root", "plain", "deploy"].contains(user));
     std::iter::once("deploy").chain(given).collect()
 }

@@ -21,8 +21,7 @@ pub(super) fn find(written: &[Written]) -> Vec<Problem> {
                 .iter()
                 .filter(|other| other.mapping.protocol == one.mapping.protocol)
         };
-        problems
-            .extend(onto_itself(one).or_else(|| all().find_map(|other| onto_mapped(one, other))));
+        problems.extend(onto_itself(one).or_else(|| all().find_map(|other| onto_mapped(one, other))));
         problems.extend(earlier().find_map(|other| overlap(one, other)));
         problems.extend(earlier().find_map(|other| direct(one, other)));
     }
@@ -37,11 +36,8 @@ fn onto_itself(one: &Written) -> Option<Problem> {
         return Some(problem.hint("a service that listens on the port itself needs no mapping"));
     }
     port.overlaps(to_port).then(|| {
-        Problem::at(
-            &one.to_port,
-            format!("to_port {to_port} lies within port {port}"),
-        )
-        .hint("what a mapping leads to must be outside of what it takes")
+        Problem::at(&one.to_port, format!("to_port {to_port} lies within port {port}"))
+            .hint("what a mapping leads to must be outside of what it takes")
     })
 }
 
@@ -52,16 +48,13 @@ fn onto_mapped(one: &Written, other: &Written) -> Option<Problem> {
     }
     let problem = Problem::at(
         &one.to_port,
-        format!(
-            "to_port {} is the port of another mapping",
-            one.mapping.to_port
-        ),
+        format!("to_port {} is the port of another mapping", one.mapping.to_port),
     );
     let label = format!("mapped to {} at {}", other.mapping.to_port, other.port);
     Some(
-        problem.label(label).hint(
-            "a packet is mapped once only; lead both to the port that the service listens on",
-        ),
+        problem
+            .label(label)
+            .hint("a packet is mapped once only; lead both to the port that the service listens on"),
     )
 }
 
@@ -73,17 +66,10 @@ fn overlap(one: &Written, other: &Written) -> Option<Problem> {
     let message = if a.port == b.port {
         format!("port {}/{} is mapped twice", a.port, a.protocol)
     } else {
-        format!(
-            "port {}/{} overlaps another mapping's, {}",
-            a.port, a.protocol, b.port
-        )
+        format!("port {}/{} overlaps another mapping's, {}", a.port, a.protocol, b.port)
     };
     let hint = "two mappings of a port need sources or interfaces that have nothing in common";
-    Some(
-        Problem::at(&one.port, message)
-            .label(first_at(&other.port))
-            .hint(hint),
-    )
+    Some(Problem::at(&one.port, message).label(first_at(&other.port)).hint(hint))
 }
 
 fn first_at(location: &Location) -> String {
@@ -108,18 +94,14 @@ fn other_interfaces(a: &Mapping, b: &Mapping) -> bool {
 }
 
 fn other_sources(a: &[IpNet], b: &[IpNet]) -> bool {
-    let meet = |one: &IpNet| {
-        b.iter()
-            .any(|other| one.contains(other) || other.contains(one))
-    };
+    let meet = |one: &IpNet| b.iter().any(|other| one.contains(other) || other.contains(one));
     !a.is_empty() && !b.is_empty() && !a.iter().any(meet)
 }
 
 /// One target port has one guard: it cannot both drop and allow.
 fn direct(one: &Written, other: &Written) -> Option<Problem> {
     let (a, b) = (&one.mapping, &other.mapping);
-    if !a.to_port.overlaps(b.to_port)
-        || (a.direct == b.direct && sorted(&a.direct_source) == sorted(&b.direct_source))
+    if !a.to_port.overlaps(b.to_port) || (a.direct == b.direct && sorted(&a.direct_source) == sorted(&b.direct_source))
     {
         return None;
     }

@@ -42,13 +42,10 @@ impl<'a> Fields<'a> {
         });
         let port = self.required("port", |node| port::range(node, "port"));
         let to_port = self.required("to_port", |node| port::range(node, "to_port"));
-        let protocol = self.field("protocol", |node| {
-            value::protocol(node.text("protocol")?, &node.at)
-        });
+        let protocol = self.field("protocol", |node| value::protocol(node.text("protocol")?, &node.at));
         let source = self.nets("source");
         let interface = self.field("interface", |node| {
-            node.text("interface")
-                .and_then(|name| value::interface(name, node))
+            node.text("interface").and_then(|name| value::interface(name, node))
         });
         let direct = self.field("direct", value::direct);
         let direct_source = self.nets("direct_source");
@@ -102,15 +99,11 @@ impl<'a> Fields<'a> {
         }
     }
 
-    fn required<T>(
-        &mut self,
-        key: &str,
-        read: impl FnOnce(&Node) -> Result<T, Problem>,
-    ) -> Option<T> {
-        if self.item.get(key).is_none() {
+    fn required<T>(&mut self, key: &str, read: impl FnOnce(&Node) -> Result<T, Problem>) -> Option<T> {
+        let misspelt = || self.entries.iter().any(|(other, _)| stands_for(other, key));
+        if self.item.get(key).is_none() && !misspelt() {
             let problem = Problem::at(&self.item.at, format!("this mapping has no `{key}`"));
-            self.problems
-                .push(problem.hint("a mapping needs `port` and `to_port`"));
+            self.problems.push(problem.hint("a mapping needs `port` and `to_port`"));
         }
         self.field(key, read)
     }
@@ -125,19 +118,13 @@ impl<'a> Fields<'a> {
             _ => one.as_slice(),
         };
         if items.is_empty() && key == "source" {
-            let problem = Problem::at(
-                &node.at,
-                "source is an empty list: nobody could use the mapping",
-            );
+            let problem = Problem::at(&node.at, "source is an empty list: nobody could use the mapping");
             self.problems
                 .push(problem.hint("leave `source` out to let anyone use it"));
         }
-        let (nets, problems): (Vec<_>, Vec<_>) = items
-            .iter()
-            .map(|item| value::net(item, key))
-            .partition(Result::is_ok);
-        self.problems
-            .extend(problems.into_iter().filter_map(Result::err));
+        let (nets, problems): (Vec<_>, Vec<_>) =
+            items.iter().map(|item| value::net(item, key)).partition(Result::is_ok);
+        self.problems.extend(problems.into_iter().filter_map(Result::err));
         nets.into_iter().filter_map(Result::ok).collect()
     }
 
@@ -149,20 +136,23 @@ impl<'a> Fields<'a> {
         direct_source: &[IpNet],
     ) {
         if let (Some(port), Some(to_port), Some(node)) = (port, to_port, self.item.get("to_port")) {
-            self.problems
-                .extend(check_lengths(port, to_port, &node.at).err());
+            self.problems.extend(check_lengths(port, to_port, &node.at).err());
         }
-        if let (Some(Direct::Allow), false, Some(node)) = (
-            direct,
-            direct_source.is_empty(),
-            self.item.get("direct_source"),
-        ) {
-            let problem = Problem::at(
-                &node.at,
-                "direct_source limits nothing where `direct` is allow",
-            );
+        if let (Some(Direct::Allow), false, Some(node)) =
+            (direct, direct_source.is_empty(), self.item.get("direct_source"))
+        {
+            let problem = Problem::at(&node.at, "direct_source limits nothing where `direct` is allow");
             self.problems.push(problem.hint("remove one of the two"));
         }
+    }
+}
+
+/// Whether a wrong key has already been reported as what should be `key`.
+fn stands_for(other: &Node, key: &str) -> bool {
+    match &other.value {
+        Value::Int(_) => true,
+        Value::String(name) => !KEYS.contains(&name.as_str()) && nearest(name, &KEYS) == Some(key),
+        _ => false,
     }
 }
 
@@ -174,10 +164,9 @@ fn unknown_key(key: &Node, value: &Node) -> Problem {
             key.raw(),
             value.raw()
         )),
-        (Value::Int(_), _) if key.raw().contains(':') => problem.hint(format!(
-            "put the short form in quotes: `- \"{}\"`",
-            key.raw()
-        )),
+        (Value::Int(_), _) if key.raw().contains(':') => {
+            problem.hint(format!("put the short form in quotes: `- \"{}\"`", key.raw()))
+        }
         (Value::String(name), _) => match nearest(name, &KEYS) {
             Some(known) => problem.hint(format!("did you mean `{known}`?")),
             None => problem.hint(format!("the keys are {}", KEYS.join(", "))),

@@ -17,7 +17,8 @@ pub(super) struct Written {
     pub direct: Location,
 }
 
-const SHORT_FORM: &str = "the short form is \"port:to_port\" or \"port:to_port/protocol\", such as \"2222:22\" or \"53:5353/udp\"";
+const SHORT_FORM: &str =
+    "the short form is \"port:to_port\" or \"port:to_port/protocol\", such as \"2222:22\" or \"53:5353/udp\"";
 
 /// Reads all mappings of a list.
 pub(super) fn list(node: &Node) -> Result<Vec<Written>, Vec<Problem>> {
@@ -48,22 +49,17 @@ pub(super) fn list(node: &Node) -> Result<Vec<Written>, Vec<Problem>> {
 
 fn not_a_list(node: &Node) -> Problem {
     let hint = match &node.value {
-        Value::Null => {
-            "write `portmap: []` for a host without mappings, or leave `portmap` out".to_owned()
-        }
+        Value::Null => "write `portmap: []` for a host without mappings, or leave `portmap` out".to_owned(),
         Value::String(text) => format!("write `portmap: [\"{text}\"]`"),
         Value::Int(_) if node.raw().contains(':') => {
             format!("write `portmap: [\"{}\"]`", node.raw())
         }
         Value::Map(_) => "begin each mapping with `- `".to_owned(),
-        _ => "write `portmap: [\"2222:22\"]`".to_owned(),
+        _ => "write `portmap:` and below it a line such as `- \"2222:22\"`".to_owned(),
     };
     Problem::at(
         &node.at,
-        format!(
-            "portmap is {}, and must be a list of mappings",
-            node.value.kind()
-        ),
+        format!("portmap is {}, and must be a list of mappings", node.value.kind()),
     )
     .hint(hint)
 }
@@ -82,9 +78,7 @@ fn too_many_redirects(node: &Node, written: &[Written]) -> Option<Problem> {
             &node.at,
             format!("these mappings come to {total} rules; a host may have {MAX_REDIRECTS}"),
         )
-        .hint(
-            "a range to an equally long range takes a rule per port; a range to one port takes one",
-        )
+        .hint("a range to an equally long range takes a rule per port; a range to one port takes one")
     })
 }
 
@@ -157,11 +151,7 @@ pub(super) fn bare(port: PortRange, to_port: PortRange, protocol: Protocol) -> M
 }
 
 /// A range leads to one port, or to a range of its own length and a bounded one.
-pub(super) fn check_lengths(
-    port: PortRange,
-    to_port: PortRange,
-    at: &Location,
-) -> Result<(), Problem> {
+pub(super) fn check_lengths(port: PortRange, to_port: PortRange, at: &Location) -> Result<(), Problem> {
     let (from, to) = (port.count(), to_port.count());
     if to == 1 {
         return Ok(());
@@ -173,13 +163,19 @@ pub(super) fn check_lengths(
         } else {
             format!("write {}-{last}, or one port", to_port.first())
         };
-        return Err(Problem::at(at, format!("{from} ports cannot lead to {to}")).hint(hint));
+        return Err(Problem::at(at, format!("{} cannot lead to {to}", ports(from))).hint(hint));
     }
     if from > MAX_RANGE {
-        let message = format!(
-            "{from} ports to {to} would take as many rules; at most {MAX_RANGE} are allowed"
-        );
+        let message = format!("{from} ports to {to} would take as many rules; at most {MAX_RANGE} are allowed");
         return Err(Problem::at(at, message).hint("a range of any length may lead to one port"));
     }
     Ok(())
+}
+
+fn ports(count: u32) -> String {
+    if count == 1 {
+        "one port".to_owned()
+    } else {
+        format!("{count} ports")
+    }
 }

@@ -16,9 +16,7 @@ pub(crate) fn port(node: &Node, what: &str) -> Result<u16, Problem> {
 /// Reads a port, or a range of ports such as `8000-8010`.
 pub(super) fn range(node: &Node, what: &str) -> Result<PortRange, Problem> {
     match &node.value {
-        Value::Int(number) => {
-            int(node, *number, what).and_then(|port| ordered(port, port, &node.at, what))
-        }
+        Value::Int(number) => int(node, *number, what).and_then(|port| ordered(port, port, &node.at, what)),
         Value::String(text) => text_range(text, &node.at, what),
         other => Err(wrong_type(
             node,
@@ -36,9 +34,8 @@ pub(super) fn text_range(text: &str, at: &Location, what: &str) -> Result<PortRa
 }
 
 fn ordered(first: u16, last: u16, at: &Location, what: &str) -> Result<PortRange, Problem> {
-    PortRange::new(first, last).ok_or_else(|| {
-        Problem::at(at, format!("{what} runs backwards")).hint(format!("write {last}-{first}"))
-    })
+    PortRange::new(first, last)
+        .ok_or_else(|| Problem::at(at, format!("{what} runs backwards")).hint(format!("write {last}-{first}")))
 }
 
 fn int(node: &Node, number: i128, what: &str) -> Result<u16, Problem> {
@@ -60,18 +57,17 @@ fn misread(node: &Node, number: i128, what: &str) -> Option<Problem> {
             &node.at,
             format!("{what}: `{raw}` without quotes is the number {number}"),
         );
-        let hint =
-            format!("{what} is one port; for a whole mapping, write `- \"{raw}\"` in the list");
-        return Some(
-            problem
-                .label("YAML 1.1 reads digits with colons as base 60")
-                .hint(hint),
-        );
+        let hint = match what {
+            "port" | "to_port" => {
+                format!("{what} is one port; for a whole mapping, write `- \"{raw}\"` in the list")
+            }
+            _ => "write one port".to_owned(),
+        };
+        return Some(problem.label("YAML 1.1 reads digits with colons as base 60").hint(hint));
     }
-    let octal =
-        raw.len() > 1 && raw.starts_with('0') && raw.bytes().all(|byte| byte.is_ascii_digit());
+    let octal = raw.len() > 1 && raw.starts_with('0') && raw.bytes().all(|byte| byte.is_ascii_digit());
     let plain = raw.trim_start_matches('0');
-    octal.then(|| {
+    (octal && !plain.is_empty()).then(|| {
         Problem::at(&node.at, format!("{what}: `{raw}` is the number {number}"))
             .label("YAML 1.1 reads a leading zero as octal")
             .hint(format!("write {plain}"))
@@ -80,15 +76,13 @@ fn misread(node: &Node, number: i128, what: &str) -> Option<Problem> {
 
 fn digits(text: &str, at: &Location, what: &str) -> Result<u16, Problem> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Problem::at(at, format!("{what}: `{text}` is not a port"))
-            .hint("a port is a number from 1 to 65535"));
+        return Err(
+            Problem::at(at, format!("{what}: `{text}` is not a port")).hint("a port is a number from 1 to 65535")
+        );
     }
     let plain = text.trim_start_matches('0');
     if plain.len() < text.len() && !plain.is_empty() {
-        return Err(
-            Problem::at(at, format!("{what}: `{text}` has a leading zero"))
-                .hint(format!("write {plain}")),
-        );
+        return Err(Problem::at(at, format!("{what}: `{text}` has a leading zero")).hint(format!("write {plain}")));
     }
     text.parse()
         .ok()
@@ -101,8 +95,5 @@ fn out_of_range(at: &Location, number: &str, what: &str) -> Problem {
 }
 
 fn wrong_type(node: &Node, what: &str, found: &Value, wanted: &str) -> Problem {
-    Problem::at(
-        &node.at,
-        format!("{what} is {}, and must be {wanted}", found.kind()),
-    )
+    Problem::at(&node.at, format!("{what} is {}, and must be {wanted}", found.kind()))
 }

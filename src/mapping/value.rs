@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Direct, Protocol};
-use crate::problem::{Location, Problem};
+use crate::problem::{Location, Problem, is_unprintable};
 use crate::yaml::{Node, Value};
 
 /// Checks a name for people.
 pub(super) fn name(name: &str, node: &Node) -> Result<String, Problem> {
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(is_unprintable) {
         return Err(Problem::at(
             &node.at,
-            "a name has 1 to 100 characters, and no control characters",
+            "a name has 1 to 100 characters, and no control or invisible characters",
         ));
     }
     Ok(name.to_owned())
@@ -24,10 +24,7 @@ pub(super) fn protocol(name: &str, at: &Location) -> Result<Protocol, Problem> {
     match name {
         "tcp" => Ok(Protocol::Tcp),
         "udp" => Ok(Protocol::Udp),
-        _ => Err(
-            Problem::at(at, format!("`{name}` is not a protocol that can be mapped"))
-                .hint("write tcp or udp"),
-        ),
+        _ => Err(Problem::at(at, format!("`{name}` is not a protocol that can be mapped")).hint("write tcp or udp")),
     }
 }
 
@@ -90,13 +87,12 @@ pub(super) fn interface(name: &str, node: &Node) -> Result<String, Problem> {
         "." | ".." => refuse("the kernel refuses it"),
         "lo" => refuse("what the host sends to itself does not pass here")
             .map_err(|problem: Problem| problem.hint("write `loopback: true` instead")),
-        "+" => refuse("it means any interface")
-            .map_err(|problem| problem.hint("leave `interface` out")),
+        "+" => refuse("it means any interface").map_err(|problem| problem.hint("leave `interface` out")),
         _ if name.len() > 15 => refuse("it is longer than 15 characters"),
         _ if name.starts_with(['-', '!']) => refuse("it begins like an option"),
-        _ if !name.chars().all(plain) => refuse(
-            "only letters, digits and . _ - @ are allowed, and a + at its end for any ending",
-        ),
+        _ if !name.chars().all(plain) => {
+            refuse("only letters, digits and . _ - @ are allowed, and a + at its end for any ending")
+        }
         _ if name.trim_end_matches('+').len() + 1 < name.len()
             || name.strip_suffix('+').unwrap_or(name).contains('+') =>
         {

@@ -119,12 +119,13 @@ rejump() {
     [ -s "$d/$1.rejump" ] || return 0
     tool "$1" || return 0
     now=$($bound "$x-save" -t "$2" 2>/dev/null)
-    while IFS='	' read -r table wanted arguments; do
-        [ "$table" = "$2" ] || continue
+    # Names of its own: sh has no local variables, and whoever calls this loops over tables.
+    while IFS='	' read -r jump_table wanted arguments; do
+        [ "$jump_table" = "$2" ] || continue
         case $nl$now$nl in *"$nl$wanted$nl"*) continue ;; esac
         IFS=' '
         # shellcheck disable=SC2086 # words on purpose: written by the controller, no globs (set -f)
-        single "$1" -t "$table" $arguments
+        single "$1" -t "$2" $arguments
     done <"$d/$1.rejump"
     IFS=" $nl"
 }

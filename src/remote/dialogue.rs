@@ -166,13 +166,19 @@ impl Dialogue {
 }
 
 fn closing(marked: &str) -> Option<Answer> {
-    let (status, text) = marked.strip_prefix(" = ").map(|rest| rest.split_once(' ').unwrap_or((rest, "")))?;
+    let (status, text) = marked
+        .strip_prefix(" = ")
+        .map(|rest| rest.split_once(' ').unwrap_or((rest, "")))?;
     let status = match status {
         "ok" => Status::Ok,
         "skipped" => Status::Skipped,
         _ => Status::Failed,
     };
-    Some(Answer { status, text: text.trim().to_owned(), sections: BTreeMap::new() })
+    Some(Answer {
+        status,
+        text: text.trim().to_owned(),
+        sections: BTreeMap::new(),
+    })
 }
 
 /// The script without comment lines and indentation: a third less to send at every login.

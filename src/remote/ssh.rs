@@ -45,7 +45,10 @@ impl Ssh {
         let get = |key: &str| config.get(key).filter(|value| value.as_str() != "none").cloned();
         if let Some(proxy) = get("proxyjump").or_else(|| get("proxycommand")) {
             return Err(LoginError::Unreachable {
-                message: format!("it is reached through a proxy ({}), which is not supported yet", sanitise(&proxy)),
+                message: format!(
+                    "it is reached through a proxy ({}), which is not supported yet",
+                    sanitise(&proxy)
+                ),
                 hint: Some("run portmap-deploy where the host can be reached directly".to_owned()),
             });
         }
@@ -54,20 +57,33 @@ impl Ssh {
         let alias = get("hostkeyalias").unwrap_or_else(|| known_hosts_name(&name, port));
         let family = config.get("addressfamily").map_or("any", String::as_str);
         let addresses = addresses(&name, family).await?;
-        Ok(Self { spec: spec.clone(), config, addresses, alias, heard })
+        Ok(Self {
+            spec: spec.clone(),
+            config,
+            addresses,
+            alias,
+            heard,
+        })
     }
 
     async fn master(&self, at: SocketAddr, quick: bool, limit: Duration) -> Result<Master, LoginError> {
-        let dir = socket_dir().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
+        let dir =
+            socket_dir().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
         let log = dir.path().join("log");
         let socket = dir.path().join("s");
         let mut command = self.command(at, &socket, &log, quick, limit);
         // The process goes to the background once it is logged in; until then it is ours to end.
-        let mut child = command.spawn().map_err(|error| local(format!("cannot run ssh: {error}")))?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| local(format!("cannot run ssh: {error}")))?;
         let ended = timeout(limit + Duration::from_secs(2), child.wait()).await;
         let text = std::fs::read_to_string(&log).unwrap_or_default();
         match ended {
-            Ok(Ok(status)) if status.success() => Ok(Master { socket, dir, host_key: host_key(&text) }),
+            Ok(Ok(status)) if status.success() => Ok(Master {
+                socket,
+                dir,
+                host_key: host_key(&text),
+            }),
             _ => {
                 let _ = child.kill().await;
                 Err(self.explain(&text, at))
@@ -77,7 +93,12 @@ impl Ssh {
 
     fn command(&self, at: SocketAddr, socket: &Path, log: &Path, quick: bool, limit: Duration) -> Command {
         let mut command = Command::new("ssh");
-        command.arg("-E").arg(log).arg("-S").arg(socket).args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
+        command
+            .arg("-E")
+            .arg(log)
+            .arg("-S")
+            .arg(socket)
+            .args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
         for option in MASTER_OPTIONS {
             command.args(["-o", option]);
         }
@@ -85,12 +106,20 @@ impl Ssh {
         command.arg("-o").arg(format!("ConnectTimeout={seconds}"));
         command.arg("-o").arg(format!("HostKeyAlias={}", self.alias));
         command.arg("-o").arg(format!("Port={}", at.port()));
-        command.arg("-o").arg(if at.is_ipv4() { "AddressFamily=inet" } else { "AddressFamily=inet6" });
+        command.arg("-o").arg(if at.is_ipv4() {
+            "AddressFamily=inet"
+        } else {
+            "AddressFamily=inet6"
+        });
         if let Some(order) = self.quick_key_exchange().filter(|_| quick) {
             command.arg("-o").arg(format!("KexAlgorithms={order}"));
         }
         command.args(user_options(&self.spec)).arg("--").arg(&self.spec.host);
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .kill_on_drop(true);
         command
     }
 
@@ -99,28 +128,43 @@ impl Ssh {
         const QUICK: &str = "curve25519-sha256";
         let own = self.config.get("kexalgorithms")?;
         let rest = own.split(',').filter(|name| *name != QUICK);
-        own.split(',').any(|name| name == QUICK).then(|| [QUICK].into_iter().chain(rest).collect::<Vec<_>>().join(","))
+        own.split(',')
+            .any(|name| name == QUICK)
+            .then(|| [QUICK].into_iter().chain(rest).collect::<Vec<_>>().join(","))
     }
 
     fn explain(&self, log: &str, at: SocketAddr) -> LoginError {
         let said = |what: &str| log.contains(what);
         let message = last_words(log, &format!("ssh to {at} got no answer in time"));
-        if said("Host key verification failed") || said("HOST IDENTIFICATION HAS CHANGED") || said("host key is known for") {
+        if said("Host key verification failed")
+            || said("HOST IDENTIFICATION HAS CHANGED")
+            || said("host key is known for")
+        {
             return LoginError::HostKey {
                 message: format!("host key of {at}: {message}"),
                 hint: Some(format!(
                     "known_hosts is asked for the name {}; compare the key with the host's, then add it with ssh-keyscan -p {} {} or ssh-keygen -R for an old one",
-                    self.alias, at.port(), at.ip()
+                    self.alias,
+                    at.port(),
+                    at.ip()
                 )),
             };
         }
-        let hint = said("Permission denied").then(|| "check ansible_user, ansible_ssh_private_key_file and your ssh agent".to_owned());
-        LoginError::Unreachable { message: format!("ssh to {at}: {message}"), hint }
+        let hint = said("Permission denied")
+            .then(|| "check ansible_user, ansible_ssh_private_key_file and your ssh agent".to_owned());
+        LoginError::Unreachable {
+            message: format!("ssh to {at}: {message}"),
+            hint,
+        }
     }
 
     async fn open(&self, master: Master, at: SocketAddr) -> Result<Login, LoginError> {
         let session = Session::resume_mux(master.socket.clone().into_boxed_path(), None);
-        let loader = if self.spec.r#become { format!("exec sudo -n -- {LOADER}") } else { format!("exec {LOADER}") };
+        let loader = if self.spec.r#become {
+            format!("exec sudo -n -- {LOADER}")
+        } else {
+            format!("exec {LOADER}")
+        };
         let mut child = Arc::new(session)
             .arc_raw_command(loader)
             .stdin(MuxStdio::piped())
@@ -129,14 +173,25 @@ impl Ssh {
             .spawn()
             .await
             .map_err(|error| local(format!("cannot open a session on {at}: {error}")))?;
-        let (Some(input), Some(output), Some(errors)) = (child.stdin().take(), child.stdout().take(), child.stderr().take())
+        let (Some(input), Some(output), Some(errors)) =
+            (child.stdin().take(), child.stdout().take(), child.stderr().take())
         else {
             return Err(local("ssh gave no streams".to_owned()));
         };
         let heard = Arc::clone(&self.heard);
         let dialogue = Dialogue::new(input, output, nonce(), move |level, line| heard(level, line));
-        let connection = Connection { master, stderr: collect(errors), _child: Some(Box::new(child)) };
-        Ok(Login { dialogue, peer: at, port: at.port(), host_key: connection.master.host_key.clone(), connection })
+        let connection = Connection {
+            master,
+            stderr: collect(errors),
+            _child: Some(Box::new(child)),
+        };
+        Ok(Login {
+            dialogue,
+            peer: at,
+            port: at.port(),
+            host_key: connection.master.host_key.clone(),
+            connection,
+        })
     }
 }
 
@@ -235,8 +290,13 @@ fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> Ar
 
 /// A control path must be short (108 bytes with what ssh appends) and its folder ours alone.
 fn socket_dir() -> std::io::Result<TempDir> {
-    let base = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|dir| dir.is_dir() && dir.as_os_str().len() < 40);
-    tempfile::Builder::new().prefix("pm-").rand_bytes(8).tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
+    let base = std::env::var_os("XDG_RUNTIME_DIR")
+        .map(PathBuf::from)
+        .filter(|dir| dir.is_dir() && dir.as_os_str().len() < 40);
+    tempfile::Builder::new()
+        .prefix("pm-")
+        .rand_bytes(8)
+        .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
 }
 
 fn user_options(spec: &Spec) -> Vec<String> {
@@ -257,11 +317,21 @@ async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginE
     if let Some(port) = spec.port {
         command.arg("-o").arg(format!("Port={port}"));
     }
-    command.args(user_options(spec)).arg("--").arg(&spec.host).stdin(Stdio::null()).kill_on_drop(true);
+    command
+        .args(user_options(spec))
+        .arg("--")
+        .arg(&spec.host)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
     let output = timeout(Duration::from_secs(20), command.output()).await;
-    let output = output.map_err(|_| local("ssh -G did not end".to_owned()))?.map_err(|error| local(format!("cannot run ssh: {error}")))?;
+    let output = output
+        .map_err(|_| local("ssh -G did not end".to_owned()))?
+        .map_err(|error| local(format!("cannot run ssh: {error}")))?;
     if !output.status.success() {
-        return Err(local(format!("ssh refuses its options: {}", sanitise(String::from_utf8_lossy(&output.stderr).trim()))));
+        return Err(local(format!(
+            "ssh refuses its options: {}",
+            sanitise(String::from_utf8_lossy(&output.stderr).trim())
+        )));
     }
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let mut config = HashMap::new();
@@ -292,31 +362,36 @@ fn known_hosts_name(host: &str, port: u16) -> String {
 }
 
 fn host_key(log: &str) -> Option<String> {
-    let line = log.lines().find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Server host key: "))?;
+    let line = log
+        .lines()
+        .find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Server host key: "))?;
     Some(sanitise(line.trim()))
 }
 
 /// What ssh itself complained of, without its own debugging.
 fn last_words(log: &str, otherwise: &str) -> String {
-    let words = log
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with('@') && !line.starts_with("OpenSSH_"));
+    let words = log.lines().map(str::trim).filter(|line| {
+        !line.is_empty() && !line.starts_with("debug") && !line.starts_with('@') && !line.starts_with("OpenSSH_")
+    });
     let words: Vec<String> = words.map(sanitise).collect();
     match words.as_slice() {
         [] => otherwise.to_owned(),
         [.., last] => {
-            let telling = words.iter().find(|line| line.contains("IDENTIFICATION") || line.contains("host key is known"));
+            let telling = words
+                .iter()
+                .find(|line| line.contains("IDENTIFICATION") || line.contains("host key is known"));
             telling.map_or_else(|| last.clone(), |line| format!("{line} {last}"))
         }
     }
 }
 
 fn nobody(tried: &[Attempt]) -> LoginError {
-    let tries: Vec<String> =
-        tried.iter().map(|attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default())).collect();
+    let attempts: Vec<String> = tried
+        .iter()
+        .map(|attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default()))
+        .collect();
     LoginError::Unreachable {
-        message: format!("no way in ({})", tries.join(", ")),
+        message: format!("no way in ({})", attempts.join(", ")),
         hint: Some("check that the host is up and which port its sshd is reached by; ansible_port and the mappings to it are tried".to_owned()),
     }
 }
@@ -331,5 +406,7 @@ fn nonce() -> String {
     if getrandom::fill(&mut bytes).is_err() {
         bytes = fastrand::u128(..).to_le_bytes();
     }
-    bytes.iter().fold(String::from("PM"), |text, byte| format!("{text}{byte:02x}"))
+    bytes
+        .iter()
+        .fold(String::from("PM"), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -1,28 +1,19 @@
 use super::{HostReport, MappingProof, RunEvent};
+use crate::problem::printable;
 
 /// The most characters of one text that are kept.
 const LONGEST: usize = 4096;
 
-/// The text without what could steer a terminal or mislead a reader: control characters (C0, C1, DEL) and those that
-/// turn the direction of writing become `\u{fffd}`; line breaks and tabs become blanks; what is beyond 4,096 characters
-/// becomes `…`.
+/// The text in one line, without what could steer a terminal or mislead a reader: line breaks and tabs become blanks,
+/// other unprintable characters are escaped as in [`printable`], what is beyond 4,096 characters becomes `…`.
 #[must_use]
 pub fn sanitise(text: &str) -> String {
-    let mut clean: String = text.chars().take(LONGEST).map(harmless).collect();
-    if text.chars().nth(LONGEST).is_some() {
-        clean.push('…');
+    let blank = |c: char| if matches!(c, '\n' | '\r' | '\t') { ' ' } else { c };
+    let mut line: String = text.trim_end().chars().take(LONGEST).map(blank).collect();
+    if text.trim_end().chars().nth(LONGEST).is_some() {
+        line.push('…');
     }
-    clean.truncate(clean.trim_end().len());
-    clean
-}
-
-fn harmless(c: char) -> char {
-    match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => ' ',
-        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
-        c if c.is_control() => '\u{fffd}',
-        c => c,
-    }
+    printable(&line).into_owned()
 }
 
 impl HostReport {
@@ -90,10 +81,10 @@ mod tests {
     fn escape_sequences_lose_their_escape() {
         assert_eq!(
             sanitise("\x1b[2Jgone\u{9b}31m\x07\x7f"),
-            "\u{fffd}[2Jgone\u{fffd}31m\u{fffd}\u{fffd}"
+            r"\u{1b}[2Jgone\u{9b}31m\u{7}\u{7f}"
         );
         assert_eq!(sanitise("one\r\ntwo\tthree\n"), "one  two three");
-        assert_eq!(sanitise("web\u{202e}1"), "web\u{fffd}1");
+        assert_eq!(sanitise("web\u{202e}1"), r"web\u{202e}1");
         assert_eq!(sanitise("Grüße → 22"), "Grüße → 22");
     }
 
@@ -116,7 +107,16 @@ mod tests {
             report: Box::new(report),
         }
         .sanitised();
-        assert!(!format!("{event:?}").contains("\\u{1b}"), "{event:?}");
+        let RunEvent::HostFinished { report, .. } = event else {
+            panic!("another event")
+        };
+        let texts: Vec<&String> = report
+            .warnings
+            .iter()
+            .chain(&report.reason)
+            .chain(&report.hint)
+            .collect();
+        assert_eq!(texts, [r"\u{1b}]0;x\u{7}"; 3]);
     }
 
     proptest! {

@@ -27,18 +27,30 @@ pub(super) struct Silence {
 
 impl Silence {
     pub fn sentence(&self) -> String {
-        if self.complaint.is_empty() { self.lost.to_string() } else { format!("{}: {}", self.lost, self.complaint) }
+        if self.complaint.is_empty() {
+            self.lost.to_string()
+        } else {
+            format!("{}: {}", self.lost, self.complaint)
+        }
     }
 
     pub fn hint(&self) -> Option<String> {
         let sudo = self.complaint.contains("sudo");
-        sudo.then(|| "ansible_become needs sudo without a password on the host: USER ALL=(root) NOPASSWD: /bin/sh".to_owned())
+        sudo.then(|| {
+            "ansible_become needs sudo without a password on the host: USER ALL=(root) NOPASSWD: /bin/sh".to_owned()
+        })
     }
 }
 
 impl<'a, R: Remote> Contact<'a, R> {
     pub fn new(remote: &'a R, host: &'a str, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
-        Self { remote, host, options, events, logins: 0 }
+        Self {
+            remote,
+            host,
+            options,
+            events,
+            logins: 0,
+        }
     }
 
     pub async fn login(&mut self, ports: &[u16], quick: bool) -> Result<Login, LoginError> {
@@ -53,23 +65,37 @@ impl<'a, R: Remote> Contact<'a, R> {
 
     /// The next answer; what was asked is sent with it.
     pub async fn answer(&self, login: &mut Login, limit: Duration) -> Result<Answer, Silence> {
-        let answer = timeout(limit, login.dialogue.answer()).await.unwrap_or(Err(Lost::Silent(limit)));
+        let answer = timeout(limit, login.dialogue.answer())
+            .await
+            .unwrap_or(Err(Lost::Silent(limit)));
         match answer {
             Ok(answer) => Ok(answer),
-            Err(lost) => Err(Silence { lost, complaint: login.connection.complaint() }),
+            Err(lost) => Err(Silence {
+                lost,
+                complaint: login.connection.complaint(),
+            }),
         }
     }
 
     pub fn step(&self, step: Step, detail: &str) {
-        self.tell(RunEvent::Step { host: self.host.to_owned(), step, detail: detail.to_owned() });
+        self.tell(RunEvent::Step {
+            host: self.host.to_owned(),
+            step,
+            detail: detail.to_owned(),
+        });
     }
 
     pub fn armed(&self, window: Duration) {
-        self.tell(RunEvent::TimerArmed { host: self.host.to_owned(), window });
+        self.tell(RunEvent::TimerArmed {
+            host: self.host.to_owned(),
+            window,
+        });
     }
 
     pub fn timer_stopped(&self) {
-        self.tell(RunEvent::TimerStopped { host: self.host.to_owned() });
+        self.tell(RunEvent::TimerStopped {
+            host: self.host.to_owned(),
+        });
     }
 
     fn tell(&self, event: RunEvent) {

@@ -25,17 +25,27 @@ pub(super) struct Marks {
     /// Below what any path clamps to, above the kernel's least.
     mss: u16,
     payload: u16,
-    by_source: Option<Option<IpAddr>>,
+    tcpmss: bool,
+    source: Option<IpAddr>,
 }
 
 impl Marks {
     pub fn random() -> Self {
-        Self { mss: fastrand::u16(600..1200), payload: fastrand::u16(64..512), by_source: None }
+        Self {
+            mss: fastrand::u16(600..1200),
+            payload: fastrand::u16(64..512),
+            tcpmss: true,
+            source: None,
+        }
     }
 
     /// For a kernel without tcpmss: our source address tells our probes from others'.
     pub fn by_source(self, here: Option<IpAddr>) -> Self {
-        Self { by_source: Some(here), ..self }
+        Self {
+            tcpmss: false,
+            source: here,
+            ..self
+        }
     }
 
     pub fn of(self, family: Family) -> Mark {
@@ -44,17 +54,21 @@ impl Marks {
             Family::V4 => 20 + 8,
             Family::V6 => 40 + 8,
         };
-        let source = self.by_source.flatten().filter(|here| proving_family(*here) == family);
-        Mark { mss: self.by_source.is_none().then_some(self.mss), udp_length: Some(self.payload + headers), source }
+        let source = self.source.filter(|here| self::family(*here) == family);
+        Mark {
+            mss: self.tcpmss.then_some(self.mss),
+            udp_length: Some(self.payload + headers),
+            source,
+        }
     }
 }
 
 pub(super) fn family(address: IpAddr) -> Family {
-    proving_family(address.to_canonical())
-}
-
-fn proving_family(address: IpAddr) -> Family {
-    if address.is_ipv4() { Family::V4 } else { Family::V6 }
+    if address.to_canonical().is_ipv4() {
+        Family::V4
+    } else {
+        Family::V6
+    }
 }
 
 /// One address per managed family: the one we came by, else one that the name has, else one that the host told of.
@@ -63,26 +77,43 @@ pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed, 
     families
         .filter_map(|wanted| {
             if family(peer) == wanted {
-                return Some(Vantage { host: peer, here: observed.here, named: true });
+                return Some(Vantage {
+                    host: peer,
+                    here: observed.here,
+                    named: true,
+                });
             }
             let of = |address: &&IpAddr| family(**address) == wanted;
             let named = remote.addresses().iter().find(of);
             let host = *named.or_else(|| observed.addresses.iter().find(of))?;
-            Some(Vantage { host, here: source_towards(host), named: named.is_some() })
+            Some(Vantage {
+                host,
+                here: source_towards(host),
+                named: named.is_some(),
+            })
         })
         .collect()
 }
 
 /// The address that packets to there leave with: what the host sees unless somebody translates it.
 fn source_towards(host: IpAddr) -> Option<IpAddr> {
-    let here: SocketAddr = if host.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0u16; 8], 0).into() };
+    let here: SocketAddr = if host.is_ipv4() {
+        ([0, 0, 0, 0], 0).into()
+    } else {
+        ([0u16; 8], 0).into()
+    };
     let socket = std::net::UdpSocket::bind(here).ok()?;
     socket.connect(SocketAddr::new(host, 9)).ok()?;
     socket.local_addr().ok().map(|address| address.ip())
 }
 
 /// Adds a line for families that are managed but have no address to probe.
-pub(super) fn with_unseen(mut proofs: Vec<MappingProof>, set: &MappingSet, change: &HostChange, vantages: &[Vantage]) -> Vec<MappingProof> {
+pub(super) fn with_unseen(
+    mut proofs: Vec<MappingProof>,
+    set: &MappingSet,
+    change: &HostChange,
+    vantages: &[Vantage],
+) -> Vec<MappingProof> {
     for one in &change.families {
         if vantages.iter().any(|vantage| family(vantage.host) == one.family) {
             continue;
@@ -135,7 +166,14 @@ impl<R: Remote> Transaction<'_, R> {
 }
 
 fn since(now: &Counts, before: &Counts) -> Counts {
-    now.iter().map(|(key, packets)| (*key, packets.saturating_sub(before.get(key).copied().unwrap_or_default()))).collect()
+    now.iter()
+        .map(|(key, packets)| {
+            (
+                *key,
+                packets.saturating_sub(before.get(key).copied().unwrap_or_default()),
+            )
+        })
+        .collect()
 }
 
 /// Checks under way.
@@ -154,16 +192,32 @@ impl Probing {
             let (to, protocol, places) = (check.to, check.protocol, Arc::clone(&places));
             attempts.spawn(async move {
                 let _place = places.acquire_owned().await;
-                let outcome = probe::attempt(protocol, to, marks.mss, usize::from(marks.payload), wait_for(protocol, limit)).await;
+                let outcome = probe::attempt(
+                    protocol,
+                    to,
+                    marks.mss,
+                    usize::from(marks.payload),
+                    wait_for(protocol, limit),
+                )
+                .await;
                 (index, outcome)
             });
         }
         let checks = checks.into_iter().map(|check| (check, None, None)).collect();
-        Self { checks, attempts, polled: 0, deadline: Instant::now() + limit }
+        Self {
+            checks,
+            attempts,
+            polled: 0,
+            deadline: Instant::now() + limit,
+        }
     }
 
     fn undecided(&self) -> Vec<&Check> {
-        self.checks.iter().filter(|(.., verdict)| verdict.is_none()).map(|(check, ..)| check).collect()
+        self.checks
+            .iter()
+            .filter(|(.., verdict)| verdict.is_none())
+            .map(|(check, ..)| check)
+            .collect()
     }
 
     /// Until everything has an outcome, or a time that doubles: a drop is known by the counter long before the timeout.
@@ -184,7 +238,10 @@ impl Probing {
         let late = Instant::now() >= self.deadline;
         for (check, outcome, verdict) in self.checks.iter_mut().filter(|(.., verdict)| verdict.is_none()) {
             let of = family(check.to.ip());
-            let here = vantages.iter().find(|vantage| vantage.host == check.to.ip()).and_then(|vantage| vantage.here);
+            let here = vantages
+                .iter()
+                .find(|vantage| vantage.host == check.to.ip())
+                .and_then(|vantage| vantage.here);
             let outcome = outcome.as_ref().or(late.then_some(&Outcome::Silent));
             let moved = |counter: Counter| counts.get(&(of, counter)).is_some_and(|packets| *packets > 0);
             *verdict = check.judge(set, here, outcome, &moved);
@@ -192,7 +249,10 @@ impl Probing {
     }
 
     fn verdicts(self) -> Vec<(Check, Verdict)> {
-        self.checks.into_iter().filter_map(|(check, _, verdict)| Some((check, verdict?))).collect()
+        self.checks
+            .into_iter()
+            .filter_map(|(check, _, verdict)| Some((check, verdict?)))
+            .collect()
     }
 }
 

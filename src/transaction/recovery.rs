@@ -52,17 +52,18 @@ impl<R: Remote> Transaction<'_, R> {
     /// One new login by any way in, old or new. Waits a little when there is none.
     async fn look_again(&mut self, armed: &Armed) -> Option<Login> {
         let left = armed.latest.saturating_duration_since(Instant::now()).as_secs();
-        self.contact.step(Step::Wait, &format!("contact lost; the host's own timer acts within {left} s"));
+        self.contact.step(
+            Step::Wait,
+            &format!("contact lost; the host's own timer acts within {left} s"),
+        );
         let ways = ways_in(self.contact.remote.management_port(), &self.host.mappings);
         let limit = Duration::from_secs(3);
         let began = Instant::now();
-        match self.contact.login_within(&ways, true, limit).await {
-            Ok(login) => Some(login),
-            Err(_) => {
-                tokio::time::sleep(Duration::from_secs(1).saturating_sub(began.elapsed())).await;
-                None
-            }
+        let login = self.contact.login_within(&ways, true, limit).await.ok();
+        if login.is_none() {
+            tokio::time::sleep(Duration::from_secs(1).saturating_sub(began.elapsed())).await;
         }
+        login
     }
 
     /// `None`: no answer, or not yet decided.
@@ -88,30 +89,51 @@ impl<R: Remote> Transaction<'_, R> {
 
     fn confirmed(&mut self, said: &str, armed: &Armed) -> HostReport {
         if said.contains("boot=no") {
-            self.warnings.push("the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only".to_owned());
+            self.warnings.push(
+                "the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only"
+                    .to_owned(),
+            );
         }
-        HostReport { generation: Some(armed.change.generation.0), ..HostReport::new(EndState::Confirmed) }
+        HostReport {
+            generation: Some(armed.change.generation.0),
+            ..HostReport::new(EndState::Confirmed)
+        }
     }
 
     fn undone_report(&mut self, report: HostReport, wish: Wish, said: &str, armed: &Armed, why: &str) -> HostReport {
         if said.contains("emptied") {
-            self.warnings.push("the old rules could not be put back: the host is as reachable as without portmap-deploy".to_owned());
+            self.warnings.push(
+                "the old rules could not be put back: the host is as reachable as without portmap-deploy".to_owned(),
+            );
         }
         let reason = match wish {
             Wish::Rollback => why.to_owned(),
-            Wish::Confirm if said.starts_with("changed") => "somebody else changed the host's rules before they were confirmed".to_owned(),
+            Wish::Confirm if said.starts_with("changed") => {
+                "somebody else changed the host's rules before they were confirmed".to_owned()
+            }
             Wish::Confirm => "the confirmation came too late".to_owned(),
         };
-        HostReport { generation: armed.observed.current, ..report.because(reason) }
+        HostReport {
+            generation: armed.observed.current,
+            ..report.because(reason)
+        }
     }
 
     /// The host knows nothing of this transaction: it was never armed, or the host was booted since.
     async fn never_heard_of(&mut self, login: &mut Login, armed: &Armed, why: &str) -> Option<HostReport> {
         login.dialogue.ask("observe");
-        let answer = self.contact.answer(login, LONG).await.ok().filter(|answer| answer.status == Status::Ok)?;
+        let answer = self
+            .contact
+            .answer(login, LONG)
+            .await
+            .ok()
+            .filter(|answer| answer.status == Status::Ok)?;
         let observed = Observed::read(&answer.sections).ok()?;
         if observed.uptime < armed.observed.uptime {
-            let report = HostReport { rolled_back_by: Some(RolledBackBy::Reboot), ..HostReport::new(EndState::RolledBack) };
+            let report = HostReport {
+                rolled_back_by: Some(RolledBackBy::Reboot),
+                ..HostReport::new(EndState::RolledBack)
+            };
             return Some(report.because(format!("the host was booted before the change was confirmed ({why})")));
         }
         Some(HostReport::new(EndState::Failed).because(format!("contact was lost before the change began: {why}")))
@@ -122,14 +144,23 @@ impl<R: Remote> Transaction<'_, R> {
 pub(super) fn undone(said: &str) -> Option<HostReport> {
     let by = said.strip_prefix("changed ").unwrap_or(said).strip_prefix("undone ")?;
     let (by, rest) = by.split_once(' ').unwrap_or((by, ""));
-    let rolled_back_by = Some(if by == "timer" { RolledBackBy::Timer } else { RolledBackBy::Controller });
-    let report = HostReport { rolled_back_by, ..HostReport::new(EndState::RolledBack) };
+    let rolled_back_by = Some(if by == "timer" {
+        RolledBackBy::Timer
+    } else {
+        RolledBackBy::Controller
+    });
+    let report = HostReport {
+        rolled_back_by,
+        ..HostReport::new(EndState::RolledBack)
+    };
     let rest = rest.trim_start_matches("emptied").trim();
     Some(if rest.is_empty() { report } else { report.because(rest) })
 }
 
 fn unknown(why: &str) -> HostReport {
     HostReport::new(EndState::Unknown)
-        .because(format!("contact was lost and not found again ({why}); the host's timer undid the change unless it was confirmed"))
+        .because(format!(
+            "contact was lost and not found again ({why}); the host's timer undid the change unless it was confirmed"
+        ))
         .advising("look at the host by its console: iptables-save | grep PORTMAP")
 }

@@ -93,22 +93,13 @@ impl<'s> Builder<'s> {
     /// The characters that `PyYAML` refuses. To the parser a NUL would be the end of the text.
     fn check_characters(&self) -> Result<(), Problem> {
         let allowed = |c: char| matches!(c, '\t' | '\n' | '\r' | ' '..='~' | '\u{85}' | '\u{a0}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);
-        let Some((at, c)) = self
-            .index
-            .source
-            .text
-            .char_indices()
-            .find(|&(_, c)| !allowed(c))
-        else {
+        let Some((at, c)) = self.index.source.text.char_indices().find(|&(_, c)| !allowed(c)) else {
             return Ok(());
         };
         let location = self.index.range(at, at + c.len_utf8());
         Err(Problem::at(
             &location,
-            format!(
-                "the character {} cannot stand in a YAML file",
-                c.escape_unicode()
-            ),
+            format!("the character {} cannot stand in a YAML file", c.escape_unicode()),
         ))
     }
 
@@ -128,7 +119,7 @@ impl<'s> Builder<'s> {
     }
 
     fn take(&mut self, event: Event<'_>, span: Span) -> Result<(), Problem> {
-        let location = self.index.location(span);
+        let location = self.behind_anchor(self.index.location(span));
         match event {
             Event::DocumentStart(_) if self.root.is_some() => {
                 Err(Problem::at(&location, "a second document begins here")
@@ -141,9 +132,7 @@ impl<'s> Builder<'s> {
                 Ok(())
             }
             Event::Alias(anchor) => self.alias(anchor, &location),
-            Event::SequenceStart(anchor, tag) => {
-                self.begin(anchor, tag.as_deref(), location, false)
-            }
+            Event::SequenceStart(anchor, tag) => self.begin(anchor, tag.as_deref(), location, false),
             Event::MappingStart(anchor, tag) => self.begin(anchor, tag.as_deref(), location, true),
             Event::SequenceEnd | Event::MappingEnd => {
                 self.end(&location);
@@ -151,6 +140,16 @@ impl<'s> Builder<'s> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The parser counts an anchor to the value that it names; messages are about the value.
+    fn behind_anchor(&self, location: Location) -> Location {
+        let text = location.text();
+        let Some(end) = text.strip_prefix('&').and_then(|name| name.find(char::is_whitespace)) else {
+            return location;
+        };
+        let value = text.get(end + 1..).unwrap_or_default().trim_start();
+        self.index.range(location.span.end - value.len(), location.span.end)
     }
 
     fn refuse_tag(&mut self, tag: Option<&Tag>, location: &Location) {
@@ -162,20 +161,15 @@ impl<'s> Builder<'s> {
         };
         let problem = Problem::at(location, format!("the tag `{name}` is not supported yet"));
         self.findings.problems.push(match name.as_str() {
-            "!vault" | "!vault-encrypted" => problem
-                .hint("give the value in plain text, or through a variable that is not used here"),
+            "!vault" | "!vault-encrypted" => {
+                problem.hint("give the value in plain text, or through a variable that is not used here")
+            }
             "!!str" => problem.hint("put the value in quotes instead"),
             _ => problem.hint("remove the tag"),
         });
     }
 
-    fn begin(
-        &mut self,
-        anchor: usize,
-        tag: Option<&Tag>,
-        start: Location,
-        is_map: bool,
-    ) -> Result<(), Problem> {
+    fn begin(&mut self, anchor: usize, tag: Option<&Tag>, start: Location, is_map: bool) -> Result<(), Problem> {
         if self.open.len() >= MAX_DEPTH {
             return Err(too_deep(&start));
         }
@@ -279,10 +273,7 @@ impl<'s> Builder<'s> {
 }
 
 fn too_deep(location: &Location) -> Problem {
-    Problem::at(
-        location,
-        format!("values are nested more than {MAX_DEPTH} deep"),
-    )
+    Problem::at(location, format!("values are nested more than {MAX_DEPTH} deep"))
 }
 
 fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
@@ -291,6 +282,7 @@ fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
         ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted => Style::Quoted,
         ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
     };
+    let at = if style == Style::Quoted { within_quotes(at) } else { at };
     let merges = style == Style::Plain && text == "<<";
     let value = if style == Style::Plain {
         resolve(text)
@@ -303,4 +295,28 @@ fn scalar(text: &str, style: ScalarStyle, at: Location) -> Built {
         depth: 0,
         merges,
     }
+}
+
+/// The parser counts blanks and a comment behind a quoted scalar to it; its place ends at its closing quote.
+fn within_quotes(at: Location) -> Location {
+    let length = quoted_length(at.text());
+    let end = length.map_or(at.span.end, |length| at.span.start + length);
+    Location {
+        span: at.span.start..end,
+        ..at
+    }
+}
+
+fn quoted_length(text: &str) -> Option<usize> {
+    let mut characters = text.char_indices().peekable();
+    let (_, quote) = characters.next()?;
+    while let Some((at, c)) = characters.next() {
+        let doubled = quote == '\'' && characters.peek().is_some_and(|(_, next)| *next == quote);
+        if (c == '\\' && quote == '"') || (c == quote && doubled) {
+            characters.next();
+        } else if c == quote {
+            return Some(at + 1);
+        }
+    }
+    None
 }

@@ -92,15 +92,9 @@ fn identity(value: &Value) -> Option<String> {
 /// `port: {{ ssh_port }}` is a map in a map to YAML; who writes it means a template.
 fn no_key(key: &Node) -> Problem {
     let problem = Problem::at(&key.at, format!("{} cannot be a key", key.value.kind()));
-    let before = key
-        .at
-        .source
-        .text
-        .get(..key.at.span.start)
-        .unwrap_or_default();
+    let before = key.at.source.text.get(..key.at.span.start).unwrap_or_default();
     if before.ends_with('{') && key.raw().starts_with('{') {
-        return problem
-            .hint("a template would need quotes around it, and templates are not supported yet");
+        return problem.hint("a template would need quotes around it, and templates are not supported yet");
     }
     problem
 }
@@ -108,10 +102,7 @@ fn no_key(key: &Node) -> Problem {
 fn duplicate(key: &Node, earlier: &Location) -> Problem {
     Problem::at(
         &key.at,
-        format!(
-            "the key `{}` stands twice in one map; the last one wins",
-            key.raw()
-        ),
+        format!("the key `{}` stands twice in one map; the last one wins", key.raw()),
     )
     .label(format!("first at {earlier}"))
 }

@@ -19,12 +19,8 @@ fn null(text: &str) -> Option<Value> {
 
 fn boolean(text: &str) -> Option<Value> {
     match text {
-        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => {
-            Some(Value::Bool(true))
-        }
-        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => {
-            Some(Value::Bool(false))
-        }
+        "yes" | "Yes" | "YES" | "true" | "True" | "TRUE" | "on" | "On" | "ON" => Some(Value::Bool(true)),
+        "no" | "No" | "NO" | "false" | "False" | "FALSE" | "off" | "Off" | "OFF" => Some(Value::Bool(false)),
         _ => None,
     }
 }
@@ -68,11 +64,8 @@ fn float(text: &str) -> Option<f64> {
         base_60_float(first, parts, fraction)
     } else {
         // A bare fraction (`.5`) takes no sign and must start with a digit.
-        let bare =
-            whole.is_empty() && rest == text && fraction.starts_with(|c: char| c.is_ascii_digit());
-        (is_digits(whole) || bare)
-            .then(|| decimal(whole, fraction))
-            .flatten()
+        let bare = whole.is_empty() && rest == text && fraction.starts_with(|c: char| c.is_ascii_digit());
+        (is_digits(whole) || bare).then(|| decimal(whole, fraction)).flatten()
     };
     magnitude.map(|value| sign * value)
 }
@@ -96,10 +89,7 @@ fn decimal(whole: &str, fraction: &str) -> Option<f64> {
 }
 
 fn base_60_float(first: &str, parts: &str, fraction: &str) -> Option<f64> {
-    if !is_digits(first)
-        || !parts.split(':').all(is_sixtieth)
-        || !all(fraction, |c| c.is_ascii_digit())
-    {
+    if !is_digits(first) || !parts.split(':').all(is_sixtieth) || !all(fraction, |c| c.is_ascii_digit()) {
         return None;
     }
     let whole: f64 = std::iter::once(first.replace('_', "").as_str())

@@ -1,1 +1,312 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::fmt::Write as _;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::problem::Source;
+
+fn document(text: &str) -> Document {
+    read(&Source::new("test", text)).unwrap_or_else(|problems| panic!("{problems:?}"))
+}
+
+fn messages(text: &str) -> Vec<String> {
+    let problems = read(&Source::new("test", text))
+        .map(|document| document.root)
+        .unwrap_err();
+    problems.into_iter().map(|problem| problem.message).collect()
+}
+
+fn json(node: &Node) -> serde_json::Value {
+    match &node.value {
+        Value::Null => serde_json::Value::Null,
+        Value::Bool(value) => (*value).into(),
+        Value::Int(value) => i64::try_from(*value).unwrap().into(),
+        Value::Float(value) => (*value).into(),
+        Value::String(text) => text.as_str().into(),
+        Value::List(items) => items.iter().map(json).collect::<Vec<_>>().into(),
+        Value::Map(entries) => serde_json::Value::Object(
+            entries
+                .iter()
+                .map(|(key, value)| (key.as_str().unwrap().into(), json(value)))
+                .collect(),
+        ),
+    }
+}
+
+/// One line of the table that `PyYAML` recorded, or what we make of its scalar.
+fn row(text: &str) -> String {
+    let value = match resolve(text) {
+        Value::Null => "null\t".to_owned(),
+        Value::Bool(value) => format!("bool\t{value}"),
+        Value::Int(value) => format!("int\t{value}"),
+        Value::Float(value) if value.is_nan() => "float\tnan".to_owned(),
+        Value::Float(value) if value.is_infinite() => format!("float\t{value}"),
+        Value::Float(value) => format!("float\t{value:?}"),
+        Value::String(_) => "text\t".to_owned(),
+        other => format!("{other:?}"),
+    };
+    format!("{text}\t{value}")
+}
+
+/// The same float may be written in two ways, and sixtieths add up to another last digit.
+fn same(expected: &str, found: &str) -> bool {
+    let float = |row: &str| {
+        row.split_once("\tfloat\t")
+            .and_then(|(text, value)| Some((text.to_owned(), value.parse::<f64>().ok()?)))
+    };
+    match (float(expected), float(found)) {
+        (Some((a, x)), Some((b, y))) => {
+            a == b && (x.to_bits() == y.to_bits() || (x - y).abs() <= x.abs() * 1e-12 || (x.is_nan() && y.is_nan()))
+        }
+        _ => expected == found,
+    }
+}
+
+/// Dates stay text, and so does what `PyYAML` fails on; everything else is what it says.
+#[test]
+fn plain_scalars_are_what_pyyaml_makes_of_them() {
+    let table = include_str!("../../tests/cases/yaml/scalars.tsv");
+    let mut wrong = String::new();
+    for expected in table.lines().filter(|line| !line.starts_with("# ")) {
+        let expected = expected
+            .replace("\tdate\t", "\ttext\t")
+            .replace("\terror\t", "\ttext\t");
+        let found = row(expected.split('\t').next().unwrap());
+        if !same(&expected, &found) {
+            writeln!(wrong, "{expected} but {found}").unwrap();
+        }
+    }
+    assert_eq!(wrong, "");
+}
+
+#[test]
+fn numbers_beyond_128_bits_stay_text() {
+    assert_eq!(resolve(&"9".repeat(40)), Value::String("9".repeat(40)));
+    assert_eq!(resolve(&format!("1{}", ":59".repeat(60))).kind(), "text");
+}
+
+/// Each document of the folder beside what `PyYAML`'s safe loader made of it, as JSON.
+#[test]
+fn documents_are_what_pyyaml_makes_of_them() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/yaml/documents");
+    let mut seen = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "yaml") {
+            let expected = std::fs::read_to_string(path.with_extension("json")).unwrap();
+            let expected: serde_json::Value = serde_json::from_str(&expected).unwrap();
+            assert_eq!(
+                json(&document(&std::fs::read_to_string(&path).unwrap()).root),
+                expected,
+                "{}",
+                path.display()
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen >= 9);
+}
+
+fn raws(node: &Node, into: &mut Vec<String>) {
+    match &node.value {
+        Value::List(items) => items.iter().for_each(|item| raws(item, into)),
+        Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+            raws(key, into);
+            raws(value, into);
+        }),
+        _ => into.push(node.raw().to_owned()),
+    }
+}
+
+const PLACES: &str = r#"größe: "ü🚀" # ünï
+日本: 	22 # 語語
+
+  # 🚀
+list: [é, 'ö''\', &ä x] # ñ
+"a\\\"" : 'b\' # '
+last: ß"#;
+
+#[test]
+fn places_are_bytes_behind_any_text() {
+    let expected = [
+        "größe",
+        "\"ü🚀\"",
+        "日本",
+        "22",
+        "list",
+        "é",
+        r"'ö''\'",
+        "x",
+        r#""a\\\"""#,
+        r"'b\'",
+        "last",
+        "ß",
+    ];
+    for newline in ["\n", "\r\n", "\r"] {
+        for begin in ["", "\u{feff}", "# kömmentär 🚀🚀 # —\n", "%YAML 1.1 # ü\n--- # 日本\n"] {
+            let document = document(&format!("{begin}{PLACES}").replace('\n', newline));
+            let mut found = Vec::new();
+            raws(&document.root, &mut found);
+            assert_eq!(found, expected, "{begin:?} {newline:?}");
+        }
+    }
+}
+
+#[test]
+fn a_part_of_a_scalar_has_a_place_unless_escapes_hide_it() {
+    let list = document("[\"2222:22\", 'ü:22', \"\\x32:22\", 80:8080, x]").root;
+    let Value::List(items) = &list.value else {
+        panic!("{list:?}")
+    };
+    let parts: Vec<String> = items.iter().map(|item| item.part(0..2).text().to_owned()).collect();
+    assert_eq!(parts, ["22", "ü", "\"\\x32:22\"", "80", "x"]);
+}
+
+#[test]
+fn collections_end_where_their_last_value_does() {
+    let root = document("a: &x [1, 2]\nb:\n  c: 1\n  d: 2\n\n# comment\ne: 1\n").root;
+    assert_eq!(root.get("a").unwrap().raw(), "[1, 2]");
+    assert_eq!(root.get("b").unwrap().raw(), "c: 1\n  d: 2");
+}
+
+#[test]
+fn styles_are_kept() {
+    let root = document("a: 22\nb: '22'\nc: \"22\"\nd: |\n  22\ne: >-\n  22\nf: [22]\n").root;
+    let styles: Vec<Style> = ["a", "b", "c", "d", "e", "f"]
+        .iter()
+        .map(|key| root.get(key).unwrap().style)
+        .collect();
+    let expected = [
+        Style::Plain,
+        Style::Quoted,
+        Style::Quoted,
+        Style::Block,
+        Style::Block,
+        Style::Collection,
+    ];
+    assert_eq!(styles, expected);
+    assert_eq!(root.get("e").unwrap().value, Value::String("22".into()));
+}
+
+#[test]
+fn a_duplicate_key_is_a_warning_even_in_quotes_but_not_when_merged() {
+    let warned = |text: &str| {
+        document(text)
+            .warnings
+            .iter()
+            .map(|problem| problem.message.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(warned("{a: 1, \"a\": 2}").len(), 1);
+    assert_eq!(warned("{1: 1, 01: 2}").len(), 1);
+    assert_eq!(warned("{1: 1, \"1\": 2, true: 3, yes_: 4}"), Vec::<String>::new());
+    assert_eq!(warned("{x: &x {a: 1}, y: {<<: *x, a: 2}}"), Vec::<String>::new());
+}
+
+#[test]
+fn nothing_is_null() {
+    for text in ["", "# only a comment\n", "---\n", "---\n...\n", "\u{feff}"] {
+        assert_eq!(document(text).root.value, Value::Null, "{text:?}");
+    }
+}
+
+#[test]
+fn what_is_no_single_plain_document_is_refused() {
+    let refused = [
+        ("a: 1\n---\nb: 1\n", "a second document begins here"),
+        ("a: !vault x", "the tag `!vault` is not supported yet"),
+        (
+            "a: !!python/object:os.system x",
+            "the tag `!!python/object:os.system` is not supported yet",
+        ),
+        ("{[a]: 1}", "a list cannot be a key"),
+        ("&a [*a]", "this alias stands inside the value that it names"),
+        ("{<<: [1]}", "`<<` merges maps, and this is a number"),
+        ("a: \u{0}b", "the character \\u{0} cannot stand in a YAML file"),
+        ("a: \u{9f}b", "the character \\u{9f} cannot stand in a YAML file"),
+    ];
+    for (text, message) in refused {
+        assert_eq!(messages(text), [message], "{text:?}");
+    }
+    assert!(messages("a: *unknown")[0].starts_with("this is not YAML: "));
+}
+
+#[test]
+fn all_tags_are_reported_at_once() {
+    assert_eq!(messages("[!a 1, !b 2, !c {d: !e 3}]").len(), 4);
+}
+
+#[test]
+fn depth_is_bounded_with_and_without_aliases() {
+    assert_eq!(messages(&"[".repeat(100)), ["values are nested more than 64 deep"]);
+    assert_eq!(messages(&"- ".repeat(10_000)), ["values are nested more than 64 deep"]);
+    assert_eq!(messages(&"[".repeat(100_000)).len(), 1);
+    let mut chain = "a0: &a0 [x]\n".to_owned();
+    (1..100).for_each(|step| writeln!(chain, "a{step}: &a{step} [*a{}]", step - 1).unwrap());
+    assert_eq!(messages(&chain), ["values are nested more than 64 deep"]);
+}
+
+#[test]
+fn an_alias_bomb_is_refused() {
+    let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    (1..30).for_each(|step| {
+        writeln!(
+            bomb,
+            "a{step}: &a{step} [{}]",
+            vec![format!("*a{}", step - 1); 10].join(", ")
+        )
+        .unwrap();
+    });
+    assert_eq!(
+        messages(&bomb),
+        ["the file holds more than 2000000 values with its aliases written out"]
+    );
+}
+
+/// Every place lies in the text and splits no character.
+fn check_places(node: &Node) {
+    assert!(node.at.source.text.get(node.at.span.clone()).is_some(), "{node:?}");
+    match &node.value {
+        Value::List(items) => items.iter().for_each(check_places),
+        Value::Map(entries) => entries.iter().for_each(|(key, value)| {
+            check_places(key);
+            check_places(value);
+        }),
+        Value::String(text) => assert!(node.at.source.text.get(node.part(0..text.len()).span).is_some()),
+        _ => {}
+    }
+}
+
+fn survives(text: &str) {
+    match read(&Source::new("test", text)) {
+        Ok(document) => check_places(&document.root),
+        Err(problems) => assert!(problems.iter().all(|problem| {
+            problem
+                .at
+                .as_ref()
+                .is_some_and(|at| at.source.text.get(at.span.clone()).is_some())
+        })),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn any_text_is_read_or_refused(text in any::<String>()) {
+        survives(&text);
+    }
+
+    #[test]
+    fn any_yaml_like_text_is_read_or_refused(text in "([a-c0-9é🚀]|[-:?,{}\\[\\]&*!|>'\"%#<~. \t\r\n]|: |- |\n  |<<: |&a |\\*a|\\? |---|\\.\\.\\.|\\\\|\u{feff}){0,60}") {
+        survives(&text);
+    }
+
+    #[test]
+    fn any_plain_scalar_has_a_value(text in "[-+0-9a-fxob_.:eEinNI]{0,50}") {
+        let _ = resolve(&text);
+    }
+}

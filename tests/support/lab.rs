@@ -2,7 +2,11 @@
 //! machine nor each other, and gone when the test ends, however it ends.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::must_use_candidate, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::must_use_candidate,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -46,14 +50,25 @@ impl Controller {
         let name = format!("t{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let home = tempfile::Builder::new().prefix("portmap-test").tempdir().unwrap();
         let mut process = Command::new("setsid")
-            .args(["unshare", "--net", "--mount", "--", "sh", "-c", CONTROLLER, "controller"])
+            .args([
+                "unshare",
+                "--net",
+                "--mount",
+                "--",
+                "sh",
+                "-c",
+                CONTROLLER,
+                "controller",
+            ])
             .args([home.path().as_os_str(), PROGRAM.as_ref(), name.as_ref()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut ready = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
         assert_eq!(ready, "ready\n", "tests of labs need root: sudo make test");
         Self { name, process, home }
     }
@@ -171,7 +186,11 @@ impl Lab {
     /// A host's address; `family` is 4 or 6.
     pub fn address(&self, host: &str, family: u8) -> IpAddr {
         let host = self.state.host(host).unwrap();
-        if family == 4 { host.ipv4.into() } else { host.ipv6.unwrap().into() }
+        if family == 4 {
+            host.ipv4.into()
+        } else {
+            host.ipv6.unwrap().into()
+        }
     }
 
     /// Any program in the controller's namespaces, see [`Controller::command`].
@@ -203,7 +222,14 @@ impl Lab {
             .arg("-i")
             .arg(self.key())
             .args(["-o", &format!("UserKnownHostsFile={}", self.known_hosts().display())])
-            .args(["-o", "BatchMode=yes", "-o", "ConnectTimeout=5", "-o", "KexAlgorithms=curve25519-sha256"])
+            .args([
+                "-o",
+                "BatchMode=yes",
+                "-o",
+                "ConnectTimeout=5",
+                "-o",
+                "KexAlgorithms=curve25519-sha256",
+            ])
             .arg(format!("{user}@{address}"));
         command
     }
@@ -251,7 +277,10 @@ impl Lab {
 
     /// SSH logins that a host has accepted so far.
     pub fn logins(&self, host: &str) -> usize {
-        self.run(host, "grep -c '^Accepted publickey for ' /var/log/sshd.log || :").trim().parse().unwrap()
+        self.run(host, "grep -c '^Accepted publickey for ' /var/log/sshd.log || :")
+            .trim()
+            .parse()
+            .unwrap()
     }
 }
 
@@ -261,7 +290,11 @@ impl Drop for Lab {
         // A second panic would abort all tests.
         if !std::thread::panicking() {
             let down = down.unwrap();
-            assert!(down.status.success(), "lab down: {}", String::from_utf8_lossy(&down.stderr));
+            assert!(
+                down.status.success(),
+                "lab down: {}",
+                String::from_utf8_lossy(&down.stderr)
+            );
         }
     }
 }

@@ -95,6 +95,28 @@ fn without_hosts_there_is_one_line() {
 }
 
 #[test]
+fn the_same_advice_is_said_once() {
+    let report = HostReport::new(EndState::Unknown).advising("look again");
+    let hosts = (1..=8).map(|number| (format!("web{number}"), report.clone())).collect();
+    let outcome = Outcome {
+        hosts,
+        interrupted: false,
+    };
+    let text = recap(
+        &outcome,
+        Duration::ZERO,
+        Look {
+            width: None,
+            color: false,
+        },
+    );
+    assert!(
+        text.contains("\nweb1, web2, web3, web4, web5 and 3 more: hint: look again\n"),
+        "{text}"
+    );
+}
+
+#[test]
 fn times() {
     for (millis, expected) in [
         (4, "0.00 s"),

@@ -1,0 +1,54 @@
+# `make demo` and `make test` set themselves up on a fresh Debian or Ubuntu that has Rust; see README.md.
+
+CARGO ?= cargo
+
+# Tests that build network namespaces need root: built as the user, run by sudo.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+RUNNER := $(if $(AS_ROOT),--config 'target."cfg(unix)".runner="sudo -E"')
+
+SCRIPTS = $(shell find . -name target -prune -o -name '*.sh' -print) .ci/run .ci/setup
+
+.PHONY: help demo test check lint bench install setup fmt-check clippy doc shellcheck deny
+
+help:
+	@echo 'make demo      hosts on this machine, deployed to before your eyes (needs root or sudo)'
+	@echo 'make test      everything that CI checks (needs root or sudo)'
+	@echo 'make check     the quick part of it: format, lints, unit tests'
+	@echo 'make lint      format, lints, documentation, scripts, dependencies'
+	@echo 'make bench     how long a deploy takes, next to two bare ssh logins per host'
+	@echo 'make install   portmap-deploy into ~/.cargo/bin'
+
+demo: setup
+	$(CARGO) build --release --locked
+	$(AS_ROOT) target/release/portmap-deploy lab demo
+
+test: setup lint
+	$(CARGO) test --locked --no-run
+	$(CARGO) test --locked $(RUNNER)
+
+check: setup fmt-check clippy shellcheck
+	$(CARGO) test --locked --lib
+
+lint: setup fmt-check clippy doc shellcheck deny
+
+install:
+	$(CARGO) install --locked --path .
+
+setup:
+	@.ci/setup
+
+fmt-check:
+	$(CARGO) fmt --check
+
+clippy:
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+
+doc:
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --no-deps
+
+shellcheck: setup
+	shellcheck $(SCRIPTS)
+
+deny:
+	@if command -v cargo-deny >/dev/null; then $(CARGO) deny check licenses bans sources; \
+	else echo 'cargo-deny is not installed: licences and sources of dependencies are not checked'; fi

@@ -1,0 +1,113 @@
+//! The program as it is called: exit codes, and what goes to standard output and standard error.
+
+#![expect(clippy::expect_used, reason = "a test stops where something is not as expected")]
+
+use std::process::{Command, Output};
+
+fn program(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
+        .args(args)
+        .output()
+        .expect("the program runs")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// An inventory with this text, gone when dropped.
+fn inventory(text: &str) -> tempfile::NamedTempFile {
+    let file = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a file");
+    std::fs::write(file.path(), text).expect("written");
+    file
+}
+
+#[test]
+fn help_and_version_are_answers() {
+    for args in [&["--help"][..], &["-h"], &["--version"], &["deploy", "--help"]] {
+        let output = program(args);
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        assert!(output.stderr.is_empty() && !output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn bad_arguments_are_errors_before_any_host() {
+    let wrong: &[&[&str]] = &[
+        &["--no-such-option"],
+        &["-i", "x.yaml", "--forks", "0"],
+        &["-i", "x.yaml", "--serial", "-1"],
+        &["-i", "x.yaml", "--output", "xml"],
+        &["-i", "x.yaml", "--rollback-after", "soon"],
+        &["-i", "x.yaml", "--ssh-common-args", "-o 'open"],
+        &["deploy", "-i"],
+    ];
+    for args in wrong {
+        let output = program(args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(stderr(&output).starts_with("error: "), "{args:?}: {}", stderr(&output));
+        assert!(output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn without_an_inventory_there_is_a_hint() {
+    for args in [&[][..], &["deploy"]] {
+        let output = program(args);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(
+            stderr(&output),
+            "error: no inventory given\n  hint: name one: portmap-deploy -i hosts.yaml\n"
+        );
+    }
+}
+
+#[test]
+fn an_inventory_that_cannot_be_read_is_named() {
+    let output = program(&["-i", "/no/such/hosts.yaml"]);
+    assert_eq!(output.status.code(), Some(1));
+    let expected = "error: cannot read the inventory /no/such/hosts.yaml\n  caused by: No such file or directory";
+    assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+}
+
+#[test]
+fn hosts_without_mappings_are_said_and_left_alone() {
+    let file = inventory("all:\n  hosts:\n    db1: {}\n    db2: {}\n");
+    let path = file.path().to_str().expect("UTF-8");
+    let output = program(&["-i", path]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stderr(&output), "not touched, no `portmap` variable: db1, db2\n");
+    assert_eq!(stdout(&output), "no hosts, nothing to do\n");
+}
+
+#[test]
+fn a_host_that_nobody_reaches_is_reported_on_every_output() {
+    // 192.0.2.0/24 is for documentation (RFC 5737); nothing answers there.
+    let file = inventory("all:\n  hosts:\n    web1:\n      ansible_host: 192.0.2.1\n      portmap: ['2222:22']\n");
+    let path = file.path().to_str().expect("UTF-8");
+    let call = |format| program(&["-i", path, "--timeout", "1", "--output", format]);
+
+    let text = call("text");
+    assert_eq!(text.status.code(), Some(4), "{}", stderr(&text));
+    assert!(stdout(&text).contains("unreachable"), "{}", stdout(&text));
+    assert!(stderr(&text).starts_with("web1 | "), "{}", stderr(&text));
+
+    let json = call("json");
+    let document: serde_json::Value = serde_json::from_slice(&json.stdout).expect("one document");
+    assert_eq!(document["exit_code"], 4);
+    assert_eq!(document["hosts"]["web1"]["state"], "unreachable");
+    assert_eq!(document["totals"]["unreachable"], 1);
+
+    let jsonl = stdout(&call("jsonl"));
+    let lines: Vec<serde_json::Value> = jsonl
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a document a line"))
+        .collect();
+    let kinds: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
+    assert_eq!(kinds[..3], ["started", "batch_started", "host_started"]);
+    assert_eq!(kinds[kinds.len() - 2..], ["host_finished", "finished"]);
+}
