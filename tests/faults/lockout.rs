@@ -1,11 +1,14 @@
 //! Changes that would lock the operator out end in `rolled_back` within seconds.
 
-use std::net::{IpAddr, SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::support::lab::{Lab, said};
-use crate::support::run::{Ended, FOREIGN, deploy, rules, run, runs_as_before, runs_the_mapping, sshd_answers};
+use crate::support::run::{
+    Ended, FOREIGN, await_true, deploy, logs_in, rules, run, runs_as_before, runs_the_mapping, sshd_answers, variables,
+};
 
 const MAPPING: &str = r#"["2222:22"]"#;
 
@@ -189,7 +192,7 @@ fn a_second_change_whose_port_is_blocked_upstream_leaves_the_first_in_force() {
     let over = AtomicBool::new(false);
     let ended = std::thread::scope(|scope| {
         let knocking = lab.hosts().into_iter().map(|host| scope.spawn(|| knock(&lab, host, &over))).collect::<Vec<_>>();
-        let ended = run(deploy(&lab, r#"["2200:22"]"#, &[]));
+        let ended = run(deploy(&lab, r#"["2200:22"]"#, &["-i", previous_port(&lab).to_str().unwrap()]));
         over.store(true, Ordering::Relaxed);
         for knocks in knocking {
             assert!(knocks.join().unwrap() > 10);
@@ -201,6 +204,11 @@ fn a_second_change_whose_port_is_blocked_upstream_leaves_the_first_in_force() {
         assert_eq!(&rules(&lab, host), old);
         runs_the_mapping(&lab, host);
     }
+}
+
+/// The operator says where sshd was reached before.
+fn previous_port(lab: &Lab) -> PathBuf {
+    variables(lab, "portmap_previous_ports: [2222]")
 }
 
 /// Every new connection to 2222 must work until it is over; how many did.
@@ -224,7 +232,7 @@ fn taking_the_mapping_away_where_only_the_mapped_port_comes_through() {
     confirmed(&lab, &run(deploy(&lab, MAPPING, &[])));
     let old: Vec<_> = lab.hosts().iter().map(|host| rules(&lab, host)).collect();
     lab.block("tcp", 22);
-    let ended = run(deploy(&lab, "[]", &[]));
+    let ended = run(deploy(&lab, "[]", &["-i", previous_port(&lab).to_str().unwrap()]));
     for (host, old) in lab.hosts().into_iter().zip(&old) {
         taken_back(&ended, host, "22");
         assert_eq!(&rules(&lab, host), old);
@@ -232,28 +240,19 @@ fn taking_the_mapping_away_where_only_the_mapped_port_comes_through() {
     }
 }
 
-/// sshd of a host listens on other ports from now on.
-fn listen(lab: &Lab, host: &str, ports: &[u16]) {
-    let options: String = ports.iter().map(|port| format!(" -p {port}")).collect();
-    let script = format!(
-        "old=$(ss -Hltnp sport = :22 | grep -o 'pid=[0-9]*' | head -n 1 | cut -d= -f2); \
-         arguments=$(tr '\\0' ' ' </proc/$old/cmdline | sed 's/ -p [0-9]*//g'); kill $old; \
-         while ss -Hltn sport = :22 | grep -q .; do sleep 0.05; done; \
-         setsid /usr/sbin/sshd ${{arguments#* }} {options} </dev/null >/dev/null 2>&1"
-    );
-    lab.run(host, &script);
-}
-
 #[test]
 fn a_mapping_to_a_port_without_sshd_leaves_the_way_in_alone() {
     let lab = Lab::up(2, "mixed");
-    lab.hosts().into_iter().for_each(|host| listen(&lab, host, &[2022]));
-    let port: [IpAddr; 2] = [lab.address("host1", 4), lab.address("host2", 4)];
-    assert!(!port.is_empty() && sshd_answers(&lab, "host1", 4, 2022) && !sshd_answers(&lab, "host1", 4, 22));
-    let ended = run(deploy(&lab, MAPPING, &["-i", crate::support::run::variables(&lab, "ansible_port: 2022").to_str().unwrap()]));
     for host in lab.hosts() {
-        assert_eq!(ended.state(host), "confirmed", "{ended:#?}");
+        lab.run(host, "sed -i 's/^Port .*/Port 2022/' /etc/ssh/sshd_config; kill -HUP \"$(cat /run/sshd.pid)\"");
+        await_true("sshd on 2022", SECONDS, || sshd_answers(&lab, host, 4, 2022));
+        assert!(!sshd_answers(&lab, host, 4, 22));
+    }
+    let port = variables(&lab, "ansible_port: 2022");
+    let ended = run(deploy(&lab, MAPPING, &["-i", port.to_str().unwrap()]));
+    confirmed(&lab, &ended);
+    for host in lab.hosts() {
         assert_eq!(ended.host(host)["mappings"][0]["mapped"], "refused", "{ended:#?}");
-        crate::support::run::logs_in(&lab, host, 2022);
+        logs_in(&lab, host, 2022);
     }
 }
