@@ -6,3 +6,5 @@ mod support;
 
 #[path = "faults/lockout.rs"]
 mod lockout;
+#[path = "faults/killed.rs"]
+mod killed;
