@@ -454,9 +454,9 @@ fn addresses(sections: &Sections) -> Vec<IpAddr> {
 }
 
 /// Ports by which sshd may be reached before and after, the likeliest first: the one that ssh itself would use,
-/// mapped ports that lead to it, and where it leads itself.
+/// mapped ports that lead to it, where it leads itself, and those that the operator named.
 #[must_use]
-pub fn ways_in(management: u16, set: &MappingSet) -> Vec<u16> {
+pub fn ways_in(management: u16, set: &MappingSet, previous: &[u16]) -> Vec<u16> {
     let redirects: Vec<_> = tcp(set).flat_map(Mapping::redirects).collect();
     let to_it = redirects
         .iter()
@@ -467,7 +467,7 @@ pub fn ways_in(management: u16, set: &MappingSet) -> Vec<u16> {
         .filter(|(port, _)| port.contains(management))
         .map(|(_, to)| *to);
     let mut ways: Vec<u16> = vec![management];
-    for way in to_it.chain(from_it) {
+    for way in to_it.chain(from_it).chain(previous.iter().copied()) {
         if !ways.contains(&way) {
             ways.push(way);
         }

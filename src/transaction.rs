@@ -122,8 +122,13 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
+    /// By any of these the host may be reached, before and after.
+    fn ways_in(&self) -> Vec<u16> {
+        ways_in(self.contact.remote.management_port(), &self.host.mappings, &self.host.previous_ports)
+    }
+
     async fn connect(&mut self) -> Result<Login, Ended> {
-        let ways = ways_in(self.contact.remote.management_port(), &self.host.mappings);
+        let ways = self.ways_in();
         self.contact.step(Step::Connect, "");
         self.contact
             .login(&ways, false)
