@@ -4,7 +4,7 @@
 
 mod support;
 
-#[path = "faults/lockout.rs"]
-mod lockout;
 #[path = "faults/killed.rs"]
 mod killed;
+#[path = "faults/lockout.rs"]
+mod lockout;

@@ -7,7 +7,10 @@ use super::support::deploy::Seen::Silent;
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
-on_both_backends!(sessions_that_are_older_than_conntrack_live_on, a_session_by_the_mapped_port_outlives_an_update);
+on_both_backends!(
+    sessions_that_are_older_than_conntrack_live_on,
+    a_session_by_the_mapped_port_outlives_an_update
+);
 
 /// An SSH session that sends back each line.
 pub struct Session {
@@ -18,7 +21,15 @@ pub struct Session {
 impl Session {
     pub fn open(lab: &Lab, family: u8, port: u16) -> Self {
         let mut ssh = lab.ssh("root", lab.address("host1", family));
-        ssh.args(["-p", &port.to_string(), "-o", "ServerAliveInterval=1", "-o", "ServerAliveCountMax=5", "cat"]);
+        ssh.args([
+            "-p",
+            &port.to_string(),
+            "-o",
+            "ServerAliveInterval=1",
+            "-o",
+            "ServerAliveCountMax=5",
+            "cat",
+        ]);
         let mut ssh = ssh.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let answers = BufReader::new(ssh.stdout.take().unwrap());
         Self { ssh, answers }
@@ -43,7 +54,10 @@ fn sessions_that_are_older_than_conntrack_live_on(backend: &str) {
     let lab = Lab::up(1, backend);
     let mut sessions = [4, 6].map(|family| Session::open(&lab, family, 22));
     assert!(sessions.iter_mut().all(Session::answers));
-    let known = lab.run("host1", "cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0");
+    let known = lab.run(
+        "host1",
+        "cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null || echo 0",
+    );
     assert_eq!(known.trim(), "0", "conntrack is warm: this test shows nothing");
 
     let run = lab.deploys("portmap: ['2222:22']");

@@ -15,8 +15,24 @@ on_both_backends!(
 /// A default-deny server with Docker and fail2ban, which has banned somebody.
 fn rules(banned: IpAddr) -> String {
     let (any, icmp, prohibited, unreachable, containers, loopback, server) = match banned {
-        IpAddr::V4(_) => ("32", "icmp", "icmp-host-prohibited", "icmp-port-unreachable", "172.17.0.0/16", "127.0.0.0/8", "172.17.0.2:443"),
-        IpAddr::V6(_) => ("128", "ipv6-icmp", "icmp6-adm-prohibited", "icmp6-port-unreachable", "fd17::/64", "::1/128", "[fd17::2]:443"),
+        IpAddr::V4(_) => (
+            "32",
+            "icmp",
+            "icmp-host-prohibited",
+            "icmp-port-unreachable",
+            "172.17.0.0/16",
+            "127.0.0.0/8",
+            "172.17.0.2:443",
+        ),
+        IpAddr::V6(_) => (
+            "128",
+            "ipv6-icmp",
+            "icmp6-adm-prohibited",
+            "icmp6-port-unreachable",
+            "fd17::/64",
+            "::1/128",
+            "[fd17::2]:443",
+        ),
     };
     format!(
         r#"*raw
@@ -68,13 +84,20 @@ fn server(backend: &str) -> (Lab, [IpAddr; 2]) {
     lab.load_rules("host1", 4, &rules(banned[0]));
     lab.load_rules("host1", 6, &rules(banned[1]));
     let foreign = lab.foreign_rules("host1");
-    assert!(foreign.matches("f2b-sshd").count() >= 8 && foreign.contains(":FORWARD DROP"), "{foreign}");
+    assert!(
+        foreign.matches("f2b-sshd").count() >= 8 && foreign.contains(":FORWARD DROP"),
+        "{foreign}"
+    );
     (lab, banned)
 }
 
 /// How many packets a ban has caught.
 fn caught(lab: &Lab, banned: IpAddr) -> u64 {
-    let tool = if banned.is_ipv4() { "iptables-save" } else { "ip6tables-save" };
+    let tool = if banned.is_ipv4() {
+        "iptables-save"
+    } else {
+        "ip6tables-save"
+    };
     let saved = lab.run("host1", &format!("{tool} -c -t filter"));
     let rule = saved.lines().find(|line| line.contains("-A f2b-sshd -s ")).unwrap();
     rule.trim_start_matches('[').split(':').next().unwrap().parse().unwrap()
@@ -84,8 +107,15 @@ fn caught(lab: &Lab, banned: IpAddr) -> u64 {
 fn expect_ban(lab: &Lab, banned: [IpAddr; 2], port: u16) {
     for address in banned {
         let before = caught(lab, address);
-        assert_eq!(lab.connects_from(address, "host1", port), Refused, "{address} to {port}");
-        assert!(caught(lab, address) > before, "the ban of {address} did not count what was sent to {port}");
+        assert_eq!(
+            lab.connects_from(address, "host1", port),
+            Refused,
+            "{address} to {port}"
+        );
+        assert!(
+            caught(lab, address) > before,
+            "the ban of {address} did not count what was sent to {port}"
+        );
     }
 }
 
@@ -95,7 +125,8 @@ fn a_deploy_changes_no_foreign_rule(backend: &str) {
     expect_ban(&lab, banned, 22);
 
     let run = lab.deploys("portmap: ['2222:22', {port: 80, to_port: 8080}]");
-    run.expect("host1", "confirmed").expect_mappings("host1", "2222", "open", "closed");
+    run.expect("host1", "confirmed")
+        .expect_mappings("host1", "2222", "open", "closed");
     run.expect_mappings("host1", "80", "refused", "closed");
     assert_eq!(lab.foreign_rules("host1"), foreign);
 
@@ -134,7 +165,8 @@ fn the_first_deploy_rolled_back_leaves_nothing(backend: &str) {
     let (lab, banned) = server(backend);
     let foreign = lab.foreign_rules("host1");
     lab.block("tcp", 2222);
-    lab.deploys("portmap: ['2222:22'], portmap_rollback_after: 6").expect("host1", "rolled_back");
+    lab.deploys("portmap: ['2222:22'], portmap_rollback_after: 6")
+        .expect("host1", "rolled_back");
     assert_eq!(lab.foreign_rules("host1"), foreign);
     assert_eq!(lab.our_rules("host1"), "");
     lab.expect_tcp("host1", 22, Open);

@@ -16,13 +16,18 @@ fn proven(lab: &Lab, variables: &str) {
         .expect_mappings("host1", "2222", "open", "closed");
     lab.expect_sshd("host1", 2222);
     lab.expect_tcp("host1", 22, Silent);
-    lab.deploys(variables).expect("host1", "unchanged").expect_logins("host1", 1);
+    lab.deploys(variables)
+        .expect("host1", "unchanged")
+        .expect_logins("host1", 1);
 }
 
 fn a_user_with_sudo(backend: &str) {
     let lab = Lab::up(1, backend);
     proven(&lab, BY_SUDO);
-    let root = lab.run("host1", "grep -c '^Accepted publickey for root ' /var/log/sshd.log || :");
+    let root = lab.run(
+        "host1",
+        "grep -c '^Accepted publickey for root ' /var/log/sshd.log || :",
+    );
     assert_eq!(root.trim(), "0");
 }
 
@@ -54,12 +59,16 @@ fn noise_of_a_login(backend: &str) {
         lab.run(host, NOISE);
         let noise = lab.ssh("root", lab.address(host, 4)).arg("true").output().unwrap();
         let noise = String::from_utf8_lossy(&noise.stdout).into_owned();
-        assert!(noise.contains("Welcome") && noise.contains("= ok hello"), "no noise: this test shows nothing: {noise}");
+        assert!(
+            noise.contains("Welcome") && noise.contains("= ok hello"),
+            "no noise: this test shows nothing: {noise}"
+        );
     }
     let hosts = [("host1", MAPPINGS), ("host2", BY_SUDO)];
     let run = lab.deploy_to(&hosts, &[]);
     for (host, _) in hosts {
-        run.expect(host, "confirmed").expect_mappings(host, "2222", "open", "closed");
+        run.expect(host, "confirmed")
+            .expect_mappings(host, "2222", "open", "closed");
         lab.expect_sshd(host, 2222);
     }
     let again = lab.deploy_to(&hosts, &[]);
@@ -67,7 +76,15 @@ fn noise_of_a_login(backend: &str) {
 }
 
 fn other_login_shells(backend: &str) {
-    let shells = ["/bin/dash", "/bin/busybox", "/bin/csh", "/bin/tcsh", "/usr/bin/fish", "/bin/zsh", "/bin/ksh"];
+    let shells = [
+        "/bin/dash",
+        "/bin/busybox",
+        "/bin/csh",
+        "/bin/tcsh",
+        "/usr/bin/fish",
+        "/bin/zsh",
+        "/bin/ksh",
+    ];
     for shell in shells {
         if !std::path::Path::new(shell).exists() {
             eprintln!("SKIPPED: {shell} is not installed on this machine, so logins by it were not tried");

@@ -29,13 +29,22 @@ fn routed_connections_to_mapped_ports_pass(backend: &str) {
     let lab = Lab::up(2, backend);
     lab.run("host1", BEHIND);
     for (family, network) in [(4, "10.77.0.0/24"), (6, "fd77::/64")] {
-        lab.run("host2", &format!("ip route add {network} via {}", lab.address("host1", family)));
+        lab.run(
+            "host2",
+            &format!("ip route add {network} via {}", lab.address("host1", family)),
+        );
     }
     let behind: PathBuf = lab.root_of("host1").join("run/netns/behind");
-    let _host1 = [lab.serve("host1", 8080, "host1"), lab.serve("host2", 2222, "host2"), lab.serve("host2", 80, "host2")];
+    let _host1 = [
+        lab.serve("host1", 8080, "host1"),
+        lab.serve("host2", 2222, "host2"),
+        lab.serve("host2", 80, "host2"),
+    ];
     let _behind = in_namespace(&behind, || [2222, 80].map(|port| Server::tcp(port, "behind")));
 
-    lab.deploys("portmap: ['2222:22', '80:8080']").expect("host1", "confirmed").expect_mappings("host1", "80", "open", "closed");
+    lab.deploys("portmap: ['2222:22', '80:8080']")
+        .expect("host1", "confirmed")
+        .expect_mappings("host1", "80", "open", "closed");
 
     let addresses: [IpAddr; 2] = ["10.77.0.2".parse().unwrap(), "fd77::2".parse().unwrap()];
     for (family, address) in [4, 6].into_iter().zip(addresses) {

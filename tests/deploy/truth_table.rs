@@ -4,7 +4,12 @@ use super::support::deploy::Seen::{Open, Silent};
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
-on_both_backends!(the_right_rules_on_an_open_host, closed_2222_is_opened, open_22_is_closed, two_hosts_in_one_run);
+on_both_backends!(
+    the_right_rules_on_an_open_host,
+    closed_2222_is_opened,
+    open_22_is_closed,
+    two_hosts_in_one_run
+);
 
 fn the_right_rules_on_an_open_host(backend: &str) {
     let lab = Lab::up(1, backend);
@@ -19,7 +24,10 @@ fn the_right_rules_on_an_open_host(backend: &str) {
 /// A host that drops what it does not accept; its sshd is reached by 2022 as well, and that is the way in.
 fn default_deny(backend: &str, accepted: u16) -> Lab {
     let lab = Lab::up(1, backend);
-    lab.run("host1", "env -i PATH=\"$PATH\" \"$(command -v sshd)\" -p 2022 -o PidFile=none -E /var/log/sshd.log");
+    lab.run(
+        "host1",
+        "env -i PATH=\"$PATH\" \"$(command -v sshd)\" -p 2022 -o PidFile=none -E /var/log/sshd.log",
+    );
     lab.load_rules_of_both(
         "host1",
         &format!(
@@ -61,7 +69,8 @@ fn two_hosts_in_one_run(backend: &str) {
     let mappings = "portmap: ['2222:22']";
     let run = lab.deploy_to(&[("host1", mappings), ("host2", mappings)], &[]);
     for host in ["host1", "host2"] {
-        run.expect(host, "confirmed").expect_mappings(host, "2222", "open", "closed");
+        run.expect(host, "confirmed")
+            .expect_mappings(host, "2222", "open", "closed");
         lab.expect_sshd(host, 2222);
         lab.expect_tcp(host, 22, Silent);
     }

@@ -1,7 +1,7 @@
 //! Hosts that lack IPv6, or a part of it: the rest is managed, and what is missing is said.
 
-use super::support::deploy::Seen::{Open, Silent};
 use super::support::deploy::Run;
+use super::support::deploy::Seen::{Open, Silent};
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
@@ -23,10 +23,16 @@ fn without_ip6tables(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.run("host1", "rm /usr/sbin/ip6tables*; ! command -v ip6tables");
     let run = lab.deploys(MAPPINGS);
-    run.expect("host1", "confirmed").expect_mapping("host1", 4, "2222", "open", "closed").expect_no_proof("host1", 6);
+    run.expect("host1", "confirmed")
+        .expect_mapping("host1", 4, "2222", "open", "closed")
+        .expect_no_proof("host1", 6);
     expect_warning(&run, "no ip6tables");
     works_over_ipv4(&lab);
-    assert_eq!(lab.connects("host1", 6, 22), Open, "nothing can close it, which is what the warning says");
+    assert_eq!(
+        lab.connects("host1", 6, 22),
+        Open,
+        "nothing can close it, which is what the warning says"
+    );
     let again = lab.deploys(MAPPINGS);
     again.expect("host1", "unchanged").expect_logins("host1", 1);
     expect_warning(&again, "no ip6tables");
@@ -34,13 +40,23 @@ fn without_ip6tables(backend: &str) {
 
 fn with_ipv6_disabled(backend: &str) {
     let lab = Lab::up(1, backend);
-    lab.run("host1", "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ! grep -q . /proc/net/if_inet6");
+    lab.run(
+        "host1",
+        "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; ! grep -q . /proc/net/if_inet6",
+    );
     let run = lab.deploys(MAPPINGS);
-    run.expect("host1", "confirmed").expect_mapping("host1", 4, "2222", "open", "closed");
+    run.expect("host1", "confirmed")
+        .expect_mapping("host1", 4, "2222", "open", "closed");
     run.expect_mapping("host1", 6, "2222", "unverified", "unverified");
-    assert!(run.mapping_reason("host1", 6, "2222").contains("no IPv6 address"), "{}", run.said());
+    assert!(
+        run.mapping_reason("host1", 6, "2222").contains("no IPv6 address"),
+        "{}",
+        run.said()
+    );
     works_over_ipv4(&lab);
-    lab.deploys(MAPPINGS).expect("host1", "unchanged").expect_logins("host1", 1);
+    lab.deploys(MAPPINGS)
+        .expect("host1", "unchanged")
+        .expect_logins("host1", 1);
 }
 
 /// What the tools say on a kernel without `ip6table_nat`: tables before it are committed, it fails.
@@ -77,7 +93,8 @@ fn without_an_ipv6_nat_table(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.run("host1", NO_NAT);
     let run = lab.deploys(MAPPINGS);
-    run.expect("host1", "confirmed").expect_mapping("host1", 4, "2222", "open", "closed");
+    run.expect("host1", "confirmed")
+        .expect_mapping("host1", 4, "2222", "open", "closed");
     expect_warning(&run, "nat");
     works_over_ipv4(&lab);
     assert_eq!(lab.connects("host1", 6, 22), Silent, "the guard needs no nat table");

@@ -2,7 +2,11 @@
 //! connections from outside say, asked without the program.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::must_use_candidate, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::must_use_candidate,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
@@ -62,7 +66,13 @@ impl Run {
     pub fn read(output: &Output, elapsed: Duration) -> Self {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let json = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        Self { code: output.status.code(), json, stdout: text(&output.stdout), stderr: text(&output.stderr), elapsed }
+        Self {
+            code: output.status.code(),
+            json,
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            elapsed,
+        }
     }
 
     /// Everything it said, for messages of failed asserts.
@@ -101,7 +111,12 @@ impl Run {
             "unreachable" | "unknown" => 4,
             _ => 2,
         };
-        assert_eq!((self.state(host), self.code), (state, Some(code)), "{host}: {}", self.said());
+        assert_eq!(
+            (self.state(host), self.code),
+            (state, Some(code)),
+            "{host}: {}",
+            self.said()
+        );
         self
     }
 
@@ -124,7 +139,8 @@ impl Run {
     /// [`expect_mapping`](Self::expect_mapping) in both families.
     #[track_caller]
     pub fn expect_mappings(&self, host: &str, port: &str, mapped: &str, direct: &str) -> &Self {
-        self.expect_mapping(host, 4, port, mapped, direct).expect_mapping(host, 6, port, mapped, direct)
+        self.expect_mapping(host, 4, port, mapped, direct)
+            .expect_mapping(host, 6, port, mapped, direct)
     }
 
     /// Why a mapping was not found as promised, or could not be looked at.
@@ -148,7 +164,12 @@ impl Run {
     #[track_caller]
     pub fn expect_no_proof(&self, host: &str, family: u8) -> &Self {
         let of_family = |proof: &&Value| proof["family"] == format!("ipv{family}");
-        assert_eq!(self.host(host)["mappings"].as_array().unwrap().iter().find(of_family), None, "{}", self.said());
+        assert_eq!(
+            self.host(host)["mappings"].as_array().unwrap().iter().find(of_family),
+            None,
+            "{}",
+            self.said()
+        );
         self
     }
 }
@@ -194,7 +215,9 @@ impl Lab {
             text.push_str(&format!("        {host}: {{{variables}}}\n"));
             logins.push_str(&format!("    {host}: {{{}}}\n", login(host)));
         }
-        let folder = self.home().join(format!("inventory{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+        let folder = self
+            .home()
+            .join(format!("inventory{}", COUNT.fetch_add(1, Ordering::Relaxed)));
         std::fs::create_dir(&folder).unwrap();
         std::fs::write(folder.join("login.yaml"), logins).unwrap();
         std::fs::write(folder.join("hosts.yaml"), text).unwrap();
@@ -224,7 +247,13 @@ impl Lab {
         let ours = |line: &&str| line.contains("PORTMAP-");
         let foreign = |family| {
             let saved = self.run(host, if family == 4 { "iptables-save" } else { "ip6tables-save" });
-            canonical(&saved.lines().filter(|line| !ours(line)).map(|line| format!("{line}\n")).collect::<String>())
+            canonical(
+                &saved
+                    .lines()
+                    .filter(|line| !ours(line))
+                    .map(|line| format!("{line}\n"))
+                    .collect::<String>(),
+            )
         };
         format!("IPv4\n{}IPv6\n{}", foreign(4), foreign(6))
     }
@@ -232,12 +261,19 @@ impl Lab {
     /// Lines of ours in a host's live rules, both families.
     pub fn our_rules(&self, host: &str) -> String {
         let all = self.rules(host, 4) + &self.rules(host, 6);
-        all.lines().filter(|line| line.contains("PORTMAP-")).map(|line| format!("{line}\n")).collect()
+        all.lines()
+            .filter(|line| line.contains("PORTMAP-"))
+            .map(|line| format!("{line}\n"))
+            .collect()
     }
 
     /// Loads rules into a host, as `iptables-restore` takes them, adding to what is there.
     pub fn load_rules(&self, host: &str, family: u8, rules: &str) {
-        let tool = if family == 4 { "iptables-restore" } else { "ip6tables-restore" };
+        let tool = if family == 4 {
+            "iptables-restore"
+        } else {
+            "ip6tables-restore"
+        };
         self.run(host, &format!("{tool} --noflush <<'RULES'\n{rules}\nRULES\n"));
     }
 
@@ -284,7 +320,10 @@ impl Lab {
     pub fn expect_tcp_ports(&self, host: &str, ports: &[u16], expected: Seen) {
         let found = std::thread::scope(|scope| {
             let connect = |family, port| scope.spawn(move || (family, port, self.connects(host, family, port)));
-            let all: Vec<_> = ports.iter().flat_map(|&port| [4, 6].map(|family| connect(family, port))).collect();
+            let all: Vec<_> = ports
+                .iter()
+                .flat_map(|&port| [4, 6].map(|family| connect(family, port)))
+                .collect();
             all.into_iter().map(|one| one.join().unwrap()).collect::<Vec<_>>()
         });
         for (family, port, seen) in found {
@@ -296,7 +335,11 @@ impl Lab {
     #[track_caller]
     pub fn expect_server(&self, host: &str, port: u16, name: &str) {
         for family in [4, 6] {
-            assert_eq!(self.first_line(host, family, port), name, "{host}, IPv{family}, port {port}");
+            assert_eq!(
+                self.first_line(host, family, port),
+                name,
+                "{host}, IPv{family}, port {port}"
+            );
         }
     }
 
@@ -311,7 +354,10 @@ impl Lab {
     pub fn expect_sshd(&self, host: &str, port: u16) {
         for family in [4, 6] {
             let line = self.first_line(host, family, port);
-            assert!(line.starts_with("SSH-2.0-"), "{host}, IPv{family}, port {port}: {line:?}");
+            assert!(
+                line.starts_with("SSH-2.0-"),
+                "{host}, IPv{family}, port {port}: {line:?}"
+            );
         }
     }
 
@@ -356,7 +402,10 @@ impl Lab {
 
     /// Where a host's files are, seen from the machine.
     pub fn root_of(&self, host: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root", self.state().host(host).unwrap().member.init.pid()))
+        PathBuf::from(format!(
+            "/proc/{}/root",
+            self.state().host(host).unwrap().member.init.pid()
+        ))
     }
 
     /// A server on this port of all addresses of a host, both families. It says `name` and a line's end, then sends
@@ -401,7 +450,10 @@ pub fn tcp(to: SocketAddr, from: Option<IpAddr>) -> (Seen, String) {
 pub fn udp(to: SocketAddr) -> Seen {
     let socket = UdpSocket::bind(if to.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).unwrap();
     socket.set_read_timeout(Some(SILENCE)).unwrap();
-    let answer = socket.connect(to).and_then(|()| socket.send(b"hello")).and_then(|_| socket.recv(&mut [0; 16]));
+    let answer = socket
+        .connect(to)
+        .and_then(|()| socket.send(b"hello"))
+        .and_then(|_| socket.recv(&mut [0; 16]));
     answer.map_or_else(|error| seen(&error), |_| Seen::Open)
 }
 
@@ -417,10 +469,16 @@ fn canonical(saved: &str) -> String {
     let mut text = String::new();
     let mut table = Vec::new();
     for line in saved.lines().filter(|line| !line.starts_with('#')) {
-        let line = if line.starts_with(':') { line.split(" [").next().unwrap_or(line) } else { line };
+        let line = if line.starts_with(':') {
+            line.split(" [").next().unwrap_or(line)
+        } else {
+            line
+        };
         table.push(line);
         if line == "COMMIT" {
-            let empty = |line: &&str| line.starts_with('*') || line.ends_with(" ACCEPT") && line.starts_with(':') || **line == *"COMMIT";
+            let empty = |line: &&str| {
+                line.starts_with('*') || line.ends_with(" ACCEPT") && line.starts_with(':') || **line == *"COMMIT"
+            };
             if !table.iter().all(|line| empty(line)) {
                 table.iter().for_each(|line| text.extend([line, "\n"]));
             }
@@ -454,7 +512,11 @@ impl Server {
                 std::thread::spawn(move || echo(stream, &name));
             }
         });
-        Self { stop, listener: Some(listener), thread: Some(thread) }
+        Self {
+            stop,
+            listener: Some(listener),
+            thread: Some(thread),
+        }
     }
 
     /// The same for datagrams.
@@ -471,7 +533,11 @@ impl Server {
                 }
             }
         });
-        Self { stop, listener: None, thread: Some(thread) }
+        Self {
+            stop,
+            listener: None,
+            thread: Some(thread),
+        }
     }
 }
 

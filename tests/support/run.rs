@@ -2,7 +2,11 @@
 //! really run.
 
 #![allow(dead_code, reason = "each test crate uses a part of it")]
-#![allow(clippy::unwrap_used, clippy::must_use_candidate, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::must_use_candidate,
+    reason = "a test that cannot go on fails"
+)]
 
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read};
@@ -36,7 +40,11 @@ pub const FOREIGN: &str = "
 
 /// Variables for all hosts of the lab, as a second inventory.
 pub fn variables(lab: &Lab, yaml: &str) -> PathBuf {
-    let file = tempfile::Builder::new().prefix("vars").suffix(".yaml").tempfile_in(lab.home()).unwrap();
+    let file = tempfile::Builder::new()
+        .prefix("vars")
+        .suffix(".yaml")
+        .tempfile_in(lab.home())
+        .unwrap();
     let (_, path) = file.keep().unwrap();
     let lines: String = yaml.lines().map(|line| format!("    {line}\n")).collect();
     std::fs::write(&path, format!("all:\n  vars:\n{lines}")).unwrap();
@@ -90,7 +98,12 @@ impl Run {
             let _ = errors.read_to_end(&mut text);
             String::from_utf8_lossy(&text).into_owned()
         });
-        Self { child, events, seen: Vec::new(), stderr: Some(stderr) }
+        Self {
+            child,
+            events,
+            seen: Vec::new(),
+            stderr: Some(stderr),
+        }
     }
 
     /// The next event; `None` when there are no more.
@@ -118,7 +131,9 @@ impl Run {
 
     /// Waits for a host's step.
     pub fn step(&mut self, host: &str, step: &str) {
-        self.until(step, |event| event["event"] == "step" && event["host"] == host && event["step"] == step);
+        self.until(step, |event| {
+            event["event"] == "step" && event["host"] == host && event["step"] == step
+        });
     }
 
     /// Sends the program (nobody else) a signal.
@@ -143,7 +158,11 @@ impl Run {
         let status = self.child.wait().unwrap();
         // Processes of ssh that outlive a killed program hold its stderr no longer than themselves.
         let stderr = self.stderr.take().map(|text| text.join().unwrap()).unwrap_or_default();
-        Ended { code: status.code(), events: std::mem::take(&mut self.seen), stderr }
+        Ended {
+            code: status.code(),
+            events: std::mem::take(&mut self.seen),
+            stderr,
+        }
     }
 }
 
@@ -156,7 +175,10 @@ impl Ended {
     /// The report on a host.
     pub fn host(&self, name: &str) -> &Value {
         let is_it = |event: &&Value| event["event"] == "host_finished" && event["host"] == name;
-        self.events.iter().find(is_it).unwrap_or_else(|| panic!("{name} has no end: {self:#?}"))
+        self.events
+            .iter()
+            .find(is_it)
+            .unwrap_or_else(|| panic!("{name} has no end: {self:#?}"))
     }
 
     /// Its end state.
@@ -171,14 +193,20 @@ impl Ended {
 
     /// Steps of a host in their order.
     pub fn steps(&self, host: &str) -> Vec<&str> {
-        let steps = self.events.iter().filter(|event| event["event"] == "step" && event["host"] == host);
+        let steps = self
+            .events
+            .iter()
+            .filter(|event| event["event"] == "step" && event["host"] == host);
         steps.filter_map(|event| event["step"].as_str()).collect()
     }
 
     /// The end state and the exit code must be these.
     #[track_caller]
     pub fn expect(self, host: &str, state: &str, code: i32) -> Self {
-        assert!(self.state(host) == state && self.code == Some(code), "not {state} with exit code {code}: {self:#?}");
+        assert!(
+            self.state(host) == state && self.code == Some(code),
+            "not {state} with exit code {code}: {self:#?}"
+        );
         self
     }
 }
@@ -195,7 +223,9 @@ fn tidy(text: &str) -> String {
         let chain = line.starts_with(':').then(|| line.rsplit_once(" [")).flatten();
         table.push(chain.map_or(line, |(chain, _)| chain).trim_end());
         if line == "COMMIT" {
-            let empty = table.iter().all(|line| !line.starts_with("-A") && (!line.starts_with(':') || line.ends_with(" ACCEPT")));
+            let empty = table
+                .iter()
+                .all(|line| !line.starts_with("-A") && (!line.starts_with(':') || line.ends_with(" ACCEPT")));
             if !empty {
                 tables.push(table.join("\n"));
             }
@@ -224,7 +254,9 @@ pub fn await_true(what: &str, limit: Duration, mut condition: impl FnMut() -> bo
 pub fn sshd_answers(lab: &Lab, host: &str, family: u8, port: u16) -> bool {
     let address = SocketAddr::new(lab.address(host, family), port);
     lab.within(|| {
-        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_millis(700)) else { return false };
+        let Ok(mut stream) = TcpStream::connect_timeout(&address, Duration::from_millis(700)) else {
+            return false;
+        };
         let mut banner = [0; 4];
         stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
         stream.read_exact(&mut banner).is_ok() && &banner == b"SSH-"
@@ -235,7 +267,15 @@ pub fn sshd_answers(lab: &Lab, host: &str, family: u8, port: u16) -> bool {
 #[track_caller]
 pub fn logs_in(lab: &Lab, host: &str, port: u16) {
     let mut ssh = lab.ssh("root", lab.address(host, 4));
-    let hostname = said(ssh.args(["-o", "ControlPath=none", "-o", "ConnectTimeout=20", "-p", &port.to_string(), "hostname"]));
+    let hostname = said(ssh.args([
+        "-o",
+        "ControlPath=none",
+        "-o",
+        "ConnectTimeout=20",
+        "-p",
+        &port.to_string(),
+        "hostname",
+    ]));
     assert_eq!(hostname.trim(), host);
 }
 
@@ -253,14 +293,25 @@ pub fn runs_the_mapping(lab: &Lab, host: &str) {
     let generations: BTreeSet<_> = ours(&rules)
         .iter()
         .flat_map(|line| line.split_whitespace())
-        .filter_map(|word| word.strip_prefix(':').unwrap_or(word).strip_prefix("PORTMAP-")?.split_once('-'))
+        .filter_map(|word| {
+            word.strip_prefix(':')
+                .unwrap_or(word)
+                .strip_prefix("PORTMAP-")?
+                .split_once('-')
+        })
         .map(|(_, generation)| generation.to_owned())
         .collect();
     assert_eq!(generations.len(), 1, "{host}: {generations:?} {rules}");
     assert_eq!(leftovers(lab, host), "", "{host}");
     for family in [4, 6] {
-        assert!(sshd_answers(lab, host, family, 2222), "{host}: 2222 is closed over IPv{family}\n{rules}");
-        assert!(!sshd_answers(lab, host, family, 22), "{host}: 22 is open over IPv{family}\n{rules}");
+        assert!(
+            sshd_answers(lab, host, family, 2222),
+            "{host}: 2222 is closed over IPv{family}\n{rules}"
+        );
+        assert!(
+            !sshd_answers(lab, host, family, 22),
+            "{host}: 22 is open over IPv{family}\n{rules}"
+        );
     }
     logs_in(lab, host, 2222);
 }
