@@ -236,3 +236,6 @@ fn digit(family: Family) -> char {
         Family::V6 => '6',
     }
 }
+
+#[cfg(test)]
+mod tests;
