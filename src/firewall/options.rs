@@ -328,3 +328,98 @@ fn flags(text: &str) -> Option<u8> {
         Some(sum | bit)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rule::Rule;
+    use super::*;
+
+    fn read(spec: &str) -> Rule {
+        Rule::from_spec(spec).unwrap()
+    }
+
+    #[track_caller]
+    fn same(one: &str, other: &str) {
+        assert!(read(one).same(&read(other)), "{:?}\n{:?}", read(one), read(other));
+    }
+
+    #[test]
+    fn spellings_of_one_rule_mean_the_same() {
+        same("-p tcp --dport 22 -j DROP", "-p tcp -m tcp --dport 22 -j DROP");
+        same("-s 1.2.3.4 -j DROP", "-s 1.2.3.4/32 -j DROP");
+        same("-s 10.1.2.3/255.0.0.0", "-s 10.0.0.0/8");
+        same("-s 0.0.0.0/0 -p all -i + -j X", "-j X");
+        same("-s ! 10.0.0.1 -p 6", "-p tcp ! -s 10.0.0.1/32");
+        same("-p tcp -m tcp --dport ! 22", "-p tcp -m tcp ! --dport 22");
+        same("-p tcp --syn", "-p tcp -m tcp --tcp-flags SYN,ACK,FIN,RST SYN");
+        same("-m state --state NEW", "-m conntrack --ctstate NEW");
+        same(
+            "-m conntrack --ctstate RELATED,ESTABLISHED",
+            "-m conntrack --ctstate ESTABLISHED,RELATED",
+        );
+        same("-s 2001:DB8:0::1 -j DROP", "-s 2001:db8::1/128 -j DROP");
+        same("-j DROP -p udp --dport 53", "-p udp -m udp --dport 53 -j DROP");
+        same(
+            "-m comment --comment a -m comment --comment \"a\"",
+            "-m comment --comment a -m comment --comment a",
+        );
+    }
+
+    #[test]
+    fn different_rules_differ() {
+        for (one, other) in [
+            ("-p tcp -j DROP", "-p tcp -j ACCEPT"),
+            ("-j X", "-g X"),
+            ("-p tcp --dport 22", "-p tcp ! --dport 22"),
+            ("-m comment --comment a", "-m comment --comment b"),
+            ("-j REJECT", "-j REJECT --reject-with tcp-reset"),
+            ("-m limit --limit 1/s", "-m limit --limit 2/s"),
+            ("-m socket", ""),
+            ("-m socket --x ! --y", "-m socket --x --y"),
+        ] {
+            assert!(!read(one).same(&read(other)), "{one} | {other}");
+        }
+    }
+
+    #[test]
+    fn comments_are_not_read_as_options() {
+        let rule = read(r#"-m comment --comment "x -j DROP # \"y\"" -m comment --comment -g -j ACCEPT"#);
+        assert_eq!(
+            rule.target,
+            Target::Jump {
+                name: "ACCEPT".to_owned(),
+                options: Vec::new()
+            }
+        );
+        assert_eq!(rule.comments().collect::<Vec<_>>(), [r#"x -j DROP # "y""#, "-g"]);
+    }
+
+    #[test]
+    fn unknown_words_stay_with_their_module() {
+        let rule = read("-m recent ! --update --name x -m set --match-set bans src -j SET --add-set a src");
+        let other = |module: &str, words: &[&str]| Match::Other {
+            module: module.to_owned(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
+        };
+        assert_eq!(
+            rule.matches,
+            [
+                other("recent", &["!", "--update", "--name", "x"]),
+                other("set", &["--match-set", "bans", "src"])
+            ]
+        );
+        let options = ["--add-set", "a", "src"].map(str::to_owned).to_vec();
+        assert_eq!(
+            rule.target,
+            Target::Jump {
+                name: "SET".to_owned(),
+                options
+            }
+        );
+        assert_eq!(
+            read("-p tcp --dport ssh").matches.len(),
+            2,
+            "service names are kept as unknown"
+        );
+    }
+}

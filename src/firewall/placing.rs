@@ -5,7 +5,7 @@ use super::desired::{accepted_ports, service};
 use super::installed::is_ours;
 use super::names::{Generation, Hook, Owned};
 use super::place::{self, Place};
-use super::rule::Rule;
+use super::rule::{Match, Rule};
 use super::ruleset::Ruleset;
 use crate::mapping::MappingSet;
 
@@ -15,11 +15,24 @@ pub(super) struct Wanted {
     pub hook: Hook,
     /// What it matches, with a blank at the end; empty for every packet.
     pub service: String,
+    /// The same, typed.
+    conditions: Vec<Match>,
     /// How many foreign rules may be above it: the least, and the number to aim at. `None`: it is the first rule.
     pub between: Option<(usize, usize)>,
 }
 
 impl Wanted {
+    fn new(hook: Hook, service: String, between: Option<(usize, usize)>) -> Self {
+        let rule = Rule::from_spec(&service);
+        let conditions = rule.map_or_else(Vec::new, |rule| rule.conditions().into_iter().cloned().collect());
+        Self {
+            hook,
+            service,
+            conditions,
+            between,
+        }
+    }
+
     /// The jump as a generation writes it, after `-A CHAIN`.
     pub fn spec(&self, generation: Generation) -> String {
         format!(
@@ -51,12 +64,7 @@ impl Wanted {
         let placed = self
             .between
             .map_or(index == 0, |(from, to)| (from..=to).contains(&above));
-        placed && rule.leads_to() == Some(self.hook.name()) && self.matches(rule)
-    }
-
-    fn matches(&self, rule: &Rule) -> bool {
-        let wanted = Rule::from_spec(&format!("{}-j {}", self.service, self.hook.name()));
-        wanted.is_some_and(|wanted| wanted.conditions() == rule.conditions())
+        placed && rule.leads_to() == Some(self.hook.name()) && rule.conditions().into_iter().eq(&self.conditions)
     }
 }
 
@@ -68,13 +76,7 @@ pub(super) fn wanted(view: &View, set: &MappingSet) -> (Vec<Wanted>, Vec<String>
 /// As [`wanted`], for a later reading of the same host.
 pub(super) fn wanted_in(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Vec<String>) {
     let tops = view.hooks().iter().filter(|hook| **hook != Hook::Accept);
-    let mut wanted: Vec<_> = tops
-        .map(|hook| Wanted {
-            hook: *hook,
-            service: String::new(),
-            between: None,
-        })
-        .collect();
+    let mut wanted: Vec<_> = tops.map(|hook| Wanted::new(*hook, String::new(), None)).collect();
     let (accepts, bans) = if view.nat {
         accepts(view, ruleset, set)
     } else {
@@ -94,11 +96,7 @@ fn accepts(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Ve
     let mut bans: Vec<_> = places.iter().flat_map(|place| place.bans.clone()).collect();
     bans.sort_unstable();
     bans.dedup();
-    let wanted = |service, Place { from, to, .. }: &Place| Wanted {
-        hook: Hook::Accept,
-        service,
-        between: Some((*from, *to)),
-    };
+    let wanted = |service, place: &Place| Wanted::new(Hook::Accept, service, Some((place.from, place.to)));
     let Some(first) = places.first() else {
         return (Vec::new(), bans);
     };
