@@ -96,3 +96,6 @@ impl View {
         if self.nat { &Hook::ALL } else { &[Hook::Guard] }
     }
 }
+
+#[cfg(test)]
+mod tests;
