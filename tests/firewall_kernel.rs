@@ -195,12 +195,8 @@ fn essence(text: &str) -> String {
 
 /// What of it is not ours.
 fn foreign(text: &str) -> String {
-    let others: String = text
-        .lines()
-        .filter(|line| !line.contains("PORTMAP-"))
-        .map(|line| format!("{line}\n"))
-        .collect();
-    essence(&others)
+    let others = text.lines().filter(|line| !line.contains("PORTMAP-"));
+    essence(&(others.collect::<Vec<_>>().join("\n") + "\n"))
 }
 
 fn mappings(text: &str) -> MappingSet {

@@ -21,6 +21,7 @@ mod ruleset;
 mod staged;
 mod standing;
 mod undo;
+mod values;
 mod words;
 
 pub use change::{Change, TableInput, change};

@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::installed::is_ours;
 use super::names::Owned;
-use super::options::{ACK, FIN, RST, SYN_FLAG};
 use super::rule::{Match, PortSpan, Rule, Side, Target};
 use super::ruleset::Ruleset;
+use super::values::{ACK, FIN, RST, SYN_FLAG};
 use crate::mapping::Protocol;
 
 /// Chains in chains are followed this deep; deeper ones count as undecided.

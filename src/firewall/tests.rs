@@ -2,6 +2,7 @@
 
 mod accept_place;
 mod changes;
+mod standings;
 
 use std::sync::Arc;
 
@@ -20,10 +21,11 @@ fn mappings(text: &str) -> MappingSet {
 
 /// A view of filter rules: the chains besides the built-in ones, and the rules.
 fn view(chains: &str, rules: &str) -> View {
-    let chains: String = chains
+    let chains: Vec<_> = chains
         .split_whitespace()
         .map(|name| format!(":{name} - [0:0]\n"))
         .collect();
+    let chains = chains.concat();
     let rules: String = rules
         .lines()
         .map(|line| format!("{}\n", line.trim()))
@@ -37,10 +39,13 @@ fn view(chains: &str, rules: &str) -> View {
     }
 }
 
+/// Chains and their specs, by table.
+type Model = Vec<(String, Vec<(String, Vec<String>)>)>;
+
 /// A host's rules after a stream of restore inputs, as far as our inputs go: a small model of
 /// `iptables-restore --noflush`, tried against the real one by the kernel tests' texts.
 fn applied(view: &View, inputs: &[&str]) -> View {
-    let mut tables: Vec<(String, Vec<(String, Vec<String>)>)> = Vec::new();
+    let mut tables: Model = Vec::new();
     for table in &view.ruleset.tables {
         let chains = table.chains.iter().map(|chain| {
             let rules = chain.rules.iter().map(|rule| rule.spec().to_owned()).collect();
@@ -109,10 +114,11 @@ fn printed(table: &str, chains: &[(String, Vec<String>)]) -> String {
             "-"
         }
     };
-    let declared: String = chains
+    let declared: Vec<_> = chains
         .iter()
         .map(|(name, _)| format!(":{name} {} [0:0]\n", policy(name)))
         .collect();
+    let declared = declared.concat();
     let rules = chains
         .iter()
         .flat_map(|(name, rules)| rules.iter().map(move |spec| format!("-A {name} {spec}\n")));
