@@ -342,6 +342,11 @@ fn one(backend: &'static str, family: Family, path: &Path) {
     assert_eq!(standing(&host.view(), &none), Standing::Absent);
     generation(&host, &first, 1, &[0, 1, 2, 3, 4], &[4]);
     boot(&host, &shape, &first);
+    // Somebody inserts rules above ours.
+    for (table, chain) in [("filter", "INPUT"), ("nat", "PREROUTING")] {
+        assert!(host.run(table, &format!("-I {chain} 1 -p tcp --dport 9 -j ACCEPT")));
+    }
+    assert!(matches!(standing(&host.view(), &first), Standing::Differs(_)));
     generation(&host, &second, 2, &[1, 2, 3, 4], &[3]);
     generation(&host, &none, 3, &[4], &[]);
 }

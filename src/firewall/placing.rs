@@ -1,10 +1,12 @@
 //! The jumps from the built-in chains to our hooks: where they should be, which are missing, which are too many.
 
+use std::collections::HashMap;
+
 use super::View;
 use super::desired::{accepted_ports, service};
 use super::installed::is_ours;
 use super::names::{Generation, Hook, Owned};
-use super::place::{self, Place};
+use super::place::{self, Place, only_takes_away};
 use super::rule::{Match, Rule};
 use super::ruleset::Ruleset;
 use crate::mapping::MappingSet;
@@ -59,13 +61,26 @@ impl Wanted {
         }
     }
 
-    /// Whether this jump, with so many foreign rules above it, at this index, is the one.
-    fn is_met_by(&self, rule: &Rule, index: usize, above: usize) -> bool {
-        let placed = self
-            .between
-            .map_or(index == 0, |(from, to)| (from..=to).contains(&above));
+    /// Whether this jump is the one. The guard may stand below rules that only take away, as fail2ban inserts them.
+    fn is_met_by(&self, rule: &Rule, spot: Spot) -> bool {
+        let placed = match (self.between, self.hook) {
+            (Some((from, to)), _) => (from..=to).contains(&spot.above),
+            (None, Hook::Guard) => spot.index <= spot.top,
+            (None, _) => spot.index == 0,
+        };
         placed && rule.leads_to() == Some(self.hook.name()) && rule.conditions().into_iter().eq(&self.conditions)
     }
+}
+
+/// Where a jump was found.
+#[derive(Clone, Copy)]
+struct Spot {
+    /// Its place in the chain, from 0.
+    index: usize,
+    /// How many rules at the top of the chain only take away.
+    top: usize,
+    /// How many foreign rules are above it.
+    above: usize,
 }
 
 /// The jumps that a ruleset should hold, and what to tell people about the accept's place.
@@ -169,16 +184,25 @@ fn chain<'a>(
     mut wanted: Vec<&Wanted>,
 ) {
     let rules = ruleset.rules(table, builtin);
+    let top = rules.iter().take_while(|rule| only_takes_away(ruleset, rule)).count();
+    let mut twins = HashMap::new();
+    for rule in rules.iter().filter(|rule| is_ours(table, rule)) {
+        *twins.entry(rule.meaning()).or_insert(0) += 1;
+    }
     let mut foreign = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         if !is_ours(table, rule) {
             foreign.push(index);
             continue;
         }
-        match wanted
-            .iter()
-            .position(|wanted| wanted.is_met_by(rule, index, foreign.len()))
-        {
+        let spot = Spot {
+            index,
+            top,
+            above: foreign.len(),
+        };
+        // Of two that are the same, `-D` by specification would delete the first: both go, and a new one comes.
+        let alone = twins.get(&rule.meaning()) == Some(&1);
+        match wanted.iter().position(|wanted| alone && wanted.is_met_by(rule, spot)) {
             Some(met) => drop(wanted.remove(met)),
             None => layout.superseded.push((table, builtin, rule)),
         }

@@ -75,7 +75,37 @@ fn standing_does_not_mind_what_changes_nothing() {
     in_sync("*filter\n-I INPUT 5 -p udp -j ACCEPT\n");
     in_sync("*filter\n-A INPUT -p tcp -j ACCEPT\n");
     in_sync("*filter\n:f2b - [0:0]\n");
+    in_sync("*filter\n:f2b - [0:0]\n-A f2b -s 9.9.9.9/32 -j REJECT\n-A f2b -j RETURN\n-I INPUT 1 -p tcp -j f2b\n");
     in_sync("*filter\n:PORTMAP-GUARD - [0:0]\n-A PORTMAP-GUARD -j PORTMAP-GUARD-000001\n");
+}
+
+#[test]
+fn jumps_in_the_wrong_place_are_mended() {
+    let set = mappings("['2222:22']");
+    let sound = settled(&view("", "-A INPUT -s 1.2.3.4/32 -j DROP\n-A INPUT -j DROP"), &set, 1);
+    let (guard, accept) = (
+        "-j PORTMAP-GUARD",
+        "-m comment --comment portmap-deploy-000001 -j PORTMAP-ACCEPT",
+    );
+    for broken in [
+        "-I INPUT 1 -p icmp -j ACCEPT\n".to_owned(),
+        "-I INPUT 3 -j ACCEPT\n".to_owned(),
+        format!("-A INPUT {accept}\n"),
+        format!("-I INPUT 1 {accept}\n-A INPUT {guard}\n-A INPUT {guard}\n"),
+        format!("-D INPUT {accept}\n"),
+        "-I INPUT 1 -m comment --comment \"by hand\" -j PORTMAP-GUARD\n".to_owned(),
+    ] {
+        let touched = applied(&sound, &["*filter\n", &broken]);
+        differs(&touched, &set, "jump");
+        let mended = settled(&touched, &set, 2);
+        assert_eq!(
+            specs(&mended, "filter", "INPUT")
+                .iter()
+                .filter(|spec| spec.contains("PORTMAP-"))
+                .count(),
+            2
+        );
+    }
 }
 
 #[test]
