@@ -78,7 +78,7 @@ for tool in ip6tables ip6tables-save; do
 cat >/usr/local/sbin/$tool <<SH
 #!/bin/sh
 case " \$* " in *' -t nat '*)
-    echo "$tool: can't initialize ip6tables table \\`nat': Table does not exist (do you need to insmod?)" >&2
+    echo "$tool: can't initialize ip6tables table 'nat': Table does not exist (do you need to insmod?)" >&2
     exit 3 ;;
 esac
 exec /usr/sbin/$tool "\$@"
