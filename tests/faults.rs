@@ -8,3 +8,5 @@ mod support;
 mod lockout;
 #[path = "faults/killed.rs"]
 mod killed;
+#[path = "faults/host.rs"]
+mod host;
