@@ -6,5 +6,10 @@ mod support;
 
 #[path = "faults/killed.rs"]
 mod killed;
+<<<<<<< HEAD
 #[path = "faults/lockout.rs"]
 mod lockout;
+=======
+#[path = "faults/host.rs"]
+mod host;
+>>>>>>> t2

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::lab::Lab;
 use crate::support::run::{
-    FOREIGN, Run, await_true, deploy, leftovers, logs_in, rules, run, runs_as_before, runs_the_mapping, sshd_answers,
+    FOREIGN, Run, await_true, deploy, leftovers, logs_in, on_all, rules, run, runs_as_before, runs_the_mapping, sshd_answers,
 };
 
 const MAPPING: &str = r#"["2222:22"]"#;
@@ -23,8 +23,9 @@ enum Moment {
     After(u64),
 }
 
-/// Loosening and tightening are both a switch, with a verification after each.
-const STEPS: [Moment; 10] = [
+/// Loosening (told of twice: the rules are read back as well) and tightening are both a switch, with a verification after
+/// each.
+const STEPS: [Moment; 11] = [
     Moment::Step("connect", 1),
     Moment::Step("observe", 1),
     Moment::Step("lock", 1),
@@ -33,6 +34,7 @@ const STEPS: [Moment; 10] = [
     Moment::Step("switch", 1),
     Moment::Step("verify", 1),
     Moment::Step("switch", 2),
+    Moment::Step("switch", 3),
     Moment::Step("verify", 2),
     Moment::Step("confirm", 1),
 ];
@@ -45,6 +47,7 @@ fn prepared(hosts: usize) -> Lab {
     lab
 }
 
+<<<<<<< HEAD
 /// Something for each host of a lab at the same time.
 fn on_all<T: Send>(lab: &Lab, work: impl Fn(&str, usize) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
@@ -60,6 +63,8 @@ fn on_all<T: Send>(lab: &Lab, work: impl Fn(&str, usize) -> T + Sync) -> Vec<T> 
     })
 }
 
+=======
+>>>>>>> t2
 fn of_one_host(lab: &Lab, host: &str, window: Duration) -> Run {
     Run::start(deploy(
         lab,
@@ -135,12 +140,16 @@ fn a_controller_killed_at_any_time() {
 /// The same for the network: cut at a moment, not healed before the host has decided. The report tells what it runs.
 #[test]
 fn a_link_cut_until_after_the_deadline() {
+<<<<<<< HEAD
     let moments = [
         Moment::Step("verify", 1),
         Moment::Step("switch", 2),
         Moment::Step("verify", 2),
         Moment::Step("confirm", 1),
     ];
+=======
+    let moments = [Moment::Step("verify", 1), Moment::Step("switch", 3), Moment::Step("verify", 2), Moment::Step("confirm", 1)];
+>>>>>>> t2
     let moments: Vec<_> = moments.into_iter().flat_map(|step| [step, step]).collect();
     let lab = prepared(moments.len());
     on_all(&lab, |host, index| {
@@ -175,7 +184,7 @@ fn a_link_cut_until_after_the_deadline() {
 /// Healed while the timer still runs: whatever the report says is what the host runs.
 #[test]
 fn a_link_cut_and_healed_before_the_deadline() {
-    let moments = [("verify", 1), ("verify", 2), ("confirm", 1), ("switch", 2)];
+    let moments = [("verify", 1), ("verify", 2), ("confirm", 1), ("switch", 3)];
     let lab = prepared(moments.len());
     on_all(&lab, |host, index| {
         let old = rules(&lab, host);

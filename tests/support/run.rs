@@ -323,3 +323,18 @@ pub fn runs_as_before(lab: &Lab, host: &str, old: &str) {
     assert_eq!(leftovers(lab, host), "", "{host}");
     logs_in(lab, host, 22);
 }
+
+/// Something for each host of a lab at the same time.
+pub fn on_all<T: Send>(lab: &Lab, work: impl Fn(&str, usize) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let hosts = lab.hosts().into_iter().enumerate();
+        let threads: Vec<_> = hosts
+            .map(|(index, host)| scope.spawn(move || work(host, index)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .collect()
+    })
+}
