@@ -4,12 +4,9 @@
 
 mod support;
 
-#[path = "faults/killed.rs"]
-mod killed;
-<<<<<<< HEAD
 #[path = "faults/lockout.rs"]
 mod lockout;
-=======
+#[path = "faults/killed.rs"]
+mod killed;
 #[path = "faults/host.rs"]
 mod host;
->>>>>>> t2
