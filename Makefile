@@ -31,6 +31,10 @@ check: setup fmt-check clippy shellcheck
 
 lint: setup fmt-check clippy doc shellcheck deny
 
+bench: setup
+	$(CARGO) bench --locked --no-run
+	$(CARGO) bench --locked $(RUNNER)
+
 install:
 	$(CARGO) install --locked --path .
 

@@ -49,7 +49,7 @@ impl Location {
     /// Line and column of the first character, both from 1, the column in characters.
     #[must_use]
     pub fn line_and_column(&self) -> (usize, usize) {
-        let before = self.source.text.get(..self.span.start).unwrap_or_default();
+        let (before, _) = self.source.text.split_at(boundary(&self.source.text, self.span.start));
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         (line, column)
@@ -58,15 +58,24 @@ impl Location {
     /// The line that this place begins in, without its line end, and this place within it, cut at its end.
     fn first_line(&self) -> (&str, Range<usize>) {
         let text = self.source.text.as_str();
-        let before = text.get(..self.span.start).unwrap_or_default();
+        let start = boundary(text, self.span.start);
+        let (before, _) = text.split_at(start);
         let begin = before.rfind('\n').map_or(0, |newline| newline + 1);
-        let rest = text.get(begin..).unwrap_or_default();
+        let (_, rest) = text.split_at(begin);
         let line = rest.split('\n').next().unwrap_or_default();
         let line = line.strip_suffix('\r').unwrap_or(line);
-        let start = before.len().saturating_sub(begin).min(line.len());
-        let end = self.span.end.saturating_sub(begin).clamp(start, line.len());
+        let start = (start - begin).min(line.len());
+        let end = boundary(line, self.span.end.saturating_sub(begin)).max(start);
         (line, start..end)
     }
+}
+
+/// The byte at or before this one at which a character begins, or the end of the text.
+fn boundary(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len()))
+        .rev()
+        .find(|&at| text.is_char_boundary(at))
+        .unwrap_or_default()
 }
 
 /// `file:line:column`, free of control characters.
@@ -156,15 +165,19 @@ pub enum Severity {
     Warning,
 }
 
+/// The most problems that are shown at once; nobody reads more, and each costs a walk through its file.
+const MAX_SHOWN: usize = 200;
+
 /// Problems for people: each with `file:line:column`, its line, a caret under the value, and its hint; a blank line
 /// between two. Control characters that files may hold never reach the terminal.
 #[must_use]
 pub fn render(problems: &[Problem], severity: Severity, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
-    let texts: Vec<String> = problems
-        .iter()
-        .map(|problem| render_one(problem, severity, &renderer))
-        .collect();
+    let shown = problems.iter().take(MAX_SHOWN);
+    let mut texts: Vec<String> = shown.map(|problem| render_one(problem, severity, &renderer)).collect();
+    if problems.len() > MAX_SHOWN {
+        texts.push(format!("and {} more", problems.len() - MAX_SHOWN));
+    }
     texts.join("\n\n")
 }
 
@@ -194,7 +207,7 @@ fn snippet<'a>(location: &'a Location, label: Option<&'a str>) -> Snippet<'a, an
 }
 
 /// Characters that move the cursor, hide text or turn its direction.
-fn is_unprintable(c: char) -> bool {
+pub(crate) fn is_unprintable(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }

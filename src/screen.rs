@@ -4,6 +4,7 @@
 //! [`Display`] alone touches the terminal and the clock. Knows run events and nothing of what causes them.
 
 mod display;
+mod echo;
 mod plain;
 
 use std::time::Duration;
@@ -28,11 +29,8 @@ pub struct Canvas {
 
 impl Canvas {
     fn paint(self, style: Style, text: &str) -> String {
-        if self.color {
-            style.force_styling(true).apply_to(text).to_string()
-        } else {
-            text.to_owned()
-        }
+        let colored = self.color && !text.is_empty();
+        style.force_styling(colored).apply_to(text).to_string()
     }
 }
 

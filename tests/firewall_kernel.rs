@@ -191,7 +191,7 @@ fn foreign(text: &str) -> String {
     let others: String = text
         .lines()
         .filter(|line| !line.contains("PORTMAP-"))
-        .map(|line| format!("{line}\n"))
+        .flat_map(|line| [line, "\n"])
         .collect();
     essence(&others)
 }

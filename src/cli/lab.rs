@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::deploy;
 use super::error::Error;
+use super::{demo, deploy};
 use crate::inventory::HostSpec;
 use crate::lab::{self, Backend, Backends, HostRequest, Lab, Request};
 
@@ -66,6 +66,18 @@ enum Action {
     Heal {
         /// Its name.
         host: String,
+    },
+    /// Watch the main job on rehearsal hosts: deploy, deploy again, a mistake that is undone.
+    Demo {
+        /// Already in a network namespace of its own.
+        #[arg(long, hide = true)]
+        inside: bool,
+    },
+    /// A web server for the demo.
+    #[command(hide = true)]
+    Serve {
+        #[arg(long)]
+        port: u16,
     },
     /// The process that makes latency; started by `up`.
     #[command(hide = true)]
@@ -132,6 +144,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             load(name)?.heal(host)?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Demo { inside } => {
+            require_root()?;
+            let name = if name == "default" { "demo" } else { name };
+            if *inside { demo::inside(name) } else { demo::run(name) }
+        }
+        Action::Serve { port } => demo::serve(*port),
         Action::Relay { upstream, near, delay } => relay(*upstream, near, *delay),
     }
 }
@@ -150,7 +168,19 @@ fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
         },
         latency: options.latency,
     })?;
+    let _ = writeln!(io::stderr(), "{}", next_steps(&lab));
     say(&table(&lab, &lab.cut_hosts()?))
+}
+
+fn next_steps(lab: &Lab) -> String {
+    let program = match lab.name.as_str() {
+        "default" => "portmap-deploy lab".to_owned(),
+        name => format!("portmap-deploy lab --lab {name}"),
+    };
+    format!(
+        "inventory: {program} inventory >lab.yaml\na shell: sudo {program} exec {} sh\nthe end: sudo {program} down\n",
+        lab.hosts.first().map_or("HOST", |host| host.name.as_str())
+    )
 }
 
 /// The hosts to make, by number or by inventory.
@@ -177,7 +207,7 @@ fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
     absolute.map_err(|source| io_error("find the inventory", source))
 }
 
-fn io_error(action: &str, source: io::Error) -> Error {
+pub(super) fn io_error(action: &str, source: io::Error) -> Error {
     lab::Error::Io {
         action: action.to_owned(),
         source,
@@ -219,20 +249,28 @@ fn status(name: &str) -> Result<ExitCode, Error> {
 }
 
 fn table(lab: &Lab, cut: &[&lab::Host]) -> String {
+    let width = lab
+        .hosts
+        .iter()
+        .map(|host| host.name.len())
+        .max()
+        .unwrap_or_default()
+        .max(4);
+    let line = |[name, state, iptables, ipv4, ipv6, user]: [&str; 6]| {
+        format!("{name:<width$} {state:<5} {iptables:<9} {ipv4:<14} {ipv6:<25} {user}\n")
+    };
     let row = |host: &lab::Host| {
         let state = match host.member.init.is_alive() {
             false => "dead",
             true if cut.contains(&host) => "cut",
             true => "up",
         };
+        let iptables = host.backend.map_or("machine's", Backend::name);
         let ipv6 = host.ipv6.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
-        let backend = host.backend.map_or("machine's", Backend::name);
-        format!(
-            "{:<16} {:<5} {:<10} {:<15} {:<26} {}\n",
-            host.name, state, backend, host.ipv4, ipv6, host.user
-        )
+        line([&host.name, state, iptables, &host.ipv4.to_string(), &ipv6, &host.user])
     };
-    lab.hosts.iter().map(row).collect()
+    let header = line(["host", "state", "iptables", "IPv4", "IPv6", "user"]);
+    std::iter::once(header).chain(lab.hosts.iter().map(row)).collect()
 }
 
 /// Becomes the command; returns only when that fails.
@@ -246,7 +284,7 @@ fn relay(upstream: i32, near: &str, delay: Duration) -> Result<ExitCode, Error> 
     Ok(ExitCode::SUCCESS)
 }
 
-fn say(text: &str) -> Result<ExitCode, Error> {
+pub(super) fn say(text: &str) -> Result<ExitCode, Error> {
     let said = io::stdout().lock().write_all(text.as_bytes());
     said.map_err(|source| io_error("write to stdout", source))?;
     Ok(ExitCode::SUCCESS)

@@ -1,6 +1,7 @@
 //! Arguments in, exit code out. The only place that knows clap and that prints errors.
 
 mod args;
+mod demo;
 mod deploy;
 mod error;
 mod lab;

@@ -3,15 +3,12 @@
 //! A hook is switched by inserting a goto above its old line: the old line is dead from then on, and the commit is a
 //! pure addition (measured with iptables-nft 1.8.9: 2 ms, where flushing a chain waits 20-50 ms). Clean-up leaves one line.
 
-use std::fmt::Write;
-
-use super::desired::{Bodies, Line, bodies};
-use super::installed::{Installed, installed, leads_to, owned_chains};
+use super::desired::{Line, bodies};
+use super::installed::{Installed, installed, owned_chains};
 use super::loosened::loosened;
 use super::names::{Generation, Hook, Owned};
 use super::placing::{self, Layout, Wanted, layout};
-use super::rule::{Meanings, Rule};
-use super::ruleset::Ruleset;
+use super::staged::{Staged, StagedHook, commit, declared, filled, refilled, unmarked};
 use super::undo::{Undo, undo};
 use super::{Mark, View};
 use crate::mapping::MappingSet;
@@ -46,25 +43,7 @@ pub struct Change {
     pub boot: Vec<TableInput>,
     /// What the operator should know.
     pub warnings: Vec<String>,
-    staged: Staged,
-}
-
-/// What a change loads.
-#[derive(Debug, Clone)]
-pub(super) struct Staged {
-    pub view: View,
-    pub set: MappingSet,
-    pub generation: Generation,
-    pub chains: Vec<StagedHook>,
-}
-
-/// One hook's chains of a generation.
-#[derive(Debug, Clone)]
-pub(super) struct StagedHook {
-    pub hook: Hook,
-    pub lines: Vec<Line>,
-    /// The loosened chain, where it differs.
-    pub loosened: Option<Vec<Line>>,
+    pub(super) staged: Staged,
 }
 
 /// Writes the change of one family to these mappings, as the given generation, which must be higher than any that
@@ -110,98 +89,6 @@ fn hooked(view: &View, old: &Installed, hook: Hook, lines: Vec<Line>) -> StagedH
         .collect();
     let loosened = loosened(hook, &lines, &rules);
     StagedHook { hook, lines, loosened }
-}
-
-impl StagedHook {
-    fn final_name(&self, generation: Generation) -> String {
-        self.hook.chain(generation)
-    }
-
-    fn loosened_name(&self, generation: Generation) -> String {
-        match self.loosened {
-            Some(_) => self.hook.loosened_chain(generation),
-            None => self.hook.chain(generation),
-        }
-    }
-
-    /// Its chains: name and lines.
-    fn chains(&self, generation: Generation) -> impl Iterator<Item = (String, &[Line])> {
-        let loosened = self
-            .loosened
-            .as_deref()
-            .map(|lines| (self.hook.loosened_chain(generation), lines));
-        std::iter::once((self.hook.chain(generation), self.lines.as_slice())).chain(loosened)
-    }
-}
-
-impl Staged {
-    /// The hooks of a table.
-    pub fn of(&self, table: &str) -> impl Iterator<Item = &StagedHook> {
-        self.chains.iter().filter(move |hook| hook.hook.table() == table)
-    }
-
-    /// All chains of the generation in a table.
-    pub fn names(&self, table: &str) -> Vec<String> {
-        self.of(table)
-            .flat_map(|hook| hook.chains(self.generation))
-            .map(|(name, _)| name)
-            .collect()
-    }
-
-    /// Leads hooks to other chains, a commit a table.
-    fn switch(
-        &self,
-        tables: [&str; 2],
-        concerns: impl Fn(&StagedHook) -> bool,
-        name: impl Fn(&StagedHook, Generation) -> String,
-    ) -> String {
-        let line = |hook: &StagedHook| format!("-I {} 1 -g {}", hook.hook.name(), name(hook, self.generation));
-        let hooks = |table| self.of(table).filter(|hook| concerns(hook));
-        tables.map(|table| commit(table, hooks(table).map(line))).concat()
-    }
-
-    /// Refills filter's hooks with one line that leads to the loosened chains.
-    pub fn refill_loosened(&self) -> String {
-        let refill = |hook: &StagedHook| refilled(hook.hook, &hook.loosened_name(self.generation));
-        commit("filter", self.of("filter").flat_map(refill))
-    }
-}
-
-/// A hook with one line.
-fn refilled(hook: Hook, chain: &str) -> [String; 2] {
-    let name = hook.name();
-    [declared(name), format!("-A {name} -g {chain}")]
-}
-
-/// With `--noflush` this creates a chain or empties it.
-pub(super) fn declared(chain: &str) -> String {
-    format!(":{chain} - [0:0]")
-}
-
-/// A table's lines in one commit; nothing for no lines.
-pub(super) fn commit(table: &str, lines: impl IntoIterator<Item = String>) -> String {
-    let lines: Vec<_> = lines.into_iter().collect();
-    if lines.is_empty() {
-        return String::new();
-    }
-    format!("*{table}\n{}\nCOMMIT\n", lines.join("\n"))
-}
-
-fn some(text: String) -> Option<String> {
-    (!text.is_empty()).then_some(text)
-}
-
-/// The lines that create a chain and fill it.
-fn filled<'a>(chain: &'a str, lines: &'a [Line], keep: fn(&Line) -> bool) -> impl Iterator<Item = String> + 'a {
-    let rules = lines
-        .iter()
-        .filter(move |line| keep(line))
-        .map(move |line| format!("-A {chain} {}", line.spec));
-    std::iter::once(declared(chain)).chain(rules)
-}
-
-fn unmarked(line: &Line) -> bool {
-    line.counter.is_none()
 }
 
 fn stage(staged: &Staged, old: &Installed) -> String {
@@ -324,85 +211,6 @@ fn warnings(view: &View, bans: &[String]) -> Vec<String> {
     above.chain((!view.nat).then_some(no_nat)).collect()
 }
 
-impl Change {
-    /// Whether the rules read back after `loosen` are what it should have made of them, jumps and their places included.
-    ///
-    /// # Errors
-    /// What differs, a sentence each.
-    pub fn check_loosened(&self, ruleset: &Ruleset) -> Result<(), Vec<String>> {
-        self.check(ruleset, StagedHook::loosened_name)
-    }
-
-    /// Whether the rules read back after `tighten` are what it should have made of them, jumps and their places included.
-    /// Before clean-up, that is; [`super::standing()`] judges what is left after it.
-    ///
-    /// # Errors
-    /// What differs, a sentence each.
-    pub fn check_tightened(&self, ruleset: &Ruleset) -> Result<(), Vec<String>> {
-        self.check(ruleset, StagedHook::final_name)
-    }
-
-    fn check(&self, ruleset: &Ruleset, name: impl Fn(&StagedHook, Generation) -> String) -> Result<(), Vec<String>> {
-        let Staged {
-            view,
-            set,
-            generation,
-            chains,
-        } = &self.staged;
-        let mut wrong = layout(ruleset, &placing::wanted_in(view, ruleset, set).0).missing;
-        for hook in chains {
-            let wanted = name(hook, *generation);
-            wrong.extend(leading_wrong(ruleset, hook.hook, &wanted));
-            let lines = hook
-                .chains(*generation)
-                .find(|(chain, _)| *chain == wanted)
-                .map_or(&[][..], |(_, lines)| lines);
-            wrong.extend(differing(ruleset, hook.hook.table(), &wanted, lines));
-        }
-        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
-    }
-
-    /// The generation's chains: table, name, lines.
-    pub(super) fn chains(&self) -> impl Iterator<Item = (&'static str, String, &[Line])> {
-        let generation = self.staged.generation;
-        let hooks = self.staged.chains.iter();
-        hooks.flat_map(move |hook| {
-            hook.chains(generation)
-                .map(|(name, lines)| (hook.hook.table(), name, lines))
-        })
-    }
-}
-
-fn leading_wrong(ruleset: &Ruleset, hook: Hook, wanted: &str) -> Option<String> {
-    let live = leads_to(ruleset.rules(hook.table(), hook.name()));
-    (live != Some(wanted)).then(|| format!("{} ({}) does not lead to {wanted}", hook.name(), hook.table()))
-}
-
-/// How a chain differs from the lines that it should hold.
-pub(super) fn differing(ruleset: &Ruleset, table: &str, chain: &str, lines: &[Line]) -> Option<String> {
-    let Some(live) = ruleset.chain(table, chain) else {
-        return Some(format!("no chain {chain} ({table})"));
-    };
-    let wanted: Vec<_> = lines.iter().filter_map(Line::rule).collect();
-    let same = wanted.len() == live.rules.len() && wanted.iter().zip(&live.rules).all(|(one, other)| one.same(other));
-    (!same).then(|| explain(chain, table, &wanted, &live.rules))
-}
-
-fn explain(chain: &str, table: &str, wanted: &[Rule], live: &[Rule]) -> String {
-    let (known, there) = (Meanings::of(wanted), Meanings::of(live));
-    let extra = live.iter().find(|rule| !known.contain(rule));
-    let missing = wanted.iter().find(|rule| !there.contain(rule));
-    let mut text = format!("{chain} ({table}) differs");
-    if let Some(rule) = missing {
-        let _ = write!(text, ": `{}` is missing", rule.spec());
-    }
-    if let Some(rule) = extra {
-        let _ = write!(text, ": `{}` is too much", rule.spec());
-    }
-    text
-}
-
-/// The lines that a generation has once it is cleaned up.
-pub(super) fn settled(view: &View, set: &MappingSet) -> Bodies {
-    bodies(view, set, &Mark::default())
+fn some(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }

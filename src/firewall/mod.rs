@@ -6,6 +6,7 @@
 //! knows nothing of hosts, SSH or batches, and runs nothing.
 
 mod change;
+mod check;
 mod counters;
 mod desired;
 mod installed;
@@ -17,6 +18,7 @@ mod place;
 mod placing;
 mod rule;
 mod ruleset;
+mod staged;
 mod standing;
 mod undo;
 mod words;

@@ -1,11 +1,11 @@
 //! Whether a host already has what it should have.
 
-use super::View;
-use super::change::{differing, settled};
-use super::desired::Line;
+use super::check::differing;
+use super::desired::{Line, bodies};
 use super::installed::{Installed, installed};
 use super::names::{Generation, Hook};
 use super::placing::{layout, wanted};
+use super::{Mark, View};
 use crate::mapping::MappingSet;
 
 /// How one family's live rules stand to a mapping set.
@@ -43,7 +43,7 @@ pub fn standing(view: &View, set: &MappingSet) -> Standing {
     );
     let generation = generation(view, &live, &mut reasons);
     if let Some(generation) = generation {
-        for (hook, lines) in settled(view, set) {
+        for (hook, lines) in bodies(view, set, &Mark::default()) {
             reasons.extend(body(view, hook, generation, &lines));
         }
     }

@@ -1,11 +1,11 @@
 //! The way back, prepared from what was observed before anything changed.
 
-use super::change::{Staged, commit, declared};
 use super::installed::{Installed, is_ours, owned_chains};
 use super::names::Hook;
 use super::placing::Layout;
 use super::rule::Rule;
 use super::ruleset::Ruleset;
+use super::staged::{Staged, commit, declared};
 
 /// How to get one family back to the rules that were observed. In this order: `loosen`, then for each table
 /// the first level that succeeds, then `rejump`, then compare with `want`, then `after`.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::Host;
 use super::variables::{OURS, Variables, boolean, is_ours, text, window};
 use crate::mapping::{MappingSet, port};
-use crate::problem::{Problem, nearest};
+use crate::problem::{Problem, is_unprintable, nearest};
 use crate::yaml::{Node, Value};
 
 /// How to reach a host. Everything else (keys, jump hosts, known hosts) is the user's `ssh_config`.
@@ -112,12 +112,12 @@ fn address(host: &Host, variables: &mut Variables<'_>) -> String {
 
 /// What ssh(1) itself refuses in a host name since 9.6, and an `@`, which would smuggle in a user.
 fn is_bad_in_host(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){},@/".contains(c)
+    c.is_whitespace() || is_unprintable(c) || "'`\"$\\;&<>|(){},@/".contains(c)
 }
 
 /// What ssh(1) itself refuses in a user name.
 fn is_bad_in_user(c: char) -> bool {
-    c.is_whitespace() || c.is_control() || "'`\"$\\;&<>|(){}".contains(c)
+    c.is_whitespace() || is_unprintable(c) || "'`\"$\\;&<>|(){}".contains(c)
 }
 
 fn checked(node: &Node, what: &str, is_bad: impl Fn(char) -> bool) -> Result<String, Problem> {

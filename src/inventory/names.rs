@@ -5,6 +5,8 @@
 use std::net::Ipv6Addr;
 use std::ops::RangeInclusive;
 
+use crate::problem::is_unprintable;
+
 /// The most hosts that one key may name.
 const MAX_HOSTS: usize = 65_536;
 
@@ -54,7 +56,7 @@ fn port(digits: &str) -> Result<u16, String> {
 }
 
 fn bad_name(name: &str) -> Option<String> {
-    let shown = |c: char| c.is_whitespace() || c.is_control() || "[]{}()<>|;&$`'\"\\,!*?:".contains(c);
+    let shown = |c: char| c.is_whitespace() || is_unprintable(c) || "[]{}()<>|;&$`'\"\\,!*?:".contains(c);
     if name.parse::<Ipv6Addr>().is_ok() {
         return None;
     }

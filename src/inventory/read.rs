@@ -7,7 +7,7 @@ use indexmap::{IndexMap, IndexSet};
 
 use super::names;
 use super::variables::is_ours;
-use crate::problem::{Location, Problem, Source, nearest};
+use crate::problem::{Location, Problem, Source, is_unprintable, nearest};
 use crate::yaml::{self, Node, Style, Value};
 
 /// A group as all sources together describe it.
@@ -279,9 +279,10 @@ impl Draft {
         let problem = match key.as_str() {
             None => not_text(key, what),
             Some("") => Problem::at(&key.at, format!("the name of a {what} is empty")),
-            Some(name) if name.chars().any(char::is_control) => {
-                Problem::at(&key.at, format!("the name of a {what} holds a control character"))
-            }
+            Some(name) if name.chars().any(is_unprintable) => Problem::at(
+                &key.at,
+                format!("the name of a {what} holds a control or invisible character"),
+            ),
             Some(name) => return Some(name.to_owned()),
         };
         self.problems.push(problem);

@@ -15,8 +15,13 @@ pub enum Error {
     #[error("programs are missing on this machine: {}", .0.join(", "))]
     MissingTools(Vec<&'static str>),
     /// No state of that name.
-    #[error("there is no lab `{0}`")]
-    NoSuchLab(String),
+    #[error("there is no lab `{name}`")]
+    NoSuchLab {
+        /// What was asked for.
+        name: String,
+        /// Those that there are.
+        others: Vec<String>,
+    },
     /// A directory of that name is there.
     #[error("the lab `{0}` is up already, or was left half made")]
     Exists(String),
@@ -80,8 +85,10 @@ impl Error {
                 "on Debian and Ubuntu: apt install util-linux iproute2 nftables iptables openssh-server openssh-client sudo"
                     .to_owned(),
             ),
-            Self::NoSuchLab(name) => Some(format!("start it: sudo portmap-deploy lab --lab {name} up --hosts 3")),
-            Self::Exists(name) | Self::Dead(name) => Some(format!("take it down first: sudo portmap-deploy lab --lab {name} down")),
+            Self::NoSuchLab { others, .. } if !others.is_empty() => Some(format!("there are: {}", others.join(", "))),
+            Self::NoSuchLab { name, .. } => Some(format!("start it: sudo portmap-deploy lab --lab {name} up --hosts 3")),
+            Self::Exists(name) => Some(format!("take it down first: sudo portmap-deploy lab --lab {name} down")),
+            Self::Dead(_) => Some("take the lab down and up again".to_owned()),
             _ => None,
         }
     }

@@ -151,7 +151,11 @@ choose_backend() {
     done
     case $LAB_BACKEND in
     nft) expected='(nf_tables)' ;;
-    *) expected='(legacy)' ;;
+    *)
+        expected='(legacy)'
+        # Asked in another namespace: asking would make the table.
+        unshare --net iptables -S >/dev/null || fail "this kernel has no legacy iptables: use --backend nft"
+        ;;
     esac
     case $(iptables -V) in
     *"$expected") ;;

@@ -6,7 +6,8 @@
 //! gets one link to the router and routes to nothing but the lab; through it no host may open a connection.
 //! No mount and no bridge of a lab shows on the machine, and all of it ends with its processes.
 //!
-//! It is a rehearsal, no prison: root in a lab host is this machine's root in namespaces.
+//! It is a rehearsal, no prison: root in a lab host is this machine's root in namespaces. And the machine's files below
+//! show through: a package upgraded on the machine while a lab is up is upgraded, or half so, in the lab as well.
 //!
 //! Everything here is synchronous. It knows host names and accounts, not inventories.
 
@@ -92,7 +93,7 @@ pub struct Request {
     pub name: String,
     /// Its hosts; names must differ.
     pub hosts: Vec<HostRequest>,
-    /// The inventories that the names came from, for [`Lab::inventory`] to mention.
+    /// The inventories that the names came from, for the lab's own to mention.
     pub sources: Vec<PathBuf>,
     /// Their iptables.
     pub backends: Backends,

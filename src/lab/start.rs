@@ -27,21 +27,15 @@ pub(super) struct Starting {
     stays: bool,
 }
 
-/// `host.sh` in namespaces of its own; the caller adds its arguments to the environment.
-pub(super) fn script() -> Command {
+/// `host.sh` in namespaces of its own; the caller adds its arguments to the environment, where the script is too: `ps`
+/// would show all of it.
+pub(super) fn script(name: &str) -> Command {
     let mut command = tool::command("setsid");
     command
         .args(["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"])
-        .args([
-            "--fork",
-            "--kill-child",
-            "--propagation=private",
-            "--",
-            "sh",
-            "-c",
-            SCRIPT,
-            "portmap-lab",
-        ]);
+        .args(["--fork", "--kill-child", "--propagation=private", "--"])
+        .args(["sh", "-c", r#"eval "$LAB_SCRIPT""#, "portmap-lab", name])
+        .env("LAB_SCRIPT", SCRIPT);
     command
 }
 

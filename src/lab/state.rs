@@ -152,12 +152,21 @@ pub fn load(name: &str) -> Result<Lab, Error> {
     check_name(name)?;
     let file = path(name).join("lab.json");
     let text = match fs::read(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(Error::NoSuchLab(name.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(no_such_lab(name)),
         text => text.map_err(Error::io(format!("read {}", file.display())))?,
     };
     serde_json::from_slice(&text)
         .map_err(io::Error::from)
         .map_err(Error::io(format!("understand {}", file.display())))
+}
+
+fn no_such_lab(name: &str) -> Error {
+    let mut others = names().unwrap_or_default();
+    others.retain(|other| other != name);
+    Error::NoSuchLab {
+        name: name.to_owned(),
+        others,
+    }
 }
 
 /// The inventory of a lab that is up; needs no root where the lab was brought up with sudo by the same user.
@@ -168,7 +177,7 @@ pub fn inventory(name: &str) -> Result<String, Error> {
     check_name(name)?;
     let file = Access::of(&path(name)).inventory();
     match fs::read_to_string(&file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Error::NoSuchLab(name.to_owned())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(no_such_lab(name)),
         text => text.map_err(Error::io(format!("read {}", file.display()))),
     }
 }
@@ -182,7 +191,7 @@ pub fn down(name: &str) -> Result<bool, Error> {
     check_name(name)?;
     match load(name) {
         Ok(lab) => end(&lab)?,
-        Err(Error::NoSuchLab(_)) => {}
+        Err(Error::NoSuchLab { .. }) => {}
         Err(error) => return Err(error),
     }
     remove(name)

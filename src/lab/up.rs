@@ -81,7 +81,7 @@ impl Coming {
     fn start(request: &Request, folder: &Folder, key: &str) -> Result<Self, Error> {
         let (network, logs) = (folder.reserve_network()?, folder.path().join("log"));
         let common = |role: &str, name: &str| {
-            let mut command = script();
+            let mut command = script(name);
             command
                 .env("LAB_ROLE", role)
                 .env("LAB_HOST", host_name(name))

@@ -5,15 +5,15 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Direct, Protocol};
-use crate::problem::{Location, Problem};
+use crate::problem::{Location, Problem, is_unprintable};
 use crate::yaml::{Node, Value};
 
 /// Checks a name for people.
 pub(super) fn name(name: &str, node: &Node) -> Result<String, Problem> {
-    if name.is_empty() || name.chars().count() > 100 || name.chars().any(char::is_control) {
+    if name.is_empty() || name.chars().count() > 100 || name.chars().any(is_unprintable) {
         return Err(Problem::at(
             &node.at,
-            "a name has 1 to 100 characters, and no control characters",
+            "a name has 1 to 100 characters, and no control or invisible characters",
         ));
     }
     Ok(name.to_owned())

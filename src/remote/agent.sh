@@ -135,6 +135,7 @@ rejump() {
     [ -s "$d/$1.rejump" ] || return 0
     tool "$1" || return 0
     now=$($bound "$x-save" -t "$2" 2>/dev/null) || return 0
+    # Names of their own: sh has no local variables, and whoever calls this loops over tables.
     while IFS='	' read -r of wanted arguments; do
         [ "$of" = "$2" ] || continue
         case $nl$now$nl in *"$nl$wanted$nl"*) continue ;; esac

@@ -93,6 +93,8 @@ impl Ssh {
 
     fn command(&self, at: SocketAddr, socket: &Path, log: &Path, quick: bool, limit: Duration) -> Command {
         let mut command = Command::new("ssh");
+        // Ctrl-C is for us to answer: in our process group it would end ssh in the middle of a proof.
+        command.process_group(0);
         command
             .arg("-E")
             .arg(log)
@@ -313,7 +315,7 @@ fn user_options(spec: &Spec) -> Vec<String> {
 
 async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginError> {
     let mut command = Command::new("ssh");
-    command.arg("-G");
+    command.process_group(0).arg("-G");
     if let Some(port) = spec.port {
         command.arg("-o").arg(format!("Port={port}"));
     }
@@ -392,7 +394,7 @@ fn nobody(tried: &[Attempt]) -> LoginError {
         .collect();
     LoginError::Unreachable {
         message: format!("no way in ({})", attempts.join(", ")),
-        hint: Some("check that the host is up and which port its sshd is reached by; ansible_port and the mappings to it are tried".to_owned()),
+        hint: Some("check that the host is up and which port its sshd is reached by; tried are ansible_port, mappings to it, and portmap_previous_ports".to_owned()),
     }
 }
 

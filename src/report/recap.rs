@@ -1,8 +1,7 @@
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
-use console::{Style, pad_str};
+use console::{Alignment, Style, measure_text_width, pad_str};
 
 use super::{DirectAccess, EndState, HostReport, Mapped, MappingProof, Outcome, sanitise};
 use crate::firewall::Family;
@@ -84,7 +83,7 @@ enum Reasons {
 
 impl Reasons {
     fn of(hosts: &[(String, &HostReport)], look: Look) -> Self {
-        let width = |text: &str| console::measure_text_width(text);
+        let width = |text: &str| measure_text_width(text);
         let names = hosts.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
         let reasons = hosts
             .iter()
@@ -125,7 +124,7 @@ fn table(hosts: &[(String, &HostReport)], reasons: Reasons, look: Look) -> Strin
     }
     let offset = hosts
         .iter()
-        .map(|(name, _)| console::measure_text_width(name))
+        .map(|(name, _)| measure_text_width(name))
         .max()
         .unwrap_or(0)
         .max(4)
@@ -155,7 +154,7 @@ fn painted(line: &str, offset: usize, look: Look) -> String {
     let mut width = 0;
     let at = line.char_indices().find(|(_, c)| {
         let here = width >= offset;
-        width += console::measure_text_width(c.encode_utf8(&mut [0; 4]));
+        width += measure_text_width(c.encode_utf8(&mut [0; 4]));
         here
     });
     let Some((head, tail)) = at.and_then(|(index, _)| line.split_at_checked(index)) else {
@@ -183,31 +182,31 @@ const STATES: [EndState; 8] = [
 
 /// A line for each mapping, its families side by side: `web1  tcp 2222 → 22  ipv4 open / direct closed`.
 fn proofs(hosts: &[(String, &HostReport)], look: Look) -> String {
-    let rows: Vec<(&str, String, Vec<&MappingProof>)> = hosts
+    let rows: Vec<Vec<String>> = hosts
         .iter()
         .flat_map(|(name, report)| {
-            mappings(report)
-                .into_iter()
-                .map(move |(what, of)| (name.as_str(), what, of))
+            let mappings = mappings(report).into_iter();
+            mappings.map(move |(what, families)| {
+                let verdicts = families.into_iter().map(|proof| verdict(proof, look));
+                [name.clone(), what].into_iter().chain(verdicts).collect()
+            })
         })
         .collect();
-    let widest = |widths: &mut dyn Iterator<Item = usize>| widths.max().unwrap_or(0);
-    let name_width = widest(&mut rows.iter().map(|(name, ..)| console::measure_text_width(name)));
-    let what_width = widest(&mut rows.iter().map(|(_, what, _)| console::measure_text_width(what)));
-    let mut text = String::new();
-    for (name, what, of) in rows {
-        let name = pad_str(name, name_width, console::Alignment::Left, None);
-        let what = pad_str(&what, what_width, console::Alignment::Left, None);
-        let verdicts: Vec<String> = of.iter().map(|proof| verdict(proof, look)).collect();
-        let _ = writeln!(text, "{name}  {what}  {}", verdicts.join("   "));
-        for reason in of
-            .iter()
-            .filter_map(|proof| Some((proof.family, proof.reason.as_ref()?)))
-        {
-            let _ = writeln!(text, "    {}: {}", family(reason.0), reason.1);
-        }
-    }
-    text
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..columns).map(|column| widest(&rows, column)).collect();
+    let padded = |(cell, width): (&String, &usize)| pad_str(cell, *width, Alignment::Left, None).into_owned();
+    let lines = rows
+        .iter()
+        .map(|row| row.iter().zip(&widths).map(padded).collect::<Vec<_>>().join("  "));
+    lines.fold(String::new(), |text, line| text + line.trim_end() + "\n")
+}
+
+fn widest(rows: &[Vec<String>], column: usize) -> usize {
+    rows.iter()
+        .filter_map(|row| row.get(column))
+        .map(|cell| measure_text_width(cell))
+        .max()
+        .unwrap_or(0)
 }
 
 /// The report's mappings, each with what was proven of it in the families.
@@ -267,7 +266,8 @@ fn verdict(proof: &MappingProof, look: Look) -> String {
     format!("{} {mapped} / direct {direct}", family(proof.family))
 }
 
-/// Warnings, hints, and the reasons that the table has no room for: each said once, with the hosts that it is about.
+/// What is to be said of mappings, warnings, hints, and the reasons that the table has no room for: each once, with the
+/// hosts that it is about.
 fn advice(hosts: &[(String, &HostReport)], reasons: Reasons, look: Look) -> String {
     let mut said: Vec<(String, Vec<&str>)> = vec![];
     for (name, report) in hosts {
@@ -287,6 +287,9 @@ fn advice_on(report: &HostReport, reasons: Reasons, look: Look) -> Vec<String> {
     let labelled = |label: Style, word: &str, text: &str| format!("{}: {text}", look.paint(label, word));
     let reason = report.reason.iter().filter(|_| reasons == Reasons::Below);
     let reason = reason.map(|reason| labelled(style(report.state), report.state.words(), reason));
+    let mappings = mappings(report)
+        .into_iter()
+        .flat_map(|(what, families)| remarks(&what, &families));
     let warnings = report
         .warnings
         .iter()
@@ -295,7 +298,19 @@ fn advice_on(report: &HostReport, reasons: Reasons, look: Look) -> Vec<String> {
         .hint
         .iter()
         .map(|hint| labelled(Style::new().cyan(), "hint", hint));
-    reason.chain(warnings).chain(hint).collect()
+    reason.chain(mappings).chain(warnings).chain(hint).collect()
+}
+
+/// Why a mapping is not as promised or not verified; the family is named where it is not true of both.
+fn remarks(what: &str, families: &[&MappingProof]) -> Vec<String> {
+    let mut reasons = families.iter().map(|proof| proof.reason.as_deref());
+    if let Some(Some(first)) = reasons.next()
+        && reasons.all(|reason| reason == Some(first))
+    {
+        return vec![format!("{what}: {first}")];
+    }
+    let one = |proof: &&MappingProof| Some(format!("{what} {}: {}", family(proof.family), proof.reason.as_ref()?));
+    families.iter().filter_map(one).collect()
 }
 
 /// The most names of a list that are named.

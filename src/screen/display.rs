@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::echo::QuietInterrupts;
 use super::{Canvas, Screen, plain_lines};
 use crate::report::RunEvent;
 
@@ -25,6 +26,8 @@ struct Drawn {
     since: Instant,
     multi: MultiProgress,
     bars: Vec<ProgressBar>,
+    /// Held for its end.
+    _quiet: Option<QuietInterrupts>,
 }
 
 impl Display {
@@ -84,6 +87,7 @@ impl Drawn {
             since: Instant::now(),
             multi,
             bars: vec![],
+            _quiet: QuietInterrupts::new(),
         }
     }
 

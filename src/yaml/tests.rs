@@ -1,5 +1,3 @@
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::fmt::Write as _;
 use std::path::Path;
 
@@ -258,7 +256,7 @@ fn an_alias_bomb_is_refused() {
             "a{step}: &a{step} [{}]",
             vec![format!("*a{}", step - 1); 10].join(", ")
         )
-        .unwrap()
+        .unwrap();
     });
     assert_eq!(
         messages(&bomb),
