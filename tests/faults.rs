@@ -4,9 +4,9 @@
 
 mod support;
 
-#[path = "faults/lockout.rs"]
-mod lockout;
-#[path = "faults/killed.rs"]
-mod killed;
 #[path = "faults/host.rs"]
 mod host;
+#[path = "faults/killed.rs"]
+mod killed;
+#[path = "faults/lockout.rs"]
+mod lockout;

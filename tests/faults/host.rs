@@ -6,8 +6,8 @@ use rustix::process::Signal;
 
 use crate::support::lab::Lab;
 use crate::support::run::{
-    FOREIGN, Run, await_true, deploy, leftovers, logs_in, on_all, ours, rules, run, runs_as_before, runs_the_mapping, sshd_answers,
-    variables,
+    FOREIGN, Run, await_true, deploy, leftovers, logs_in, on_all, ours, rules, run, runs_as_before, runs_the_mapping,
+    sshd_answers, variables,
 };
 
 const MAPPING: &str = r#"["2222:22"]"#;
@@ -15,7 +15,9 @@ const SOON: Duration = Duration::from_secs(15);
 
 fn lab(setup: &str) -> Lab {
     let lab = Lab::up(2, "mixed");
-    lab.hosts().into_iter().for_each(|host| drop(lab.run(host, &format!("set -e; {setup}"))));
+    lab.hosts()
+        .into_iter()
+        .for_each(|host| drop(lab.run(host, &format!("set -e; {setup}"))));
     lab
 }
 
@@ -65,13 +67,22 @@ fn timer_and_controller_killed() {
         assert!(sshd_answers(&lab, host, 4, 2222), "{host}: the new way in is closed");
 
         let refused = run(deploy(&lab, MAPPING, &["-l", host])).expect(host, "failed", 2);
-        assert!(refused.reason(host).contains("is changing this host since"), "{refused:#?}");
+        assert!(
+            refused.reason(host).contains("is changing this host since"),
+            "{refused:#?}"
+        );
         // The time passes.
-        lab.run(host, "read -r t g r w s u p </run/portmap-deploy/lock; echo $t $g $r $w $s 0 $p >/run/portmap-deploy/lock");
+        lab.run(
+            host,
+            "read -r t g r w s u p </run/portmap-deploy/lock; echo $t $g $r $w $s 0 $p >/run/portmap-deploy/lock",
+        );
         let previous = variables(&lab, "portmap_previous_ports: [2222]");
         let args = ["-l", host, "-i", previous.to_str().unwrap()];
         let settled = run(deploy(&lab, r#"["2200:22"]"#, &args)).expect(host, "confirmed", 0);
-        assert!(!ours(&rules(&lab, host)).iter().any(|line| line.contains("2222")), "{settled:#?}");
+        assert!(
+            !ours(&rules(&lab, host)).iter().any(|line| line.contains("2222")),
+            "{settled:#?}"
+        );
         assert_eq!(leftovers(&lab, host), "");
         logs_in(&lab, host, 2200);
     });
@@ -106,12 +117,19 @@ fn rules_flushed_inside_the_window_of_a_second_deploy() {
             lab.run(host, FLUSH);
             if killed {
                 run.kill();
-                await_true("the timer has put the old rules back", SOON, || leftovers(&lab, host).is_empty());
+                await_true("the timer has put the old rules back", SOON, || {
+                    leftovers(&lab, host).is_empty()
+                });
             } else {
                 run.end().expect(host, "rolled_back", 2);
             }
             let (now, then) = (rules(&lab, host), old.clone());
-            let sorted = |text: &str| ours(text).into_iter().map(str::to_owned).collect::<std::collections::BTreeSet<_>>();
+            let sorted = |text: &str| {
+                ours(text)
+                    .into_iter()
+                    .map(str::to_owned)
+                    .collect::<std::collections::BTreeSet<_>>()
+            };
             assert_eq!(sorted(&now), sorted(&then), "{host} {times} {window}");
             runs_the_mapping(&lab, host);
         }
@@ -128,11 +146,16 @@ fn a_second_operator() {
         let before = rules(&lab, host);
         let second = run(deploy(&lab, r#"["2200:22"]"#, &["-l", host])).expect(host, "failed", 2);
         let holder = lab.run(host, "cat /run/portmap-deploy/lock");
-        let [_, _, run_id, who, since, ..] = holder.split(' ').collect::<Vec<_>>()[..] else { panic!("{holder}") };
+        let [_, _, run_id, who, since, ..] = holder.split(' ').collect::<Vec<_>>()[..] else {
+            panic!("{holder}")
+        };
         for part in [who, since, run_id, " s more at most"] {
             assert!(second.reason(host).contains(part), "{part}: {second:#?}");
         }
-        assert!(second.stderr.contains("wait until that change has ended") || second.events.len() > 2, "{second:#?}");
+        assert!(
+            second.stderr.contains("wait until that change has ended") || second.events.len() > 2,
+            "{second:#?}"
+        );
         assert_eq!(rules(&lab, host), before, "the second operator changed something");
         first.signal(Signal::CONT);
         first.end().expect(host, "confirmed", 0);
@@ -149,7 +172,10 @@ fn two_operators_at_the_same_instant() {
         let (one, two) = (one.end(), two.end());
         let mut states = [one.state(host), two.state(host)];
         states.sort_unstable();
-        assert!([["confirmed", "failed"], ["confirmed", "unchanged"]].contains(&states), "{one:#?} {two:#?}");
+        assert!(
+            [["confirmed", "failed"], ["confirmed", "unchanged"]].contains(&states),
+            "{one:#?} {two:#?}"
+        );
         runs_the_mapping(&lab, host);
     }
 }
@@ -167,8 +193,13 @@ fn sshd_stopped_after_the_switch() {
             lab.run(host, "kill \"$(cat /run/sshd.pid)\"");
             run.signal(Signal::CONT);
             let ended = run.end();
-            lab.run(host, "setsid /usr/sbin/sshd -D -E /var/log/sshd.log </dev/null >/dev/null 2>&1 &");
-            await_true("sshd again", SOON, || sshd_answers(&lab, host, 4, 22) || sshd_answers(&lab, host, 4, 2222));
+            lab.run(
+                host,
+                "setsid /usr/sbin/sshd -D -E /var/log/sshd.log </dev/null >/dev/null 2>&1 &",
+            );
+            await_true("sshd again", SOON, || {
+                sshd_answers(&lab, host, 4, 22) || sshd_answers(&lab, host, 4, 2222)
+            });
             let ended = ended.expect(host, "rolled_back", 2);
             assert_eq!(ended.host(host)["rolled_back_by"], "controller", "{ended:#?}");
             runs_as_before(&lab, host, &old);

@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::support::lab::Lab;
 use crate::support::run::{
-    FOREIGN, Run, await_true, deploy, leftovers, logs_in, on_all, rules, run, runs_as_before, runs_the_mapping, sshd_answers,
+    FOREIGN, Run, await_true, deploy, leftovers, logs_in, on_all, rules, run, runs_as_before, runs_the_mapping,
+    sshd_answers,
 };
 
 const MAPPING: &str = r#"["2222:22"]"#;
@@ -41,12 +42,18 @@ const STEPS: [Moment; 11] = [
 
 fn prepared(hosts: usize) -> Lab {
     let lab = Lab::up(hosts, "mixed");
-    lab.hosts().into_iter().for_each(|host| drop(lab.run(host, &format!("set -e; {FOREIGN}"))));
+    lab.hosts()
+        .into_iter()
+        .for_each(|host| drop(lab.run(host, &format!("set -e; {FOREIGN}"))));
     lab
 }
 
 fn of_one_host(lab: &Lab, host: &str, window: Duration) -> Run {
-    Run::start(deploy(lab, MAPPING, &["-l", host, "--rollback-after", &format!("{}s", window.as_secs())]))
+    Run::start(deploy(
+        lab,
+        MAPPING,
+        &["-l", host, "--rollback-after", &format!("{}s", window.as_secs())],
+    ))
 }
 
 /// Kills the controller at this moment of its work on one host.
@@ -60,7 +67,8 @@ fn killed_at(lab: &Lab, host: &str, moment: Moment) {
 }
 
 fn confirmed(lab: &Lab, host: &str) -> bool {
-    lab.run(host, "ls /run/portmap-deploy 2>/dev/null || :").contains(".confirmed")
+    lab.run(host, "ls /run/portmap-deploy 2>/dev/null || :")
+        .contains(".confirmed")
 }
 
 /// Within the window plus the grace, the old rules are in force or the new ones were confirmed; which.
@@ -73,7 +81,9 @@ fn decided(lab: &Lab, host: &str, old: &str, since: Instant, moment: Moment) -> 
     std::thread::sleep((WINDOW + GRACE + SLACK).saturating_sub(since.elapsed()));
     let which = in_force().unwrap_or_else(|| panic!("{host}, {moment:?}: neither old nor new:\n{}", rules(lab, host)));
     // What was left behind goes after the rules are back.
-    await_true(&format!("{host} tidy after {moment:?}"), SLACK, || leftovers(lab, host).is_empty());
+    await_true(&format!("{host} tidy after {moment:?}"), SLACK, || {
+        leftovers(lab, host).is_empty()
+    });
     match which {
         "new" => runs_the_mapping(lab, host),
         _ => runs_as_before(lab, host, old),
@@ -113,7 +123,12 @@ fn a_controller_killed_at_any_time() {
 /// The same for the network: cut at a moment, not healed before the host has decided. The report tells what it runs.
 #[test]
 fn a_link_cut_until_after_the_deadline() {
-    let moments = [Moment::Step("verify", 1), Moment::Step("switch", 3), Moment::Step("verify", 2), Moment::Step("confirm", 1)];
+    let moments = [
+        Moment::Step("verify", 1),
+        Moment::Step("switch", 3),
+        Moment::Step("verify", 2),
+        Moment::Step("confirm", 1),
+    ];
     let moments: Vec<_> = moments.into_iter().flat_map(|step| [step, step]).collect();
     let lab = prepared(moments.len());
     on_all(&lab, |host, index| {
@@ -125,7 +140,11 @@ fn a_link_cut_until_after_the_deadline() {
         lab.cut(host);
         std::thread::sleep(WINDOW + GRACE + SLACK);
         let new = confirmed(&lab, host);
-        assert_eq!(rules(&lab, host) == old, !new, "{host}: unasked, it has neither old nor confirmed rules");
+        assert_eq!(
+            rules(&lab, host) == old,
+            !new,
+            "{host}: unasked, it has neither old nor confirmed rules"
+        );
         lab.heal(host);
         let ended = run.end();
         if new {

@@ -28,7 +28,11 @@ fn lab(setup: &str) -> Lab {
 #[track_caller]
 fn taken_back(ended: &Ended, host: &str, reason: &str) {
     assert_eq!(ended.state(host), "rolled_back", "{ended:#?}");
-    assert!(ended.reason(host).contains(reason), "no {reason:?} in: {}", ended.reason(host));
+    assert!(
+        ended.reason(host).contains(reason),
+        "no {reason:?} in: {}",
+        ended.reason(host)
+    );
     assert_eq!(ended.host(host)["rolled_back_by"], "controller", "{ended:#?}");
     assert_eq!(ended.code, Some(2), "{ended:#?}");
 }
@@ -64,8 +68,16 @@ fn nothing_in_the_way_is_confirmed() {
 
 #[test]
 fn a_rule_that_drops_the_new_port_before_nat() {
-    rolls_back(&lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j DROP"), MAPPING, "2222");
-    rolls_back(&lab("iptables -t mangle -A PREROUTING -p tcp --dport 2222 -j DROP"), MAPPING, "2222");
+    rolls_back(
+        &lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j DROP"),
+        MAPPING,
+        "2222",
+    );
+    rolls_back(
+        &lab("iptables -t mangle -A PREROUTING -p tcp --dport 2222 -j DROP"),
+        MAPPING,
+        "2222",
+    );
 }
 
 #[test]
@@ -85,7 +97,11 @@ fn a_rule_that_rejects_redirected_connections() {
 
 #[test]
 fn a_port_without_connection_tracking() {
-    rolls_back(&lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j CT --notrack"), MAPPING, "2222");
+    rolls_back(
+        &lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j CT --notrack"),
+        MAPPING,
+        "2222",
+    );
 }
 
 #[test]
@@ -141,11 +157,19 @@ fn share_connections(lab: &Lab) {
     for host in lab.hosts() {
         // Its master stays in the background and would hold our pipes.
         let mut ssh = lab.ssh("root", lab.address(host, 4));
-        let status = ssh.arg("true").stderr(std::process::Stdio::null()).stdout(std::process::Stdio::null()).status();
+        let status = ssh
+            .arg("true")
+            .stderr(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .status();
         assert!(status.unwrap().success());
         assert_eq!(lab.logins(host), 1);
         said(lab.ssh("root", lab.address(host, 4)).arg("true"));
-        assert_eq!(lab.logins(host), 1, "the connection is not shared, so the test would show nothing");
+        assert_eq!(
+            lab.logins(host),
+            1,
+            "the connection is not shared, so the test would show nothing"
+        );
     }
 }
 
@@ -160,7 +184,11 @@ fn a_shared_connection_proves_nothing() {
     let before: Vec<_> = lab.hosts().iter().map(|host| lab.logins(host)).collect();
     confirmed(&lab, &run(deploy(&lab, MAPPING, &[])));
     for (host, before) in lab.hosts().into_iter().zip(before) {
-        assert_eq!(lab.logins(host), before + 2, "both logins must be connections of their own");
+        assert_eq!(
+            lab.logins(host),
+            before + 2,
+            "both logins must be connections of their own"
+        );
         runs_the_mapping(&lab, host);
     }
 }
@@ -179,7 +207,11 @@ fn a_management_port_that_leads_to_another_service() {
 #[test]
 fn a_mapping_that_excludes_the_operator() {
     let lab = lab("");
-    rolls_back(&lab, r#"[{port: 2222, to_port: 22, source: ["203.0.113.0/24", "2001:db8::/32"]}]"#, "2222");
+    rolls_back(
+        &lab,
+        r#"[{port: 2222, to_port: 22, source: ["203.0.113.0/24", "2001:db8::/32"]}]"#,
+        "2222",
+    );
     rolls_back(&lab, "[{port: 2222, to_port: 22, interface: nosuch0}]", "2222");
 }
 
@@ -191,8 +223,16 @@ fn a_second_change_whose_port_is_blocked_upstream_leaves_the_first_in_force() {
     lab.block("tcp", 2200);
     let over = AtomicBool::new(false);
     let ended = std::thread::scope(|scope| {
-        let knocking = lab.hosts().into_iter().map(|host| scope.spawn(|| knock(&lab, host, &over))).collect::<Vec<_>>();
-        let ended = run(deploy(&lab, r#"["2200:22"]"#, &["-i", previous_port(&lab).to_str().unwrap()]));
+        let knocking = lab
+            .hosts()
+            .into_iter()
+            .map(|host| scope.spawn(|| knock(&lab, host, &over)))
+            .collect::<Vec<_>>();
+        let ended = run(deploy(
+            &lab,
+            r#"["2200:22"]"#,
+            &["-i", previous_port(&lab).to_str().unwrap()],
+        ));
         over.store(true, Ordering::Relaxed);
         for knocks in knocking {
             assert!(knocks.join().unwrap() > 10);
@@ -244,7 +284,10 @@ fn taking_the_mapping_away_where_only_the_mapped_port_comes_through() {
 fn a_mapping_to_a_port_without_sshd_leaves_the_way_in_alone() {
     let lab = Lab::up(2, "mixed");
     for host in lab.hosts() {
-        lab.run(host, "sed -i 's/^Port .*/Port 2022/' /etc/ssh/sshd_config; kill -HUP \"$(cat /run/sshd.pid)\"");
+        lab.run(
+            host,
+            "sed -i 's/^Port .*/Port 2022/' /etc/ssh/sshd_config; kill -HUP \"$(cat /run/sshd.pid)\"",
+        );
         await_true("sshd on 2022", SECONDS, || sshd_answers(&lab, host, 4, 2022));
         assert!(!sshd_answers(&lab, host, 4, 22));
     }
