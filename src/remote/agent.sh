@@ -320,8 +320,8 @@ tidy() {
 # Nothing leads to the new generation: it goes.
 take_away() {
     sweep
-    rm -rf "$P/gen-$gen" "$P/gen-$gen.tmp"
-    [ "$(slurp "$P/next")" != "$gen" ] || rm -f "$P/next"
+    rm -rf "$P/gen-$gen" "$P/gen-$gen.tmp" 2>/dev/null
+    [ "$(slurp "$P/next")" != "$gen" ] || rm -f "$P/next" 2>/dev/null
     ledger "$1"
 }
 
@@ -398,7 +398,7 @@ timer() {
     uptime_s
     deadline=$((up + left))
     never_give_up
-    # Only when all is decided does anybody end us.
+    # Only when all is decided does anybody end us; else the rest is slept, less than a second too short.
     trap 'kill "$nap"; if decided "$T"; then trap - EXIT; exit 0; fi' TERM
     while [ "$left" -gt 0 ]; do
         sleep "$left" &
@@ -521,7 +521,7 @@ clean_up() {
     set -- "$P"/gen-*
     set -f
     while [ $# -gt 5 ]; do
-        rm -rf "$1"
+        rm -rf "$1" 2>/dev/null
         shift
     done
     if [ "$(wc -l 2>/dev/null <"$P/ledger")" -gt 1000 ] 2>/dev/null; then

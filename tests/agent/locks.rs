@@ -7,20 +7,37 @@ use crate::{NEW, OLD};
 
 #[tokio::test]
 async fn every_shell_carries_a_change_through_and_back() {
-    for (backend, shell) in [("nft", "dash"), ("legacy", "dash"), ("nft", "bash"), ("legacy", "busybox"), ("nft", "bare")] {
+    for (backend, shell) in [
+        ("nft", "dash"),
+        ("legacy", "dash"),
+        ("nft", "bash"),
+        ("legacy", "busybox"),
+        ("nft", "bare"),
+    ] {
         let host = Host::new(backend, shell);
         let mut first = host.login();
         first.deploy("t1", OLD).await;
         assert_eq!(host.generation().as_deref(), Some("000001"), "{backend} {shell}");
         let (rules, files) = (host.rules(), host.files());
         first.switch("t2", NEW, 60).await;
-        assert_eq!(host.login().said("rollback t2").await, "ok undone controller", "{backend} {shell}");
+        assert_eq!(
+            host.login().said("rollback t2").await,
+            "ok undone controller",
+            "{backend} {shell}"
+        );
         first.ok("settled").await;
         host.until("! [ -e /run/portmap-deploy/lock ]", Duration::from_secs(5));
         assert_eq!(host.rules(), rules, "{backend} {shell}");
-        assert_eq!(host.files().replace("run/portmap-deploy/t2.by\nrun/portmap-deploy/t2.undone\n", ""), files);
+        assert_eq!(
+            host.files()
+                .replace("run/portmap-deploy/t2.by\nrun/portmap-deploy/t2.undone\n", ""),
+            files
+        );
         first.switch("t3", NEW, 1).await;
-        host.until("[ -e /run/portmap-deploy/t3.undone ] && ! [ -e /run/portmap-deploy/lock ]", Duration::from_secs(4));
+        host.until(
+            "[ -e /run/portmap-deploy/t3.undone ] && ! [ -e /run/portmap-deploy/lock ]",
+            Duration::from_secs(4),
+        );
         assert_eq!(host.rules(), rules, "{backend} {shell}");
         first.deploy("t4", NEW).await;
         assert_eq!(host.generation().as_deref(), Some("000002"), "{backend} {shell}");
@@ -61,8 +78,14 @@ async fn a_second_operator_is_told_who_since_and_until_when() {
     assert_eq!(first.lock("t1", &change, 90).await, "ok");
     let refused = second.lock("t2", &change, 90).await;
     let words: Vec<_> = refused.split(' ').collect();
-    let [_, _, now, id, generation, run, who, since, until, _] = words[..] else { panic!("{refused}") };
-    assert_eq!((id, generation, run, who), ("t1", "000001", "run1", "t1@desk"), "{refused}");
+    let [_, _, now, id, generation, run, who, since, until, _] = words[..] else {
+        panic!("{refused}")
+    };
+    assert_eq!(
+        (id, generation, run, who),
+        ("t1", "000001", "run1", "t1@desk"),
+        "{refused}"
+    );
     assert!(since.ends_with('Z') && since.contains('T'), "{refused}");
     let left = until.parse::<u64>().unwrap() - now.parse::<u64>().unwrap();
     assert!((80..=90).contains(&left), "{refused}");
@@ -76,7 +99,11 @@ async fn a_second_operator_is_told_who_since_and_until_when() {
 #[tokio::test]
 async fn a_session_that_lost_its_lock_changes_nothing_any_more() {
     let host = Host::new("nft", "dash");
-    for (wakes, expected) in [("stage", "failed cannot write to /run/portmap-deploy"), ("hang up", ""), ("arm 60", "failed another login ended this change")] {
+    for (wakes, expected) in [
+        ("stage", "failed cannot write to /run/portmap-deploy"),
+        ("hang up", ""),
+        ("arm 60", "failed another login ended this change"),
+    ] {
         let mut first = host.login();
         let change = first.plan(r#"["2001:22"]"#).await;
         assert_eq!(first.lock("t1", &change, 0).await, "ok");
@@ -100,7 +127,11 @@ async fn a_session_that_lost_its_lock_changes_nothing_any_more() {
         }
         assert_eq!(second.said("confirm t2").await, "ok confirmed boot=yes", "{wakes}");
         second.ok("settled").await;
-        assert!(host.files().contains(&format!("gen-{}/", change.generation)), "{wakes}: {}", host.files());
+        assert!(
+            host.files().contains(&format!("gen-{}/", change.generation)),
+            "{wakes}: {}",
+            host.files()
+        );
         assert_eq!(host.generation(), Some(change.generation.to_string()), "{wakes}");
         host.run("iptables-save | grep -q 'PORTMAP.*2002' && rm /run/portmap-deploy/t*");
         host.run(&format!("{}; rm -rf /var/lib/portmap-deploy/*", crate::FLUSH));
