@@ -395,3 +395,6 @@ impl Verdict {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

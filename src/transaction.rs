@@ -4,6 +4,7 @@
 //! old rules. After a loss of contact nothing is assumed: the host is asked, over a new login, what it runs.
 
 mod contact;
+mod loading;
 mod proving;
 mod recovery;
 
@@ -23,6 +24,8 @@ use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
 use contact::Contact;
+use loading::{Lacking, Loaded};
+use proving::Probing;
 use recovery::Wish;
 
 /// What a run wants of every host.
@@ -122,8 +125,17 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
+    /// By any of these the host may be reached, before and after.
+    fn ways_in(&self) -> Vec<u16> {
+        ways_in(
+            self.contact.remote.management_port(),
+            &self.host.mappings,
+            &self.host.previous_ports,
+        )
+    }
+
     async fn connect(&mut self) -> Result<Login, Ended> {
-        let ways = ways_in(self.contact.remote.management_port(), &self.host.mappings);
+        let ways = self.ways_in();
         self.contact.step(Step::Connect, "");
         self.contact
             .login(&ways, false)
@@ -175,101 +187,6 @@ impl<R: Remote> Transaction<'_, R> {
         Ok(observed)
     }
 
-    /// lock, stage, arm and loosen in one round trip; the host stops at the first that fails.
-    async fn load(
-        &mut self,
-        first: &mut Login,
-        change: HostChange,
-        observed: Observed,
-        marks: proving::Marks,
-    ) -> Result<Loaded, Ended> {
-        self.ask_for_change(first, &change);
-        let armed = |change, observed| Armed {
-            change,
-            observed,
-            latest: Instant::now() + self.options.rollback_after,
-            marks,
-        };
-        let mut failure = None;
-        let mut rules = None;
-        for (step, verb) in LOADING {
-            if failure.is_none() {
-                self.contact.step(step, &step_detail(step, &change));
-            }
-            let answer = match self.contact.answer(first, LONG).await {
-                Ok(answer) => answer,
-                Err(why) => {
-                    return Ok(Loaded::Done(Changed::Lost(
-                        Box::new(armed(change, observed)),
-                        why.sentence(),
-                    )));
-                }
-            };
-            match answer.status {
-                Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
-                Status::Ok if verb == "rules" => rules = Some(answer.sections),
-                Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
-                _ => {}
-            }
-        }
-        self.warnings.extend(change.warnings());
-        match (failure, rules) {
-            (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(
-                Box::new(armed(change, observed)),
-                rules,
-            ))),
-            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed)),
-            (None, None) => Ok(Loaded::Done(Changed::Lost(
-                Box::new(armed(change, observed)),
-                "the host did not show its rules".to_owned(),
-            ))),
-        }
-    }
-
-    fn ask_for_change(&self, login: &mut Login, change: &HostChange) {
-        let window = self.options.rollback_after.as_secs().max(1);
-        let [v4, v6] = [Family::V4, Family::V6].map(|family| change.tool(family));
-        // Longer than the timer may need: nobody takes the lock of a change that is still pending.
-        let held = window + 60;
-        let (id, generation) = (&self.id, change.generation);
-        let (run, operator) = (word(&self.options.run_id), word(&self.options.operator));
-        login
-            .dialogue
-            .ask(&format!("lock {id} {generation} {run} {operator} {held} {v4} {v6}"));
-        for (name, text) in change.files() {
-            login.dialogue.put(&name, &text);
-        }
-        login.dialogue.ask("stage");
-        login.dialogue.ask(&format!("arm {window}"));
-        login.dialogue.ask("loosen");
-        login.dialogue.ask("rules");
-    }
-
-    fn not_loaded(&mut self, step: Step, reason: &str, armed: impl FnOnce() -> Armed) -> Result<Loaded, Ended> {
-        if step == Step::Lock && reason == "changed" {
-            return Ok(Loaded::Again(reason.to_owned()));
-        }
-        if step == Step::Stage && (reason.starts_with("stage 6") || reason.contains("tcpmss")) {
-            return Ok(Loaded::Again(reason.to_owned()));
-        }
-        if step == Step::Switch {
-            return match recovery::undone(reason) {
-                Some(report) => {
-                    self.contact.timer_stopped();
-                    Err(Box::new(report))
-                }
-                None => Ok(Loaded::Done(Changed::Lost(Box::new(armed()), reason.to_owned()))),
-            };
-        }
-        Err(match reason.strip_prefix("locked ") {
-            Some(holder) => failed(
-                &held_by(holder),
-                Some("wait until that change has ended; its rollback timer ends it at the latest"),
-            ),
-            None => failed(reason, hint_for(reason)),
-        })
-    }
-
     /// Probes what the new rules promise while the old ways in are open, tightens, logs in anew and probes everything.
     async fn prove(
         &mut self,
@@ -292,7 +209,8 @@ impl<R: Remote> Transaction<'_, R> {
         let read = armed.change.read_back(&rules)?;
         armed.change.check(&read, false)?;
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Loosened);
-        self.probe(first, armed, checks, &read, &vantages, limit / 2).await?;
+        let probing = Probing::start(checks, armed.marks, limit / 2);
+        self.probe(first, armed, probing, &read, &vantages).await?;
         self.contact.step(Step::Switch, "tighten");
         let read = self.tighten(first, armed).await?;
         self.contact.step(
@@ -300,23 +218,18 @@ impl<R: Remote> Transaction<'_, R> {
             &format!("login on port {way}, mapped ports, direct access"),
         );
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
-        let deadline = Instant::now() + limit;
-        let second = self
-            .contact
-            .login_within(&[way], true, limit)
-            .await
-            .map_err(|error| format!("no new login by port {way}: {error}"))?;
+        // The probes are under way while we log in.
+        let probing = Probing::start(checks, armed.marks, limit);
+        let second = self.contact.login_within(&[way], true, limit).await;
+        let second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
         if second.host_key != first.host_key {
-            return Err(format!(
+            let why = format!(
                 "another host answers on port {way}: its host key is not the one of port {}",
                 first.port
-            )
-            .into());
+            );
+            return Err(why.into());
         }
-        let left = deadline
-            .saturating_duration_since(Instant::now())
-            .max(Duration::from_millis(500));
-        let proofs = self.probe(first, armed, checks, &read, &vantages, left).await?;
+        let proofs = self.probe(first, armed, probing, &read, &vantages).await?;
         Ok((
             second,
             proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages),
@@ -367,15 +280,6 @@ fn failed(reason: &str, hint: Option<&str>) -> Ended {
 /// The longest that one answer of the host may take.
 const LONG: Duration = Duration::from_secs(20);
 
-/// The requests of [`Transaction::load`], with the step that each belongs to.
-const LOADING: [(Step, &str); 5] = [
-    (Step::Lock, "lock"),
-    (Step::Stage, "stage"),
-    (Step::Arm, "arm"),
-    (Step::Switch, "loosen"),
-    (Step::Switch, "rules"),
-];
-
 /// The sections of a `rules` answer.
 type Rules = BTreeMap<String, String>;
 
@@ -386,30 +290,6 @@ enum Changed {
     Loosened(Box<Armed>, Rules),
     /// Perhaps armed; contact was lost, or the host's undo did not work at once.
     Lost(Box<Armed>, String),
-}
-
-enum Loaded {
-    /// Look again: this was in the way.
-    Again(String),
-    /// Further.
-    Done(Changed),
-}
-
-/// What a host turned out not to have.
-#[derive(Default)]
-struct Lacking {
-    nat: bool,
-    tcpmss: bool,
-}
-
-impl Lacking {
-    fn learn(&mut self, reason: &str) {
-        if reason.contains("tcpmss") && !self.tcpmss {
-            self.tcpmss = true;
-        } else if reason.starts_with("stage 6") {
-            self.nat = true;
-        }
-    }
 }
 
 /// Why a change is taken back, and what was found.
@@ -424,14 +304,6 @@ impl From<String> for Unproven {
             why,
             proofs: Vec::new(),
         }
-    }
-}
-
-fn step_detail(step: Step, change: &HostChange) -> String {
-    match step {
-        Step::Lock => change.differences.first().cloned().unwrap_or_default(),
-        Step::Stage => format!("generation {}", change.generation.0),
-        _ => String::new(),
     }
 }
 
@@ -459,43 +331,4 @@ fn login_report(error: &LoginError) -> HostReport {
     HostReport::new(state)
         .because(error.to_string())
         .advising_maybe(hint.clone())
-}
-
-fn hint_for(reason: &str) -> Option<&'static str> {
-    if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
-        return Some("the host needs room and write access in /run and /var/lib");
-    }
-    None
-}
-
-/// `UPTIME T GEN RUN WHO SINCE UNTIL PID`, as the agent answers.
-fn held_by(holder: &str) -> String {
-    let words: Vec<&str> = holder.split(' ').collect();
-    let [now, _, _, run, who, since, until, ..] = words.as_slice() else {
-        return "another change of this host is under way".to_owned();
-    };
-    let left = until
-        .parse::<u64>()
-        .unwrap_or_default()
-        .saturating_sub(now.parse().unwrap_or_default());
-    format!("{who} is changing this host since {since} (run {run}), for {left} s more at most")
-}
-
-/// One word for the agent's request lines.
-fn word(text: &str) -> String {
-    let word: String = text
-        .chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "@._-".contains(c) {
-                c
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    if word.is_empty() {
-        "-".to_owned()
-    } else {
-        word.chars().take(100).collect()
-    }
 }

@@ -21,6 +21,7 @@ mod ruleset;
 mod staged;
 mod standing;
 mod undo;
+mod values;
 mod words;
 
 pub use change::{Change, TableInput, change};
@@ -96,3 +97,6 @@ impl View {
         if self.nat { &Hook::ALL } else { &[Hook::Guard] }
     }
 }
+
+#[cfg(test)]
+mod tests;

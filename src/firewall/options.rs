@@ -1,12 +1,9 @@
 //! The options of one rule: those that we understand become typed matches, the rest stays word for word with the
 //! module that it was written after.
 
-use std::collections::BTreeSet;
-
-use ipnet::IpNet;
-
 use super::parse::{Fault, excerpt};
-use super::rule::{Match, PortSpan, Side, Target};
+use super::rule::{Match, Target};
+use super::values::{SYN, Typed, typed};
 use super::words::Word;
 
 pub(super) struct Options {
@@ -220,111 +217,97 @@ fn arity(name: &str) -> usize {
     }
 }
 
-enum Typed {
-    /// True of every packet.
-    Always,
-    Match(Match),
-}
+#[cfg(test)]
+mod tests {
+    use super::super::rule::Rule;
+    use super::*;
 
-/// What an option says, where its values can be read.
-fn typed(option: &str, first: &str, second: Option<&str>) -> Option<Typed> {
-    let one = match option {
-        "-p" | "--protocol" | "--proto" => return Some(protocol(first)),
-        "-s" | "--source" | "--src" => return address(Side::Source, first),
-        "-d" | "--destination" | "--dst" => return address(Side::Destination, first),
-        "-i" | "--in-interface" | "-o" | "--out-interface" if first == "+" => return Some(Typed::Always),
-        "-i" | "--in-interface" => Match::InInterface(first.to_owned()),
-        "-o" | "--out-interface" => Match::OutInterface(first.to_owned()),
-        "--sport" | "--source-port" => Match::Port(Side::Source, span(first)?),
-        "--dport" | "--destination-port" => Match::Port(Side::Destination, span(first)?),
-        "--sports" | "--source-ports" => Match::Ports(Side::Source, spans(first)?),
-        "--dports" | "--destination-ports" => Match::Ports(Side::Destination, spans(first)?),
-        "--ports" => Match::Ports(Side::Either, spans(first)?),
-        "--ctstate" | "--state" => Match::State(names(first)),
-        "--comment" => Match::Comment(first.to_owned()),
-        "--ctorigdstport" => Match::OriginalPort(span(first)?),
-        "--src-type" => Match::AddressType(Side::Source, names(first)),
-        "--dst-type" => Match::AddressType(Side::Destination, names(first)),
-        "--mss" => Match::Mss(span(first)?),
-        "--length" => Match::Length(span(first)?),
-        "--tcp-flags" => Match::TcpFlags {
-            mask: flags(first)?,
-            set: flags(second?)?,
-        },
-        _ => return None,
-    };
-    Some(Typed::Match(one))
-}
+    fn read(spec: &str) -> Rule {
+        Rule::from_spec(spec).unwrap()
+    }
 
-fn protocol(text: &str) -> Typed {
-    let name = match text.to_ascii_lowercase().as_str() {
-        "all" | "0" => return Typed::Always,
-        "6" => "tcp".to_owned(),
-        "17" => "udp".to_owned(),
-        "1" => "icmp".to_owned(),
-        "58" | "icmpv6" => "ipv6-icmp".to_owned(),
-        other => other.to_owned(),
-    };
-    Typed::Match(Match::Protocol(name))
-}
+    #[track_caller]
+    fn same(one: &str, other: &str) {
+        assert!(read(one).same(&read(other)), "{:?}\n{:?}", read(one), read(other));
+    }
 
-/// An address with or without `/prefix` or `/netmask`.
-fn address(side: Side, text: &str) -> Option<Typed> {
-    let net = match text.split_once('/') {
-        None => IpNet::from(text.parse::<std::net::IpAddr>().ok()?),
-        Some((address, mask)) => match mask.parse::<u8>() {
-            Ok(prefix) => IpNet::new(address.parse().ok()?, prefix).ok()?,
-            Err(_) => IpNet::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok()?,
-        },
-    };
-    let always = net.prefix_len() == 0;
-    Some(if always {
-        Typed::Always
-    } else {
-        Typed::Match(Match::Address(side, net.trunc()))
-    })
-}
+    #[test]
+    fn spellings_of_one_rule_mean_the_same() {
+        same("-p tcp --dport 22 -j DROP", "-p tcp -m tcp --dport 22 -j DROP");
+        same("-s 1.2.3.4 -j DROP", "-s 1.2.3.4/32 -j DROP");
+        same("-s 10.1.2.3/255.0.0.0", "-s 10.0.0.0/8");
+        same("-s 0.0.0.0/0 -p all -i + -j X", "-j X");
+        same("-s ! 10.0.0.1 -p 6", "-p tcp ! -s 10.0.0.1/32");
+        same("-p tcp -m tcp --dport ! 22", "-p tcp -m tcp ! --dport 22");
+        same("-p tcp --syn", "-p tcp -m tcp --tcp-flags SYN,ACK,FIN,RST SYN");
+        same("-m state --state NEW", "-m conntrack --ctstate NEW");
+        same(
+            "-m conntrack --ctstate RELATED,ESTABLISHED",
+            "-m conntrack --ctstate ESTABLISHED,RELATED",
+        );
+        same("-s 2001:DB8:0::1 -j DROP", "-s 2001:db8::1/128 -j DROP");
+        same("-j DROP -p udp --dport 53", "-p udp -m udp --dport 53 -j DROP");
+        same(
+            "-m comment --comment a -m comment --comment \"a\"",
+            "-m comment --comment a -m comment --comment a",
+        );
+    }
 
-/// `22`, `22:30`, `:30` or `22:`. Service names are not read.
-fn span(text: &str) -> Option<PortSpan> {
-    let (first, last) = text.split_once(':').unwrap_or((text, text));
-    let first = if first.is_empty() { 0 } else { first.parse().ok()? };
-    let last = if last.is_empty() { u16::MAX } else { last.parse().ok()? };
-    (first <= last && !text.is_empty()).then_some(PortSpan { first, last })
-}
+    #[test]
+    fn different_rules_differ() {
+        for (one, other) in [
+            ("-p tcp -j DROP", "-p tcp -j ACCEPT"),
+            ("-j X", "-g X"),
+            ("-p tcp --dport 22", "-p tcp ! --dport 22"),
+            ("-m comment --comment a", "-m comment --comment b"),
+            ("-j REJECT", "-j REJECT --reject-with tcp-reset"),
+            ("-m limit --limit 1/s", "-m limit --limit 2/s"),
+            ("-m socket", ""),
+            ("-m socket --x ! --y", "-m socket --x --y"),
+        ] {
+            assert!(!read(one).same(&read(other)), "{one} | {other}");
+        }
+    }
 
-fn spans(text: &str) -> Option<Vec<PortSpan>> {
-    text.split(',').map(span).collect()
-}
+    #[test]
+    fn comments_are_not_read_as_options() {
+        let rule = read(r#"-m comment --comment "x -j DROP # \"y\"" -m comment --comment -g -j ACCEPT"#);
+        assert_eq!(
+            rule.target,
+            Target::Jump {
+                name: "ACCEPT".to_owned(),
+                options: Vec::new()
+            }
+        );
+        assert_eq!(rule.comments().collect::<Vec<_>>(), [r#"x -j DROP # "y""#, "-g"]);
+    }
 
-fn names(text: &str) -> BTreeSet<String> {
-    text.split(',').map(str::to_ascii_uppercase).collect()
-}
-
-pub(super) const FIN: u8 = 1;
-pub(super) const SYN_FLAG: u8 = 2;
-pub(super) const RST: u8 = 4;
-const PSH: u8 = 8;
-pub(super) const ACK: u8 = 16;
-const URG: u8 = 32;
-const SYN: Match = Match::TcpFlags {
-    mask: FIN | SYN_FLAG | RST | ACK,
-    set: SYN_FLAG,
-};
-
-fn flags(text: &str) -> Option<u8> {
-    text.split(',').try_fold(0, |sum, flag| {
-        let bit = match flag.to_ascii_uppercase().as_str() {
-            "FIN" => FIN,
-            "SYN" => SYN_FLAG,
-            "RST" => RST,
-            "PSH" => PSH,
-            "ACK" => ACK,
-            "URG" => URG,
-            "ALL" => FIN | SYN_FLAG | RST | PSH | ACK | URG,
-            "NONE" => 0,
-            _ => return None,
+    #[test]
+    fn unknown_words_stay_with_their_module() {
+        let rule = read("-m recent ! --update --name x -m set --match-set bans src -j SET --add-set a src");
+        let other = |module: &str, words: &[&str]| Match::Other {
+            module: module.to_owned(),
+            words: words.iter().map(|word| (*word).to_owned()).collect(),
         };
-        Some(sum | bit)
-    })
+        assert_eq!(
+            rule.matches,
+            [
+                other("recent", &["!", "--update", "--name", "x"]),
+                other("set", &["--match-set", "bans", "src"])
+            ]
+        );
+        let options = ["--add-set", "a", "src"].map(str::to_owned).to_vec();
+        assert_eq!(
+            rule.target,
+            Target::Jump {
+                name: "SET".to_owned(),
+                options
+            }
+        );
+        assert_eq!(
+            read("-p tcp --dport ssh").matches.len(),
+            2,
+            "service names are kept as unknown"
+        );
+    }
 }

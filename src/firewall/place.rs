@@ -5,9 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::installed::is_ours;
 use super::names::Owned;
-use super::options::{ACK, FIN, RST, SYN_FLAG};
 use super::rule::{Match, PortSpan, Rule, Side, Target};
 use super::ruleset::Ruleset;
+use super::values::{ACK, FIN, RST, SYN_FLAG};
 use crate::mapping::Protocol;
 
 /// Chains in chains are followed this deep; deeper ones count as undecided.
@@ -57,6 +57,26 @@ pub(super) fn foreign(ruleset: &Ruleset) -> impl Iterator<Item = &Rule> {
         .rules("filter", "INPUT")
         .iter()
         .filter(|rule| !is_ours("filter", rule))
+}
+
+/// Whether a rule of filter INPUT can drop packets or let them go on, but accept none: what fail2ban inserts at the top.
+pub(super) fn only_takes_away(ruleset: &Ruleset, rule: &Rule) -> bool {
+    takes_away(ruleset, rule, 0)
+}
+
+fn takes_away(ruleset: &Ruleset, rule: &Rule, depth: usize) -> bool {
+    let Target::Jump { name, .. } = &rule.target else {
+        return rule.target == Target::None;
+    };
+    match name.as_str() {
+        "DROP" | "REJECT" | "LOG" | "NFLOG" => true,
+        "RETURN" => depth > 0,
+        // A chain of bans is flat; whatever is deeper is not looked into.
+        chain if depth == 0 && Owned::parse("filter", chain).is_none() => ruleset
+            .chain("filter", chain)
+            .is_some_and(|chain| chain.rules.iter().all(|rule| takes_away(ruleset, rule, 1))),
+        _ => false,
+    }
 }
 
 /// How many of the packets in question a condition holds for.

@@ -1,11 +1,13 @@
 //! The jumps from the built-in chains to our hooks: where they should be, which are missing, which are too many.
 
+use std::collections::HashMap;
+
 use super::View;
 use super::desired::{accepted_ports, service};
 use super::installed::is_ours;
 use super::names::{Generation, Hook, Owned};
-use super::place::{self, Place};
-use super::rule::Rule;
+use super::place::{self, Place, only_takes_away};
+use super::rule::{Match, Rule};
 use super::ruleset::Ruleset;
 use crate::mapping::MappingSet;
 
@@ -15,11 +17,24 @@ pub(super) struct Wanted {
     pub hook: Hook,
     /// What it matches, with a blank at the end; empty for every packet.
     pub service: String,
+    /// The same, typed.
+    conditions: Vec<Match>,
     /// How many foreign rules may be above it: the least, and the number to aim at. `None`: it is the first rule.
     pub between: Option<(usize, usize)>,
 }
 
 impl Wanted {
+    fn new(hook: Hook, service: String, between: Option<(usize, usize)>) -> Self {
+        let rule = Rule::from_spec(&service);
+        let conditions = rule.map_or_else(Vec::new, |rule| rule.conditions().into_iter().cloned().collect());
+        Self {
+            hook,
+            service,
+            conditions,
+            between,
+        }
+    }
+
     /// The jump as a generation writes it, after `-A CHAIN`.
     pub fn spec(&self, generation: Generation) -> String {
         format!(
@@ -46,18 +61,26 @@ impl Wanted {
         }
     }
 
-    /// Whether this jump, with so many foreign rules above it, at this index, is the one.
-    fn is_met_by(&self, rule: &Rule, index: usize, above: usize) -> bool {
-        let placed = self
-            .between
-            .map_or(index == 0, |(from, to)| (from..=to).contains(&above));
-        placed && rule.leads_to() == Some(self.hook.name()) && self.matches(rule)
+    /// Whether this jump is the one. The guard may stand below rules that only take away, as fail2ban inserts them.
+    fn is_met_by(&self, rule: &Rule, spot: Spot) -> bool {
+        let placed = match (self.between, self.hook) {
+            (Some((from, to)), _) => (from..=to).contains(&spot.above),
+            (None, Hook::Guard) => spot.index <= spot.top,
+            (None, _) => spot.index == 0,
+        };
+        placed && rule.leads_to() == Some(self.hook.name()) && rule.conditions().into_iter().eq(&self.conditions)
     }
+}
 
-    fn matches(&self, rule: &Rule) -> bool {
-        let wanted = Rule::from_spec(&format!("{}-j {}", self.service, self.hook.name()));
-        wanted.is_some_and(|wanted| wanted.conditions() == rule.conditions())
-    }
+/// Where a jump was found.
+#[derive(Clone, Copy)]
+struct Spot {
+    /// Its place in the chain, from 0.
+    index: usize,
+    /// How many rules at the top of the chain only take away.
+    top: usize,
+    /// How many foreign rules are above it.
+    above: usize,
 }
 
 /// The jumps that a ruleset should hold, and what to tell people about the accept's place.
@@ -68,13 +91,7 @@ pub(super) fn wanted(view: &View, set: &MappingSet) -> (Vec<Wanted>, Vec<String>
 /// As [`wanted`], for a later reading of the same host.
 pub(super) fn wanted_in(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Vec<String>) {
     let tops = view.hooks().iter().filter(|hook| **hook != Hook::Accept);
-    let mut wanted: Vec<_> = tops
-        .map(|hook| Wanted {
-            hook: *hook,
-            service: String::new(),
-            between: None,
-        })
-        .collect();
+    let mut wanted: Vec<_> = tops.map(|hook| Wanted::new(*hook, String::new(), None)).collect();
     let (accepts, bans) = if view.nat {
         accepts(view, ruleset, set)
     } else {
@@ -94,11 +111,7 @@ fn accepts(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Ve
     let mut bans: Vec<_> = places.iter().flat_map(|place| place.bans.clone()).collect();
     bans.sort_unstable();
     bans.dedup();
-    let wanted = |service, Place { from, to, .. }: &Place| Wanted {
-        hook: Hook::Accept,
-        service,
-        between: Some((*from, *to)),
-    };
+    let wanted = |service, place: &Place| Wanted::new(Hook::Accept, service, Some((place.from, place.to)));
     let Some(first) = places.first() else {
         return (Vec::new(), bans);
     };
@@ -171,16 +184,25 @@ fn chain<'a>(
     mut wanted: Vec<&Wanted>,
 ) {
     let rules = ruleset.rules(table, builtin);
+    let top = rules.iter().take_while(|rule| only_takes_away(ruleset, rule)).count();
+    let mut twins = HashMap::new();
+    for rule in rules.iter().filter(|rule| is_ours(table, rule)) {
+        *twins.entry(rule.meaning()).or_insert(0) += 1;
+    }
     let mut foreign = Vec::new();
     for (index, rule) in rules.iter().enumerate() {
         if !is_ours(table, rule) {
             foreign.push(index);
             continue;
         }
-        match wanted
-            .iter()
-            .position(|wanted| wanted.is_met_by(rule, index, foreign.len()))
-        {
+        let spot = Spot {
+            index,
+            top,
+            above: foreign.len(),
+        };
+        // Of two that are the same, `-D` by specification would delete the first: both go, and a new one comes.
+        let alone = twins.get(&rule.meaning()) == Some(&1);
+        match wanted.iter().position(|wanted| alone && wanted.is_met_by(rule, spot)) {
             Some(met) => drop(wanted.remove(met)),
             None => layout.superseded.push((table, builtin, rule)),
         }

@@ -16,8 +16,8 @@ pub struct Undo {
     /// nat, then filter (nat is missing where the family has none).
     pub tables: Vec<TableUndo>,
     /// Jumps of the old state: `TABLE<TAB>line as iptables-save prints it<TAB>arguments that insert it`. A line's
-    /// arguments run only while the line is missing; allowed to fail. A jump may have a second line, for when its old place
-    /// does not exist any more.
+    /// arguments run only while the line is missing; allowed to fail. A jump has more lines for when its old place does not
+    /// exist any more.
     pub rejump: Vec<String>,
     /// `TABLE<TAB>arguments`, one command each, allowed to fail: takes away what the new generation added.
     pub after: Vec<String>,
@@ -121,7 +121,8 @@ fn want(ruleset: &Ruleset, table: &str) -> Vec<String> {
     lines
 }
 
-/// Old jumps, top ones first. Without its old place an accept goes to the top, below the guard: reachable counts first.
+/// Old jumps, top ones first. Without its old place a jump goes to the top, below the guard if that is there: reachable
+/// counts first.
 fn rejump(ruleset: &Ruleset, table: &str) -> Vec<String> {
     let chains = ruleset.table(table).map_or(&[][..], |table| &table.chains);
     let mut lines = Vec::new();
@@ -137,10 +138,10 @@ fn rejump(ruleset: &Ruleset, table: &str) -> Vec<String> {
         for (index, rule) in jumps {
             let insert =
                 |position: usize| format!("{table}\t{}\t-I {} {position} {}", rule.raw, chain.name, rule.spec());
-            lines.push(insert(index + 1));
-            if index > 1 {
-                lines.push(insert(2));
-            }
+            let mut positions = vec![index + 1, 2, 1];
+            positions.retain(|position| *position <= index + 1);
+            positions.dedup();
+            lines.extend(positions.into_iter().map(insert));
         }
     }
     lines

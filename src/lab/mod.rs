@@ -93,7 +93,7 @@ pub struct Request {
     pub name: String,
     /// Its hosts; names must differ.
     pub hosts: Vec<HostRequest>,
-    /// The inventories that the names came from, for [`Lab::inventory`] to mention.
+    /// The inventories that the names came from, for the lab's own to mention.
     pub sources: Vec<PathBuf>,
     /// Their iptables.
     pub backends: Backends,

@@ -39,6 +39,19 @@ write() {
 
 slurp() { cat "$1" 2>/dev/null; }
 
+# mark FILE: an empty one needs no space. (Not `: >FILE`: where that fails, the whole shell ends.)
+mark() { true >"$1"; } 2>/dev/null
+
+doze() { sleep 0.1 2>/dev/null || sleep 1; }
+
+# Not so for a zombie, which has no program any more.
+alive() { [ -e "/proc/$1/exe" ]; }
+
+# Away from the session in every way: nothing that ends it reaches this.
+detached() {
+    if have setsid; then setsid "$@"; else "$@"; fi
+}
+
 # sync without arguments is what busybox has; it may take long, so only before the timer is armed.
 flush() {
     sync "$@" 2>/dev/null || sync
@@ -80,6 +93,8 @@ own() {
     own=''
     tool "$1" || return 0
     saved=$($bound "$x-save" -t "$2" 2>/dev/null) || return 1
+    # iptables-nft-save says this of rules that only nft can express, and ends well.
+    case $nl$saved in *"$nl# Table "*" is incompatible, use 'nft' tool."*) return 1 ;; esac
     IFS=$nl
     for line in $saved; do
         case $line in "-A "*) ;; *) continue ;; esac
@@ -114,18 +129,19 @@ reads_back() {
 
 # --- undo -----------------------------------------------------------------------------------------
 
-# rejump FAMILY TABLE: puts back jumps into our hooks that somebody took away.
+# rejump FAMILY TABLE: puts back jumps into our hooks that somebody took away. A jump can have several lines: the first
+# that works is enough.
 rejump() {
     [ -s "$d/$1.rejump" ] || return 0
     tool "$1" || return 0
-    now=$($bound "$x-save" -t "$2" 2>/dev/null)
-    # Names of its own: sh has no local variables, and whoever calls this loops over tables.
-    while IFS='	' read -r jump_table wanted arguments; do
-        [ "$jump_table" = "$2" ] || continue
+    now=$($bound "$x-save" -t "$2" 2>/dev/null) || return 0
+    # Names of their own: sh has no local variables, and whoever calls this loops over tables.
+    while IFS='	' read -r of wanted arguments; do
+        [ "$of" = "$2" ] || continue
         case $nl$now$nl in *"$nl$wanted$nl"*) continue ;; esac
         IFS=' '
         # shellcheck disable=SC2086 # words on purpose: written by the controller, no globs (set -f)
-        single "$1" -t "$2" $arguments
+        single "$1" -t "$2" $arguments && now=$now$nl$wanted
     done <"$d/$1.rejump"
     IFS=" $nl"
 }
@@ -173,10 +189,10 @@ undo() {
 sweep() {
     for family in 4 6; do
         [ -s "$d/$family.after" ] || continue
-        while IFS='	' read -r table arguments; do
+        while IFS='	' read -r of arguments; do
             IFS=' '
             # shellcheck disable=SC2086 # words on purpose
-            single "$family" -t "$table" $arguments
+            single "$family" -t "$of" $arguments
         done <"$d/$family.after"
         IFS=" $nl"
     done
@@ -188,82 +204,176 @@ load_transaction() {
     use "$u4" "$u6"
 }
 
+# --- one at a time --------------------------------------------------------------------------------
+
+# enter T: of all that work on a transaction (its sessions, its timer, a later login) one is inside. Waits for the
+# others, but not for dead ones, and for none longer than 20 s. A link is made by one only, and needs no space.
+enter() {
+    after_dead=0
+    uptime_s
+    patience=$((up + 20))
+    until ln -s "$$" "$R/$1.busy" 2>/dev/null; do
+        inside=$(readlink "$R/$1.busy")
+        uptime_s
+        if [ "$up" -gt "$patience" ]; then
+            after_dead=1
+            rm -f "$R/$1.busy"
+            ln -s "$$" "$R/$1.busy" 2>/dev/null
+            return 0
+        elif [ -z "$inside" ] || alive "$inside"; then
+            doze
+        else
+            after_dead=1
+            rm -f "$R/$1.busy"
+        fi
+    done
+}
+
+leave() {
+    [ "$(readlink "$R/$1.busy")" != "$$" ] || rm -f "$R/$1.busy"
+}
+
 # --- who holds the host ---------------------------------------------------------------------------
 
 ledger() {
-    [ -d "$P" ] && printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$P/ledger" 2>/dev/null
+    [ -d "$P" ] && { printf '%s %s\n' "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$*" >>"$P/ledger"; } 2>/dev/null
     return 0
 }
 
-unlock() {
-    read -r holder rest 2>/dev/null <"$R/lock" || return 0
-    [ "$holder" = "$1" ] && rm -f "$R/lock"
-    : "$rest"
+holds_lock() {
+    holder=''
+    read -r holder rest 2>/dev/null <"$R/lock"
+    : "${rest-}"
+    [ "$holder" = "$1" ]
 }
 
 # The lock is one file made by link(2): it is there whole or not at all.
 take_lock() {
-    printf '%s\n' "$1" >"$R/lock.$T" || return 1
-    ln "$R/lock.$T" "$R/lock" 2>/dev/null
+    { printf '%s\n' "$1" >"$R/lock.$T"; } 2>/dev/null && ln "$R/lock.$T" "$R/lock" 2>/dev/null
     taken=$?
     rm -f "$R/lock.$T"
     return "$taken"
 }
 
-# A transaction that nobody will finish any more is finished here, by its own agent.
+# A transaction that nobody will finish any more is finished, by its own agent. Waits a little for one that is ending.
 settle() {
     read -r o_t o_gen o_run o_who o_since o_until o_pid 2>/dev/null <"$R/lock" || return 0
+    : "$o_gen" "$o_run" "$o_who" "$o_since"
     uptime_s
-    if [ -e "$R/$o_t.undoing" ] && ! [ -e "$R/$o_t.undone" ]; then
-        sh "$R/$o_t.sh" rollback "$o_t" timer </dev/null >/dev/null 2>&1
-    elif [ -e "$R/$o_t.armed" ]; then
-        [ "$up" -gt "$o_until" ] || return 0
-        sh "$R/$o_t.sh" rollback "$o_t" timer </dev/null >/dev/null 2>&1
-    elif [ -e "$R/$o_t.confirmed" ] || [ -e "$R/$o_t.undone" ]; then
-        unlock "$o_t"
-    elif [ "$up" -gt "$o_until" ] || ! [ -d "/proc/$o_pid" ]; then
-        # Its session died before the timer was armed: nothing was changed.
-        mv "$R/lock" "$R/lock.stale.$T" 2>/dev/null || return 0
-        read -r moved rest <"$R/lock.stale.$T"
-        [ "$moved" = "$o_t" ] || ln "$R/lock.stale.$T" "$R/lock" 2>/dev/null
-        rm -f "$R/lock.stale.$T"
-        ledger "abandoned $o_t $o_gen $o_run by $o_who"
-        : "$rest" "$o_since"
+    if [ "$up" -le "$o_until" ] && ! decided "$o_t" && ! [ -e "$R/$o_t.undoing" ]; then
+        # Its timer, or its session, has time left.
+        if [ -e "$R/$o_t.armed" ] || alive "$o_pid"; then return 0; fi
+    fi
+    if [ -e "$R/$o_t.sh" ]; then
+        detached sh "$R/$o_t.sh" expire "$o_t" </dev/null >/dev/null 2>&1 &
+    else
+        (rollback "$o_t" timer && tidy "$o_t")
+    fi
+    tries=0
+    while holds_lock "$o_t" && [ "$tries" -lt 50 ]; do
+        tries=$((tries + 1))
+        doze
+    done
+}
+
+# Who won stays written until the reboot: a late question must get the same answer. The lock goes first: while it is
+# there, so is everything that is needed to finish.
+forget() {
+    ! holds_lock "$1" || rm -f "$R/lock"
+    rm -rf "$R/$1.undo" "$R/$1.sh" "$R/$1.sh.tmp" "$R/$1.armed.tmp" "$R/$1.pid" "$R/$1.unit"
+}
+
+known() { [ -d "$R/$1.undo" ]; }
+
+# In $answer what was decided.
+decided() {
+    if [ -e "$R/$1.confirmed" ]; then
+        answer=confirmed
+    elif [ -e "$R/$1.undone" ]; then
+        by=$(slurp "$R/$1.by")
+        answer="undone ${by:-timer}"
+    else
+        return 1
     fi
 }
 
-# Who won stays written until the reboot: a late question must get the same answer.
-forget() {
-    rm -rf "$R/$1.undo" "$R/$1.sh" "$R/$1.pid" "$R/$1.boot" "$R/$1.unit"
-    set +f
-    rm -f "$R/$1.live."*
-    set -f
+# tidy T: what is left to do after the answer.
+tidy() {
+    known "$1" || return 0
+    enter "$1"
+    if load_transaction "$1" && holds_lock "$1"; then
+        stop_timer "$1"
+        if [ -e "$R/$1.undone" ]; then
+            take_away "undone $1 $gen by $(slurp "$R/$1.by")"
+        elif [ -e "$R/$1.answered" ]; then
+            clean_up "$1"
+        else
+            leave "$1"
+            return 0
+        fi
+    fi
+    forget "$1"
+    leave "$1"
+}
+
+# Nothing leads to the new generation: it goes.
+take_away() {
+    sweep
+    rm -rf "$P/gen-$gen" "$P/gen-$gen.tmp"
+    [ "$(slurp "$P/next")" != "$gen" ] || rm -f "$P/next"
+    ledger "$1"
 }
 
 # --- rollback: by the timer, by the controller, by any later call ----------------------------------
 
 announce() {
     text="portmap-deploy: change $1 was not confirmed in time; the old rules are back"
-    { have logger && logger -t portmap-deploy "$text"; } </dev/null >/dev/null 2>&1 &
-    { have wall && say "$text" | wall; } </dev/null >/dev/null 2>&1 &
+    { have logger && $bound logger -t portmap-deploy "$text"; } </dev/null >/dev/null 2>&1
+    { have wall && say "$text" | $bound wall; } </dev/null >/dev/null 2>&1
 }
 
 # rollback T BY: in $answer what the host runs now. Never ends before the old rules read back when BY is timer.
 rollback() {
     mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
-    if [ -e "$R/$1.confirmed" ]; then
-        answer=confirmed
-        return 0
+    if decided "$1"; then return 0; fi
+    if ! known "$1"; then
+        decided "$1" || answer=unknown
+        [ "$answer" != unknown ]
+        return
     fi
-    if [ -e "$R/$1.undone" ]; then
-        answer="undone $(slurp "$R/$1.undone")"
-        return 0
-    fi
+    enter "$1"
+    put_back "$1" "$2"
+    done=$?
+    leave "$1"
+    return "$done"
+}
+
+put_back() {
+    if decided "$1"; then return 0; fi
     load_transaction "$1" || {
         answer=unknown
         return 1
     }
-    wait_s=1 tries=0
+    # Not armed yet: from now on it cannot be, see arm.
+    [ -e "$R/$1.undoing" ] || mark "$R/$1.undoing"
+    mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
+    emptied=0 tries=0 wait_s=1
+    if [ -e "$R/$1.sh" ]; then
+        persist "$1" "$2" || return 1
+        # A restore that a dead session had begun may still have been waiting for the lock of xtables.
+        if [ "$after_dead" = 1 ]; then
+            sleep 6
+            persist "$1" "$2" || return 1
+        fi
+    fi
+    by=$2
+    [ "$emptied" = 0 ] || by="$2 emptied"
+    [ -e "$R/$1.by" ] || write "$R/$1.by" "$by" 2>/dev/null
+    mv "$R/$1.undoing" "$R/$1.undone" 2>/dev/null
+    answer="undone $by"
+}
+
+persist() {
     until undo; do
         tries=$((tries + 1))
         if [ "$2" != timer ] && [ "$tries" -ge 3 ]; then
@@ -273,107 +383,118 @@ rollback() {
         sleep "$wait_s"
         [ "$wait_s" -ge 10 ] || wait_s=$((wait_s * 2))
     done
-    # A restore that an ended session had begun may still have been under way.
-    if [ "$2" = timer ]; then
-        sleep 1
-        undo
-    fi
-    by=$2
-    [ "$emptied" = 0 ] || by="$2 emptied"
-    write "$R/$1.undone" "$by"
-    rm -f "$R/$1.undoing" "$R/$1.armed"
-    answer="undone $by"
 }
 
-# The rest of a rollback, after the answer.
-after_rollback() {
-    load_transaction "$1" || return 0
-    [ "$2" = timer ] || stop_timer "$1"
-    sweep
-    rm -rf "$P/gen-$gen"
-    rm -f "$P/next"
-    ledger "undone $1 $gen by $2"
-    forget "$1"
-    unlock "$1"
-}
-
+# timer T SECONDS
 timer() {
+    T=$1 left=$2 nap=''
     echo -1000 2>/dev/null >/proc/self/oom_score_adj
     # Whoever started us reads this until we close it: proof of life without polling.
     say "alive $$"
     exec </dev/null >/dev/null 2>&1
     cd / || exit 1
-    sleep "$2" &
-    nap=$!
-    trap 'kill "$nap"; exit 0' TERM
-    wait "$nap"
+    uptime_s
+    deadline=$((up + left))
+    never_give_up
+    # Only when all is decided does anybody end us.
+    trap 'kill "$nap"; if decided "$T"; then trap - EXIT; exit 0; fi' TERM
+    while [ "$left" -gt 0 ]; do
+        sleep "$left" &
+        nap=$!
+        wait "$nap"
+        uptime_s
+        left=$((deadline - up))
+    done
     trap '' TERM
-    expire "$1"
+    expire "$T"
 }
 
+# A shell that cannot fork ends. Then it begins anew: an exec needs no fork.
+never_give_up() {
+    trap 'exec sh "$R/$T.sh" expire "$T"' EXIT
+}
+
+# The time is over: what is not decided is undone, what is not finished is finished.
 expire() {
-    [ ! -e "$R/$1.undone" ] || return 0
-    rollback "$1" timer || return 1
-    case $answer in undone*) ;; *) return 0 ;; esac
-    announce "$1"
-    after_rollback "$1" timer
+    T=$1
+    never_give_up
+    rollback "$1" timer
+    case $answer in
+    confirmed) confirm "$1" timer ;;
+    "undone timer"*) announce "$1" ;;
+    esac
+    tidy "$1"
+    trap - EXIT
 }
 
 # --- confirm --------------------------------------------------------------------------------------
 
 # Bounded: a disk that hangs must not hang the answer.
 keep_for_boot() {
-    rm -f "$R/$1.boot"
-    { mv -f "$P/next" "$P/current" && flush "$P/current" "$P" && : >"$R/$1.boot"; } </dev/null >/dev/null 2>&1 &
+    {
+        if [ "$(slurp "$P/next")" = "$gen" ]; then mv -f "$P/next" "$P/current"; fi
+        [ "$(slurp "$P/current")" = "$gen" ] && flush "$P/current" "$P" && mark "$R/$1.boot"
+    } </dev/null >/dev/null 2>&1 &
     for nap in 0.01 0.02 0.05 0.1 0.2 0.5 1; do
-        [ -e "$R/$1.boot" ] && return 0
+        [ ! -e "$R/$1.boot" ] || return 0
         sleep "$nap" 2>/dev/null || sleep 1
     done
-    [ -e "$R/$1.boot" ]
 }
 
+# Every line of ours is as it was when it had been switched, and read by the controller.
+in_force() {
+    for family in 4 6; do
+        for table in nat filter; do
+            [ -e "$d/$family.$table.want" ] || continue
+            [ -e "$d/$family.$table.live" ] && own "$family" "$table" none || return 1
+            same_lines "$(slurp "$d/$family.$table.live")" "$own" || return 1
+        done
+    done
+}
+
+# confirm T BY: in $answer what the host runs now.
 confirm() {
     mv "$R/$1.armed" "$R/$1.confirmed" 2>/dev/null
-    if ! [ -e "$R/$1.confirmed" ]; then
-        if [ -e "$R/$1.undone" ]; then
-            answer="undone $(slurp "$R/$1.undone")"
-        elif [ -e "$R/$1.undoing" ]; then
-            answer=undoing
-        else
-            answer=unknown
-        fi
-        return 1
+    if [ -e "$R/$1.confirmed" ] && [ ! -e "$R/$1.answered" ] && known "$1"; then
+        enter "$1"
+        keep "$1" "$2"
+        kept=$?
+        leave "$1"
+        [ "$kept" = 0 ] || return 1
     fi
+    # Undoing ends in undone: look at what it ends in once more.
+    if ! decided "$1"; then
+        answer=unknown
+        [ ! -e "$R/$1.undoing" ] || answer=undoing
+        decided "$1"
+    fi
+    [ "$answer" = confirmed ] || return 1
     # Asked again because our answer was lost: the same answer.
-    if [ -e "$R/$1.answer" ]; then
-        answer=$(slurp "$R/$1.answer")
-        return 0
-    fi
+    boot=no
+    [ ! -e "$R/$1.boot" ] || boot=yes
+    answer="confirmed boot=$boot"
+}
+
+keep() {
+    if [ -e "$R/$1.answered" ] || ! [ -e "$R/$1.confirmed" ]; then return 0; fi
     load_transaction "$1" || {
         answer=unknown
         return 1
     }
-    for family in 4 6; do
-        for table in nat filter; do
-            [ -e "$R/$1.live.$family.$table" ] || continue
-            own "$family" "$table" none
-            same_lines "$(slurp "$R/$1.live.$family.$table")" "$own" && continue
-            mv "$R/$1.confirmed" "$R/$1.undoing"
-            rollback "$1" controller
-            answer="changed $answer"
-            return 1
-        done
-    done
-    boot=no
-    keep_for_boot "$1" && boot=yes
-    answer="confirmed boot=$boot"
-    write "$R/$1.answer" "$answer"
+    if ! in_force; then
+        mv "$R/$1.confirmed" "$R/$1.undoing"
+        put_back "$1" "$2"
+        answer="changed $answer"
+        return 1
+    fi
+    keep_for_boot "$1"
+    mark "$R/$1.answered"
 }
 
 stop_timer() {
-    have systemctl && [ -e "$R/$1.unit" ] && systemctl stop "portmap-rollback-$1.timer" >/dev/null 2>&1
+    have systemctl && [ -e "$R/$1.unit" ] && $bound systemctl stop "portmap-rollback-$1.timer" >/dev/null 2>&1
     pid=$(slurp "$R/$1.pid")
-    case $pid in '' | *[!0-9]*) return 0 ;; esac
+    case $pid in '' | "$$" | *[!0-9]*) return 0 ;; esac
     case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in *"$R/$1.sh timer "*) kill "$pid" ;; esac
 }
 
@@ -390,26 +511,20 @@ clean() {
     done
 }
 
-after_confirm() {
-    load_transaction "$1" || return 0
-    stop_timer "$1"
+clean_up() {
     for family in 4 6; do clean "$family"; done
     ledger "confirmed $1 $gen"
     # The last five generations stay for looking back.
     set +f
-    set -- "$1" "$P"/gen-*
+    set -- "$P"/gen-*
     set -f
-    while [ $# -gt 6 ]; do
-        rm -rf "$2"
-        t=$1
-        shift 2
-        set -- "$t" "$@"
+    while [ $# -gt 5 ]; do
+        rm -rf "$1"
+        shift
     done
-    if [ "$(wc -l 2>/dev/null <"$P/ledger")" -gt 1000 ]; then
+    if [ "$(wc -l 2>/dev/null <"$P/ledger")" -gt 1000 ] 2>/dev/null; then
         tail -n 500 "$P/ledger" >"$P/ledger.tmp" && mv -f "$P/ledger.tmp" "$P/ledger"
     fi
-    forget "$1"
-    unlock "$1"
 }
 
 # --- the dialogue ---------------------------------------------------------------------------------
@@ -499,50 +614,54 @@ lock() {
         return
         ;;
     esac
-    mkdir -p "$R" 2>/dev/null
     d=$R/$T.undo
-    mkdir -p "$d" 2>/dev/null || {
+    mkdir -p "$R" 2>/dev/null
+    settle
+    mkdir "$d" 2>/dev/null || {
         failed "cannot write to $R"
         return
     }
-    settle
     uptime_s
     if ! take_lock "$T $gen $run $who $(date -u +%Y-%m-%dT%H:%M:%SZ) $((up + $5)) $$"; then
         rm -rf "$d"
         held=$(slurp "$R/lock")
-        failed "locked $up $held"
+        if [ -n "$held" ]; then failed "locked $up $held"; else failed "cannot write to $R"; fi
         return
     fi
-    locked=1 broken=0
+    locked=1 broken=0 short=0
     if ! still_as_seen; then
         abandon
         failed "changed"
-        return
-    fi
-    write "$d/about" "$gen$nl$x4$nl$x6$nl" || {
+    elif write "$d/about" "$gen$nl$x4$nl$x6$nl" 2>/dev/null; then
+        done_
+    else
         abandon
         failed "cannot write to $R"
-        return
-    }
-    done_
+    fi
 }
 
-# Before the timer is armed nothing was changed: leave no trace.
+# Before the timer is armed nothing was changed: leave no trace. A later login may have done so already, and then
+# our number may be another's.
 abandon() {
-    sweep
-    rm -rf "$d" "$R/$T.sh" "$P/gen-$gen"
-    [ "$(slurp "$P/next")" = "$gen" ] && rm -f "$P/next"
-    unlock "$T"
     locked=0
+    known "$T" || return 0
+    enter "$T"
+    if load_transaction "$T" && ours; then take_away "abandoned $T $gen"; fi
+    forget "$T"
+    leave "$T"
 }
 
-# put NAME LINES
+ours() { holds_lock "$T" && ! [ -e "$R/$T.undoing" ] && ! [ -e "$R/$T.undone" ]; }
+
+# put NAME LINES. Every line is read, whatever happens: it must not be taken for a request.
 put() {
     n=$2 file=/dev/null
-    [ "$locked" = 0 ] || file=$d/$1
+    if [ "$locked" = 1 ]; then
+        if mark "$d/$1"; then file=$d/$1; else short=1; fi
+    fi
     while [ "$n" -gt 0 ]; do
         IFS= read -r line || break
-        printf '%s\n' "$line"
+        printf '%s\n' "$line" 2>/dev/null || short=1
         n=$((n - 1))
     done >"$file"
 }
@@ -557,6 +676,11 @@ write_generation() {
 }
 
 stage() {
+    if [ "$short" = 1 ]; then
+        abandon
+        failed "cannot write to $R"
+        return
+    fi
     if ! why=$(write_generation 2>&1); then
         abandon
         failed "cannot write to $P: $why"
@@ -564,7 +688,11 @@ stage() {
     fi
     ledger "begin $T $gen $run by $who"
     for family in 4 6; do
-        restore_file "$family" "$d/$family.stage" && continue
+        if ! ours; then
+            err='another login ended this change'
+        elif restore_file "$family" "$d/$family.stage"; then
+            continue
+        fi
         why="$family $err"
         abandon
         failed "stage $why"
@@ -575,38 +703,36 @@ stage() {
 
 start_timer() {
     if pid1_is_ours; then
-        : >"$R/$T.unit"
-        systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
+        mark "$R/$T.unit"
+        $bound systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
             --on-active="$1s" --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-1000 \
             --property=Restart=on-failure --property=RestartSec=1s --property=StartLimitIntervalSec=0 \
             /bin/sh "$R/$T.sh" expire "$T" </dev/null >/dev/null 2>&1 &&
-            systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0
-        systemctl stop "portmap-rollback-$T.timer" >/dev/null 2>&1
+            $bound systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0
+        $bound systemctl stop "portmap-rollback-$T.timer" >/dev/null 2>&1
         rm -f "$R/$T.unit"
     fi
-    detach=''
-    ! have setsid || detach=setsid
-    alive=$($detach sh "$R/$T.sh" timer "$T" "$1" </dev/null 2>/dev/null &)
+    alive=$(detached sh "$R/$T.sh" timer "$T" "$1" </dev/null 2>/dev/null &)
     pid=${alive#alive }
     case $pid in '' | *[!0-9]*) return 1 ;; esac
-    write "$R/$T.pid" "$pid"
+    write "$R/$T.pid" "$pid" 2>/dev/null
     kill -0 "$pid" 2>/dev/null
 }
 
 arm() {
-    if ! write "$R/$T.sh" "$s" || ! write "$R/$T.armed" "$gen$nl"; then
-        rm -f "$R/$T.armed"
-        abandon
-        failed "cannot write to $R"
-        return
-    fi
-    if start_timer "$1"; then
+    if ! write "$R/$T.sh" "$s" 2>/dev/null || ! write "$R/$T.armed" "$gen$nl" 2>/dev/null; then
+        why="cannot write to $R"
+    elif ! ours; then
+        why="another login ended this change"
+    elif start_timer "$1"; then
         done_
         return
+    else
+        why="the rollback timer did not start"
     fi
     rm -f "$R/$T.armed"
     abandon
-    failed "the rollback timer did not start"
+    failed "$why"
 }
 
 # Nothing is switched when the timer has taken the transaction, and what was is undone again.
@@ -614,31 +740,35 @@ still_armed() { [ -e "$R/$T.armed" ]; }
 
 undo_now() {
     why=$1
-    if rollback "$T" controller; then
-        failed "$answer $why"
-        after_rollback "$T" controller
+    rollback "$T" controller
+    failed "$answer $why"
+    case $answer in undone*)
+        tidy "$T"
         locked=0
-    else
-        failed "$answer $why"
-    fi
+        ;;
+    esac
 }
 
 # switch_to STEP...: the restore inputs of these steps, family by family.
 switch_to() {
-    still_armed || {
-        undo_now "the rollback timer was faster"
-        return 1
-    }
+    enter "$T"
+    apply "$@"
+    applied=$?
+    leave "$T"
+    [ "$applied" = 0 ] || undo_now "$why"
+    return "$applied"
+}
+
+apply() {
     for step in "$@"; do
         for family in 4 6; do
+            why="the rollback timer was faster"
+            still_armed || return 1
             restore_file "$family" "$d/$family.$step" && continue
-            undo_now "$step $family $err"
+            why="$step $family $err"
             return 1
         done
     done
-    still_armed && return 0
-    undo_now "the rollback timer was faster"
-    return 1
 }
 
 tighten() {
@@ -646,8 +776,9 @@ tighten() {
     for family in 4 6; do
         for table in nat filter; do
             [ -e "$d/$family.$table.want" ] || continue
-            own "$family" "$table" none
-            write "$R/$T.live.$family.$table" "$own"
+            own "$family" "$table" none && write "$d/$family.$table.live" "$own" 2>/dev/null && continue
+            undo_now "the new rules could not be read back"
+            return
         done
     done
     done_
@@ -664,12 +795,27 @@ rules() {
 
 # The controller may be a later login than the one that began.
 resume() {
-    T=$1 d=$R/$1.undo
+    T=$1
     load_transaction "$1"
 }
 
+# decide VERB T: confirm or rollback, by the agent of the version that armed it.
+decide() {
+    if [ ! -e "$R/$2.sh" ] || [ "$(slurp "$R/$2.sh")" = "${s%"$nl"}" ]; then
+        "$1" "$2" controller
+    else
+        answer=$(sh "$R/$2.sh" "$1" "$2" </dev/null 2>/dev/null)
+    fi
+    case "$1 $answer" in "confirm confirmed"* | "rollback confirmed"* | "rollback undone"*) done_ "$answer" ;; *) failed "$answer" ;; esac
+    case $answer in confirmed* | undone* | "changed undone"*)
+        tidy "$2"
+        [ "$T" != "$2" ] || locked=0
+        ;;
+    esac
+}
+
 dialogue() {
-    ssh_connection=$1 locked=0 broken=0 T='' gen=''
+    ssh_connection=$1 locked=0 broken=0 short=0 T='' gen=''
     while IFS=' ' read -r verb a b c d_ e f g; do
         IFS=" $nl"
         case $verb in
@@ -698,27 +844,9 @@ dialogue() {
             esac
             ;;
         settled) done_ ;;
-        resume) if resume "$a"; then done_; else say "$nonce = failed unknown"; fi ;;
+        resume) if resume "$a"; then done_; else failed unknown; fi ;;
         rules) rules ;;
-        confirm)
-            if confirm "$a"; then
-                done_ "$answer"
-                after_confirm "$a"
-            else
-                say "$nonce = failed $answer"
-                case $answer in "changed undone"*) after_rollback "$a" controller ;; esac
-            fi
-            [ "$T" != "$a" ] || locked=0
-            ;;
-        rollback)
-            if rollback "$a" controller; then
-                done_ "$answer"
-                case $answer in undone*) after_rollback "$a" controller ;; esac
-                locked=0
-            else
-                say "$nonce = failed $answer"
-            fi
-            ;;
+        confirm | rollback) decide "$verb" "$a" ;;
         abandon)
             [ "$locked" = 0 ] || still_armed || abandon
             done_
@@ -734,6 +862,9 @@ dialogue() {
 case ${1-} in
 timer) timer "$2" "$3" ;;
 expire) expire "$2" ;;
-rollback) if rollback "$2" "${3-timer}"; then after_rollback "$2" "${3-timer}"; else exit 1; fi ;;
+confirm | rollback)
+    "$1" "$2" controller
+    say "$answer"
+    ;;
 *) dialogue "${1-}" ;;
 esac

@@ -394,7 +394,7 @@ fn nobody(tried: &[Attempt]) -> LoginError {
         .collect();
     LoginError::Unreachable {
         message: format!("no way in ({})", attempts.join(", ")),
-        hint: Some("check that the host is up and which port its sshd is reached by; ansible_port and the mappings to it are tried".to_owned()),
+        hint: Some("check that the host is up and which port its sshd is reached by; tried are ansible_port, mappings to it, and portmap_previous_ports".to_owned()),
     }
 }
 

@@ -94,10 +94,14 @@ struct Host<'a> {
     generation: Option<u32>,
     batch: usize,
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    warnings: &'a [String],
     rolled_back_by: Option<RolledBackBy>,
     connections: u32,
     seconds: f64,
-    mappings: Vec<Mapping>,
+    mappings: Vec<Mapping<'a>>,
 }
 
 impl<'a> Host<'a> {
@@ -107,6 +111,8 @@ impl<'a> Host<'a> {
             generation: report.generation,
             batch: report.batch,
             reason: report.reason.as_deref(),
+            hint: report.hint.as_deref(),
+            warnings: &report.warnings,
             rolled_back_by: report.rolled_back_by,
             connections: report.connections,
             seconds: seconds(report.elapsed),
@@ -116,7 +122,7 @@ impl<'a> Host<'a> {
 }
 
 #[derive(Serialize)]
-struct Mapping {
+struct Mapping<'a> {
     family: Family,
     protocol: Protocol,
     #[serde(serialize_with = "ports")]
@@ -125,10 +131,12 @@ struct Mapping {
     to_port: PortRange,
     mapped: Mapped,
     direct: DirectAccess,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
 }
 
-impl Mapping {
-    fn of(proof: &MappingProof) -> Self {
+impl<'a> Mapping<'a> {
+    fn of(proof: &'a MappingProof) -> Self {
         let MappingProof {
             family,
             protocol,
@@ -145,6 +153,7 @@ impl Mapping {
             to_port,
             mapped,
             direct,
+            reason: proof.reason.as_deref(),
         }
     }
 }

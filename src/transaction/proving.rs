@@ -133,18 +133,16 @@ pub(super) fn with_unseen(
 }
 
 impl<R: Remote> Transaction<'_, R> {
-    /// Makes all checks at once and asks the host's counters until each is decided. `before`: rules as read back before.
+    /// Asks the host's counters until every check is decided. `before`: rules as read back before the probes.
     pub(super) async fn probe(
         &mut self,
         login: &mut Login,
         armed: &Armed,
-        checks: Vec<Check>,
+        mut probing: Probing,
         before: &[Ruleset],
         vantages: &[Vantage],
-        limit: Duration,
     ) -> Result<Vec<MappingProof>, Unproven> {
         let set = &self.host.mappings;
-        let mut probing = Probing::start(checks, armed.marks, limit);
         let base = armed.change.counted(before);
         while !probing.undecided().is_empty() {
             probing.wait_a_little().await;
@@ -177,7 +175,7 @@ fn since(now: &Counts, before: &Counts) -> Counts {
 }
 
 /// Checks under way.
-struct Probing {
+pub(super) struct Probing {
     checks: Vec<(Check, Option<Outcome>, Option<Verdict>)>,
     attempts: JoinSet<(usize, Outcome)>,
     polled: u32,
@@ -185,7 +183,8 @@ struct Probing {
 }
 
 impl Probing {
-    fn start(checks: Vec<Check>, marks: Marks, limit: Duration) -> Self {
+    /// Makes all checks at once; each has `limit` to be decided.
+    pub fn start(checks: Vec<Check>, marks: Marks, limit: Duration) -> Self {
         let mut attempts = JoinSet::new();
         let places = Arc::new(Semaphore::new(AT_ONCE));
         for (index, check) in checks.iter().enumerate().filter(|(_, check)| check.known.is_none()) {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Armed, LONG, Transaction};
-use crate::plan::{Observed, ways_in};
+use crate::plan::Observed;
 use crate::remote::dialogue::{Answer, Status};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, RolledBackBy, Step};
@@ -56,7 +56,7 @@ impl<R: Remote> Transaction<'_, R> {
             Step::Wait,
             &format!("contact lost; the host's own timer acts within {left} s"),
         );
-        let ways = ways_in(self.contact.remote.management_port(), &self.host.mappings);
+        let ways = self.ways_in();
         let limit = Duration::from_secs(3);
         let began = Instant::now();
         let login = self.contact.login_within(&ways, true, limit).await.ok();

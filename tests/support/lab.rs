@@ -10,12 +10,13 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use portmap_deploy::lab;
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
@@ -275,6 +276,12 @@ impl Lab {
         said(&mut self.lab(&["heal", host]));
     }
 
+    /// Whether a new connection from the controller to a host's port 22 succeeds within a second.
+    pub fn answers(&self, host: &str, family: u8) -> bool {
+        let address = SocketAddr::new(self.address(host, family), 22);
+        self.within(|| TcpStream::connect_timeout(&address, Duration::from_secs(1)).is_ok())
+    }
+
     /// SSH logins that a host has accepted so far.
     pub fn logins(&self, host: &str) -> usize {
         self.run(host, "grep -c '^Accepted publickey for ' /var/log/sshd.log || :")
@@ -310,4 +317,13 @@ pub fn said(command: &mut Command) -> String {
         String::from_utf8_lossy(&output.stderr)
     );
     String::from_utf8(output.stdout).unwrap()
+}
+
+/// Waits for a condition, at most ten seconds.
+pub fn await_true(what: &str, mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "never: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }

@@ -1,3 +1,5 @@
 //! What integration tests share.
 
+pub mod deploy;
 pub mod lab;
+pub mod run;

@@ -1,0 +1,117 @@
+//! The values of the options that we understand.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+
+use super::rule::{Match, PortSpan, Side};
+
+/// What the values of an option say.
+pub(super) enum Typed {
+    /// True of every packet.
+    Always,
+    Match(Match),
+}
+
+/// What an option says, where its values can be read.
+pub(super) fn typed(option: &str, first: &str, second: Option<&str>) -> Option<Typed> {
+    let one = match option {
+        "-p" | "--protocol" | "--proto" => return Some(protocol(first)),
+        "-s" | "--source" | "--src" => return address(Side::Source, first),
+        "-d" | "--destination" | "--dst" => return address(Side::Destination, first),
+        "-i" | "--in-interface" | "-o" | "--out-interface" if first == "+" => return Some(Typed::Always),
+        "-i" | "--in-interface" => Match::InInterface(first.to_owned()),
+        "-o" | "--out-interface" => Match::OutInterface(first.to_owned()),
+        "--sport" | "--source-port" => Match::Port(Side::Source, span(first)?),
+        "--dport" | "--destination-port" => Match::Port(Side::Destination, span(first)?),
+        "--sports" | "--source-ports" => Match::Ports(Side::Source, spans(first)?),
+        "--dports" | "--destination-ports" => Match::Ports(Side::Destination, spans(first)?),
+        "--ports" => Match::Ports(Side::Either, spans(first)?),
+        "--ctstate" | "--state" => Match::State(names(first)),
+        "--comment" => Match::Comment(first.to_owned()),
+        "--ctorigdstport" => Match::OriginalPort(span(first)?),
+        "--src-type" => Match::AddressType(Side::Source, names(first)),
+        "--dst-type" => Match::AddressType(Side::Destination, names(first)),
+        "--mss" => Match::Mss(span(first)?),
+        "--length" => Match::Length(span(first)?),
+        "--tcp-flags" => Match::TcpFlags {
+            mask: flags(first)?,
+            set: flags(second?)?,
+        },
+        _ => return None,
+    };
+    Some(Typed::Match(one))
+}
+
+fn protocol(text: &str) -> Typed {
+    let name = match text.to_ascii_lowercase().as_str() {
+        "all" | "0" => return Typed::Always,
+        "6" => "tcp".to_owned(),
+        "17" => "udp".to_owned(),
+        "1" => "icmp".to_owned(),
+        "58" | "icmpv6" => "ipv6-icmp".to_owned(),
+        other => other.to_owned(),
+    };
+    Typed::Match(Match::Protocol(name))
+}
+
+/// An address with or without `/prefix` or `/netmask`.
+fn address(side: Side, text: &str) -> Option<Typed> {
+    let net = match text.split_once('/') {
+        None => IpNet::from(text.parse::<std::net::IpAddr>().ok()?),
+        Some((address, mask)) => match mask.parse::<u8>() {
+            Ok(prefix) => IpNet::new(address.parse().ok()?, prefix).ok()?,
+            Err(_) => IpNet::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok()?,
+        },
+    };
+    let always = net.prefix_len() == 0;
+    Some(if always {
+        Typed::Always
+    } else {
+        Typed::Match(Match::Address(side, net.trunc()))
+    })
+}
+
+/// `22`, `22:30`, `:30` or `22:`. Service names are not read.
+fn span(text: &str) -> Option<PortSpan> {
+    let (first, last) = text.split_once(':').unwrap_or((text, text));
+    let first = if first.is_empty() { 0 } else { first.parse().ok()? };
+    let last = if last.is_empty() { u16::MAX } else { last.parse().ok()? };
+    (first <= last && !text.is_empty()).then_some(PortSpan { first, last })
+}
+
+fn spans(text: &str) -> Option<Vec<PortSpan>> {
+    text.split(',').map(span).collect()
+}
+
+fn names(text: &str) -> BTreeSet<String> {
+    text.split(',').map(str::to_ascii_uppercase).collect()
+}
+
+pub(super) const FIN: u8 = 1;
+pub(super) const SYN_FLAG: u8 = 2;
+pub(super) const RST: u8 = 4;
+const PSH: u8 = 8;
+pub(super) const ACK: u8 = 16;
+const URG: u8 = 32;
+pub(super) const SYN: Match = Match::TcpFlags {
+    mask: FIN | SYN_FLAG | RST | ACK,
+    set: SYN_FLAG,
+};
+
+fn flags(text: &str) -> Option<u8> {
+    text.split(',').try_fold(0, |sum, flag| {
+        let bit = match flag.to_ascii_uppercase().as_str() {
+            "FIN" => FIN,
+            "SYN" => SYN_FLAG,
+            "RST" => RST,
+            "PSH" => PSH,
+            "ACK" => ACK,
+            "URG" => URG,
+            "ALL" => FIN | SYN_FLAG | RST | PSH | ACK | URG,
+            "NONE" => 0,
+            _ => return None,
+        };
+        Some(sum | bit)
+    })
+}

@@ -1,0 +1,231 @@
+//! A host as its agent described it: untrusted text into typed values.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::{Sections, digit};
+use crate::firewall::{self, Family, Ruleset, View};
+
+/// Why a host is left as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stop {
+    /// `true`: a change would be wrong; `false`: something is missing.
+    pub refused: bool,
+    /// One sentence.
+    pub reason: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Stop {
+    fn failed(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            refused: false,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+        }
+    }
+
+    fn refused(reason: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            refused: true,
+            reason: reason.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
+
+/// One family of a host, with the tool that has its rules.
+#[derive(Debug, Clone)]
+pub struct Managed {
+    /// The tool's name: `iptables`, `iptables-legacy`, `ip6tables-nft`, …
+    pub tool: String,
+    /// Its rules.
+    pub view: View,
+}
+
+/// A host as it was found.
+#[derive(Debug, Clone)]
+pub struct Observed {
+    /// The families whose rules we manage.
+    pub families: Vec<Managed>,
+    /// Our address as the host sees it.
+    pub here: Option<IpAddr>,
+    /// Addresses that the host says it has, of global scope.
+    pub addresses: Vec<IpAddr>,
+    /// The generation that is kept for the next boot.
+    pub current: Option<u32>,
+    /// How long the host runs, seconds.
+    pub uptime: u64,
+    /// Things worth saying.
+    pub warnings: Vec<String>,
+}
+
+impl Observed {
+    /// Reads what the agent's `observe` answered.
+    ///
+    /// # Errors
+    /// When something is missing on the host, or its rules are in both backends or not readable.
+    pub fn read(sections: &Sections) -> Result<Self, Stop> {
+        let facts = facts(sections);
+        let fact = |key: &str| facts.get(key).copied();
+        if fact("uid") != Some("0") {
+            return Err(Stop::failed(
+                format!(
+                    "logged in without root's rights (uid {})",
+                    fact("uid").unwrap_or("unknown")
+                ),
+                "log in as root, or set ansible_become: true for a user with password-less sudo",
+            ));
+        }
+        let mut observed = Self {
+            families: Vec::new(),
+            here: fact("ssh")
+                .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
+                .map(|ip: IpAddr| ip.to_canonical()),
+            addresses: addresses(sections),
+            current: fact("current").and_then(|current| current.parse().ok()),
+            uptime: fact("uptime")
+                .and_then(|uptime| uptime.parse().ok())
+                .unwrap_or_default(),
+            warnings: Vec::new(),
+        };
+        let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
+            Stop::failed(
+                "iptables is not installed on the host",
+                "install it there, on Debian and Ubuntu: apt install iptables",
+            )
+        })?;
+        observed.families.push(v4);
+        observed.read_v6(sections, fact("ipv6").is_some(), fact("nat6") == Some("no"))?;
+        Ok(observed)
+    }
+
+    fn read_v6(&mut self, sections: &Sections, on: bool, without_nat: bool) -> Result<(), Stop> {
+        if !on {
+            self.warnings
+                .push("IPv6 is off on this host: only IPv4 is managed".to_owned());
+            return Ok(());
+        }
+        match managed(sections, Family::V6)? {
+            Some(mut v6) => {
+                v6.view.nat = !without_nat;
+                self.families.push(v6);
+            }
+            None if self.addresses.iter().any(IpAddr::is_ipv6) => self.warnings.push(
+                "there is no ip6tables on this host: over IPv6 the target ports stay as open as they are".to_owned(),
+            ),
+            None => self
+                .warnings
+                .push("there is no ip6tables on this host: only IPv4 is managed".to_owned()),
+        }
+        Ok(())
+    }
+
+    /// Treats a family as one without a nat table: its guard alone is managed.
+    pub fn without_nat(&mut self, family: Family) {
+        for managed in self.families.iter_mut().filter(|managed| managed.view.family == family) {
+            managed.view.nat = false;
+        }
+    }
+}
+
+fn facts(sections: &Sections) -> BTreeMap<&str, &str> {
+    let text = sections.get("facts").map_or("", String::as_str);
+    text.lines().filter_map(|line| line.split_once(' ')).collect()
+}
+
+/// The tool that has a family's rules. `None`: there is none.
+fn managed(sections: &Sections, family: Family) -> Result<Option<Managed>, Stop> {
+    let prefix = format!("rules {} ", digit(family));
+    let mut found = Vec::new();
+    for (title, text) in sections {
+        let Some((tool, version)) = title
+            .strip_prefix(&prefix)
+            .map(|rest| rest.split_once(' ').unwrap_or((rest, "")))
+        else {
+            continue;
+        };
+        let ruleset = Ruleset::parse(text).map_err(|error| unreadable(tool, text, &error))?;
+        found.push((tool.to_owned(), version.to_owned(), ruleset));
+    }
+    // The one that has rules is in force; with none in any, the host's own choice.
+    found.sort_by_key(|(tool, _, ruleset)| (!ruleset.has_rules(), tool.contains('-')));
+    if let [first, second, ..] = found.as_slice()
+        && second.2.has_rules()
+    {
+        return Err(both_backends(&first.0, &second.0));
+    }
+    let Some((tool, version, ruleset)) = found.into_iter().next() else {
+        return Ok(None);
+    };
+    recent(&tool, &version)?;
+    Ok(Some(Managed {
+        tool,
+        view: View {
+            family,
+            ruleset,
+            nat: true,
+        },
+    }))
+}
+
+fn both_backends(first: &str, second: &str) -> Stop {
+    Stop::refused(
+        format!("rules are in both {first} and {second}: both are in force, and neither shows the other's"),
+        format!("move them into one of them (compare {first}-save and {second}-save), then run again"),
+    )
+}
+
+fn unreadable(tool: &str, text: &str, error: &firewall::ParseError) -> Stop {
+    let line = text.lines().nth(error.line.saturating_sub(1)).unwrap_or_default();
+    Stop::failed(
+        format!(
+            "cannot read the rules that {tool}-save prints, {error}: {}",
+            line.chars().take(200).collect::<String>()
+        ),
+        format!("look at {tool}-save on the host; rules that only nft can express stop it"),
+    )
+}
+
+/// iptables 1.8 is the first with two backends to tell apart.
+fn recent(tool: &str, version: &str) -> Result<(), Stop> {
+    let number = version
+        .split_whitespace()
+        .find_map(|word| word.strip_prefix('v'))
+        .unwrap_or_default();
+    let mut parts = number.split('.').map(|part| part.parse::<u32>().unwrap_or_default());
+    if (parts.next().unwrap_or_default(), parts.next().unwrap_or_default()) >= (1, 8) {
+        return Ok(());
+    }
+    Err(Stop::failed(
+        format!("{tool} on the host is version {number:?}; 1.8 or newer is needed"),
+        "update iptables on the host",
+    ))
+}
+
+/// proc(5), `/proc/net/if_inet6`: address, index, prefix length, scope (00: global), flags, name.
+fn addresses(sections: &Sections) -> Vec<IpAddr> {
+    const TEMPORARY_DEPRECATED_TENTATIVE: u32 = 0x01 | 0x20 | 0x40;
+    let v6 = sections
+        .get("addresses6")
+        .map_or("", String::as_str)
+        .lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let address = u128::from_str_radix(words.next()?, 16).ok()?;
+            let (scope, flags) = (words.nth(2)?, u32::from_str_radix(words.next()?, 16).ok()?);
+            (scope == "00" && flags & TEMPORARY_DEPRECATED_TENTATIVE == 0).then(|| Ipv6Addr::from(address).into())
+        });
+    let v4 = sections
+        .get("addresses4")
+        .map_or("", String::as_str)
+        .lines()
+        .filter_map(|line| {
+            let (before, after) = line.split_once(" inet ")?;
+            let global = !before.contains(" lo") && line.contains("scope global");
+            let address = after.split(['/', ' ']).next()?;
+            global.then(|| address.parse().ok()).flatten()
+        });
+    v4.chain(v6).collect()
+}

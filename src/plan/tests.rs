@@ -1,0 +1,109 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::problem::Source;
+
+const NFT: &str = "iptables v1.8.9 (nf_tables)";
+const RULES: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
+
+fn sections(more: &[(&str, &str)]) -> Sections {
+    let rules = format!("rules 4 iptables {NFT}");
+    let facts = "uid 0\nssh 192.0.2.9 40000 192.0.2.1 22\nuptime 99\n";
+    let base = [("facts", facts), (rules.as_str(), "")];
+    base.iter()
+        .chain(more)
+        .map(|(title, text)| ((*title).to_owned(), (*text).to_owned()))
+        .collect()
+}
+
+fn set(text: &str) -> MappingSet {
+    let source = Arc::new(Source {
+        name: "test".to_owned(),
+        text: text.to_owned(),
+    });
+    MappingSet::parse(&crate::yaml::read(&source).unwrap().root).unwrap()
+}
+
+fn stop(more: &[(&str, &str)]) -> Stop {
+    Observed::read(&sections(more)).unwrap_err()
+}
+
+#[test]
+fn reads_a_host_without_rules_and_plans_its_first_generation() {
+    let observed = Observed::read(&sections(&[])).unwrap();
+    assert_eq!(observed.here, "192.0.2.9".parse().ok());
+    assert_eq!(observed.warnings, ["IPv6 is off on this host: only IPv4 is managed"]);
+    let Plan::Change(change) = observed.plan(&set("['2222:22']"), |_| Mark::default()) else {
+        panic!("nothing to do")
+    };
+    assert_eq!((change.generation, change.tool(Family::V6)), (Generation(1), "-"));
+    assert!(change.files().iter().any(|(name, _)| name == "4.filter.want"));
+}
+
+#[test]
+fn a_host_without_our_rules_and_without_mappings_is_left_alone() {
+    let observed = Observed::read(&sections(&[])).unwrap();
+    assert!(matches!(
+        observed.plan(&MappingSet::default(), |_| Mark::default()),
+        Plan::Unchanged(None)
+    ));
+}
+
+#[test]
+fn needs_root_and_a_recent_iptables() {
+    assert!(stop(&[("facts", "uid 1000\n")]).reason.contains("without root"));
+    let missing: Sections = [("facts".to_owned(), "uid 0\n".to_owned())].into();
+    assert_eq!(
+        Observed::read(&missing).unwrap_err().reason,
+        "iptables is not installed on the host"
+    );
+    let old: Sections = [
+        ("facts".to_owned(), "uid 0\n".to_owned()),
+        ("rules 4 iptables iptables v1.6.1".to_owned(), String::new()),
+    ]
+    .into();
+    assert!(Observed::read(&old).unwrap_err().reason.contains("1.8 or newer"));
+}
+
+#[test]
+fn rules_in_both_backends_are_refused_and_empty_tables_are_none() {
+    let legacy = "rules 4 iptables-legacy iptables v1.8.9 (legacy)";
+    let nft = format!("rules 4 iptables {NFT}");
+    let both = stop(&[(&nft, RULES), (legacy, RULES)]);
+    assert!(both.refused && both.reason.contains("both"), "{both:?}");
+    let empty = RULES.replace("DROP", "ACCEPT");
+    let observed = Observed::read(&sections(&[(&nft, &empty), (legacy, RULES)])).unwrap();
+    assert_eq!(observed.families[0].tool, "iptables-legacy");
+}
+
+#[test]
+fn text_that_is_no_rule_stops_before_anything_is_touched() {
+    let nft = format!("rules 4 iptables {NFT}");
+    let error = stop(&[(&nft, "*filter\nexit status 1\n")]);
+    assert!(!error.refused && error.reason.contains("exit status 1"), "{error:?}");
+}
+
+#[test]
+fn ipv6_that_cannot_be_managed_is_said() {
+    let facts = "uid 0\nipv6 yes\n";
+    let addresses =
+        "20010db8000000000000000000000001 02 40 00 80 eth0\nfe800000000000000000000000000001 02 40 20 80 eth0\n";
+    let open = Observed::read(&sections(&[("facts", facts), ("addresses6", addresses)])).unwrap();
+    assert_eq!(open.addresses, ["2001:db8::1".parse::<std::net::IpAddr>().unwrap()]);
+    assert!(open.warnings[0].contains("stay as open as they are"));
+    let without = Observed::read(&sections(&[("facts", facts)])).unwrap();
+    assert!(without.warnings[0].contains("only IPv4 is managed"));
+}
+
+#[test]
+fn the_ways_in_are_those_of_before_and_after() {
+    let mappings = set("['2222:22', '80:8080']");
+    assert_eq!(ways_in(22, &mappings, &[]), [22, 2222]);
+    assert_eq!(ways_in(2222, &mappings, &[2022]), [2222, 22, 2022]);
+    assert_eq!(way_after(22, &mappings, None), 2222);
+    assert_eq!(way_after(2222, &mappings, None), 2222);
+    assert_eq!(way_after(2022, &mappings, None), 2022);
+    let spared = set("[{port: 2222, to_port: 22, direct_source: 192.0.2.0/24}]");
+    assert_eq!(way_after(22, &spared, "192.0.2.9".parse().ok()), 22);
+    assert_eq!(way_after(22, &spared, "198.51.100.1".parse().ok()), 2222);
+}

@@ -1,0 +1,190 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::problem::Source;
+
+const HERE: &str = "192.0.2.9";
+const HOST: &str = "192.0.2.1";
+
+fn set(text: &str) -> MappingSet {
+    let source = Arc::new(Source {
+        name: "test".to_owned(),
+        text: text.to_owned(),
+    });
+    MappingSet::parse(&crate::yaml::read(&source).unwrap().root).unwrap()
+}
+
+fn vantage() -> Vantage {
+    Vantage {
+        host: HOST.parse().unwrap(),
+        here: HERE.parse().ok(),
+        named: true,
+    }
+}
+
+/// Checks of the end of a change, `side` of the first mapping, judged with these counters moved.
+fn judged(text: &str, side: Side, outcome: Option<Outcome>, moved: &[Counter]) -> Option<Verdict> {
+    judged_from(vantage(), text, side, outcome, moved)
+}
+
+fn judged_from(
+    vantage: Vantage,
+    text: &str,
+    side: Side,
+    outcome: Option<Outcome>,
+    moved: &[Counter],
+) -> Option<Verdict> {
+    let set = set(text);
+    let checks = checks(&set, &[vantage], None, Phase::Tightened);
+    let check = checks.iter().find(|check| check.side == side).unwrap();
+    check.judge(&set, vantage.here, outcome.as_ref(), &|counter| {
+        moved.contains(&counter)
+    })
+}
+
+fn port(port: u16) -> PortRange {
+    PortRange::new(port, port).unwrap()
+}
+
+fn redirected() -> Counter {
+    let (protocol, port) = (Protocol::Tcp, port(80));
+    Counter::Redirected { protocol, port }
+}
+
+fn seen(protocol: Protocol) -> Counter {
+    let (port, to_port) = (port(80), 8080);
+    Counter::Seen {
+        protocol,
+        port,
+        to_port,
+    }
+}
+
+const GUARDED: Counter = Counter::Guarded {
+    protocol: Protocol::Tcp,
+    to_port: 8080,
+};
+
+#[test]
+fn an_answer_counts_only_with_our_redirects_counter() {
+    let open = judged("['80:8080']", Side::Mapped, Some(Outcome::Connected), &[redirected()]).unwrap();
+    assert_eq!((open.mapped, open.broken), (Some(Mapped::Open), false));
+    let foreign = judged("['80:8080']", Side::Mapped, Some(Outcome::Connected), &[]).unwrap();
+    assert_eq!((foreign.mapped, foreign.broken), (Some(Mapped::Filtered), true));
+}
+
+#[test]
+fn a_reset_is_the_hosts_own_only_when_the_probe_was_delivered() {
+    let delivered = [redirected(), seen(Protocol::Tcp)];
+    let own = judged("['80:8080']", Side::Mapped, Some(Outcome::Refused), &delivered).unwrap();
+    assert_eq!((own.mapped, own.broken), (Some(Mapped::Refused), false));
+    for moved in [&[][..], &[redirected()]] {
+        let foreign = judged("['80:8080']", Side::Mapped, Some(Outcome::Refused), moved).unwrap();
+        assert_eq!((foreign.mapped, foreign.broken), (Some(Mapped::Filtered), true));
+    }
+}
+
+#[test]
+fn silence_of_a_mapped_port_breaks_it_but_for_udp_that_was_delivered() {
+    for moved in [&[][..], &[redirected()], &[redirected(), seen(Protocol::Tcp)]] {
+        let silent = judged("['80:8080']", Side::Mapped, Some(Outcome::Silent), moved).unwrap();
+        assert_eq!((silent.mapped, silent.broken), (Some(Mapped::Filtered), true));
+    }
+    let udp = judged(
+        "['80:8080/udp']",
+        Side::Mapped,
+        Some(Outcome::Silent),
+        &[seen(Protocol::Udp)],
+    );
+    assert_eq!(udp.unwrap().mapped, Some(Mapped::Open));
+}
+
+#[test]
+fn an_address_only_the_host_told_of_proves_nothing_by_silence() {
+    let vantage = Vantage {
+        named: false,
+        ..vantage()
+    };
+    let silent = judged_from(vantage, "['80:8080']", Side::Mapped, Some(Outcome::Silent), &[]).unwrap();
+    assert_eq!((silent.mapped, silent.broken), (Some(Mapped::Unverified), false));
+}
+
+#[test]
+fn closed_is_what_the_guard_counted_never_mere_silence() {
+    let closed = judged("['80:8080']", Side::Direct, None, &[GUARDED]).unwrap();
+    assert_eq!((closed.direct, closed.broken), (Some(DirectAccess::Closed), false));
+    assert_eq!(judged("['80:8080']", Side::Direct, None, &[]), None);
+    for outcome in [
+        Outcome::Silent,
+        Outcome::Refused,
+        Outcome::NoPath("no route".to_owned()),
+    ] {
+        let unknown = judged("['80:8080']", Side::Direct, Some(outcome), &[]).unwrap();
+        assert_eq!(
+            (unknown.direct, unknown.broken),
+            (Some(DirectAccess::Unverified), false)
+        );
+        assert!(unknown.reason.is_some());
+    }
+}
+
+#[test]
+fn direct_access_breaks_the_promise_unless_it_is_allowed() {
+    let open = |text| judged(text, Side::Direct, Some(Outcome::Connected), &[]).unwrap();
+    assert!(open("['80:8080']").broken);
+    assert!(!open("[{port: 80, to_port: 8080, direct: allow}]").broken);
+    assert!(!open("[{port: 80, to_port: 8080, direct_source: 192.0.2.0/24}]").broken);
+    assert!(open("[{port: 80, to_port: 8080, direct_source: 198.51.100.0/24}]").broken);
+}
+
+#[test]
+fn a_source_that_leaves_us_out_is_unverified_without_a_probe() {
+    let verdict = judged(
+        "[{port: 80, to_port: 8080, source: 203.0.113.0/24}]",
+        Side::Mapped,
+        None,
+        &[],
+    )
+    .unwrap();
+    assert_eq!((verdict.mapped, verdict.broken), (Some(Mapped::Unverified), false));
+    assert_eq!(
+        verdict.reason.unwrap(),
+        "source does not include this machine (192.0.2.9)"
+    );
+}
+
+#[test]
+fn sshd_sees_one_bare_connection_before_the_login_and_none_after() {
+    let set = set("['2222:22', '80:8080']");
+    let login = Some(Management {
+        family: Family::V4,
+        port: 2222,
+    });
+    let probed = |phase| {
+        let checks = checks(&set, &[vantage()], login, phase);
+        let bare = checks.iter().filter(|check| check.known.is_none());
+        bare.map(|check| check.to.port()).collect::<Vec<_>>()
+    };
+    assert_eq!(probed(Phase::Loosened), [2222, 80]);
+    assert_eq!(probed(Phase::Tightened), [22, 80, 8080]);
+}
+
+#[test]
+fn the_ends_of_a_range_stand_for_it_and_the_worse_one_counts() {
+    let set = set("['9000-9003:7000-7003']");
+    let checks = checks(&set, &[vantage()], None, Phase::Tightened);
+    let ports: Vec<_> = checks.iter().map(|check| check.to.port()).collect();
+    assert_eq!(ports, [9000, 7000, 9003, 7003]);
+    let verdicts = [
+        Verdict::mapped(Mapped::Open),
+        Verdict::direct(DirectAccess::Closed),
+        Verdict::mapped(Mapped::Filtered).because("why"),
+        Verdict::direct(DirectAccess::Unverified),
+    ];
+    let (proofs, broken) = summary(&set, &checks.into_iter().zip(verdicts).collect::<Vec<_>>());
+    assert_eq!(
+        (proofs[0].mapped, proofs[0].direct),
+        (Mapped::Filtered, DirectAccess::Unverified)
+    );
+    assert_eq!(broken.unwrap(), "IPv4 9000-9003/tcp: why");
+}

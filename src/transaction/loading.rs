@@ -1,0 +1,187 @@
+//! Brings the new chains to a host and opens both ways in: lock, stage, arm and loosen in one round trip.
+
+use std::time::Instant;
+
+use super::{Armed, Changed, Ended, LONG, Transaction, failed, proving, recovery};
+use crate::firewall::Family;
+use crate::plan::{HostChange, Observed};
+use crate::remote::dialogue::Status;
+use crate::remote::{Login, Remote};
+use crate::report::Step;
+
+/// The requests of [`Transaction::load`], with the step that each belongs to.
+const LOADING: [(Step, &str); 5] = [
+    (Step::Lock, "lock"),
+    (Step::Stage, "stage"),
+    (Step::Arm, "arm"),
+    (Step::Switch, "loosen"),
+    (Step::Switch, "rules"),
+];
+
+pub(super) enum Loaded {
+    /// Look again: this was in the way.
+    Again(String),
+    /// Further.
+    Done(Changed),
+}
+
+/// What a host turned out not to have.
+#[derive(Default)]
+pub(super) struct Lacking {
+    pub nat: bool,
+    pub tcpmss: bool,
+}
+
+impl Lacking {
+    pub fn learn(&mut self, reason: &str) {
+        if reason.contains("tcpmss") && !self.tcpmss {
+            self.tcpmss = true;
+        } else if reason.starts_with("stage 6") {
+            self.nat = true;
+        }
+    }
+}
+
+impl<R: Remote> Transaction<'_, R> {
+    /// lock, stage, arm and loosen in one round trip; the host stops at the first that fails.
+    pub(super) async fn load(
+        &mut self,
+        first: &mut Login,
+        change: HostChange,
+        observed: Observed,
+        marks: proving::Marks,
+    ) -> Result<Loaded, Ended> {
+        self.ask_for_change(first, &change);
+        let armed = |change, observed| Armed {
+            change,
+            observed,
+            latest: Instant::now() + self.options.rollback_after,
+            marks,
+        };
+        let mut failure = None;
+        let mut rules = None;
+        for (step, verb) in LOADING {
+            if failure.is_none() {
+                self.contact.step(step, &step_detail(step, &change));
+            }
+            let answer = match self.contact.answer(first, LONG).await {
+                Ok(answer) => answer,
+                Err(why) => {
+                    return Ok(Loaded::Done(Changed::Lost(
+                        Box::new(armed(change, observed)),
+                        why.sentence(),
+                    )));
+                }
+            };
+            match answer.status {
+                Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                Status::Ok if verb == "rules" => rules = Some(answer.sections),
+                Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
+                _ => {}
+            }
+        }
+        self.warnings.extend(change.warnings());
+        match (failure, rules) {
+            (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(
+                Box::new(armed(change, observed)),
+                rules,
+            ))),
+            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed)),
+            (None, None) => Ok(Loaded::Done(Changed::Lost(
+                Box::new(armed(change, observed)),
+                "the host did not show its rules".to_owned(),
+            ))),
+        }
+    }
+
+    fn ask_for_change(&self, login: &mut Login, change: &HostChange) {
+        let window = self.options.rollback_after.as_secs().max(1);
+        let [v4, v6] = [Family::V4, Family::V6].map(|family| change.tool(family));
+        // Longer than the timer may need: nobody takes the lock of a change that is still pending.
+        let held = window + 60;
+        let (id, generation) = (&self.id, change.generation);
+        let (run, operator) = (word(&self.options.run_id), word(&self.options.operator));
+        login
+            .dialogue
+            .ask(&format!("lock {id} {generation} {run} {operator} {held} {v4} {v6}"));
+        for (name, text) in change.files() {
+            login.dialogue.put(&name, &text);
+        }
+        login.dialogue.ask("stage");
+        login.dialogue.ask(&format!("arm {window}"));
+        login.dialogue.ask("loosen");
+        login.dialogue.ask("rules");
+    }
+
+    fn not_loaded(&mut self, step: Step, reason: &str, armed: impl FnOnce() -> Armed) -> Result<Loaded, Ended> {
+        if step == Step::Lock && reason == "changed" {
+            return Ok(Loaded::Again(reason.to_owned()));
+        }
+        if step == Step::Stage && (reason.starts_with("stage 6") || reason.contains("tcpmss")) {
+            return Ok(Loaded::Again(reason.to_owned()));
+        }
+        if step == Step::Switch {
+            return match recovery::undone(reason) {
+                Some(report) => {
+                    self.contact.timer_stopped();
+                    Err(Box::new(report))
+                }
+                None => Ok(Loaded::Done(Changed::Lost(Box::new(armed()), reason.to_owned()))),
+            };
+        }
+        Err(match reason.strip_prefix("locked ") {
+            Some(holder) => failed(
+                &held_by(holder),
+                Some("wait until that change has ended; its rollback timer ends it at the latest"),
+            ),
+            None => failed(reason, hint_for(reason)),
+        })
+    }
+}
+
+fn step_detail(step: Step, change: &HostChange) -> String {
+    match step {
+        Step::Lock => change.differences.first().cloned().unwrap_or_default(),
+        Step::Stage => format!("generation {}", change.generation.0),
+        _ => String::new(),
+    }
+}
+
+fn hint_for(reason: &str) -> Option<&'static str> {
+    if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
+        return Some("the host needs room and write access in /run and /var/lib");
+    }
+    None
+}
+
+/// `UPTIME T GEN RUN WHO SINCE UNTIL PID`, as the agent answers.
+fn held_by(holder: &str) -> String {
+    let words: Vec<&str> = holder.split(' ').collect();
+    let [now, _, _, run, who, since, until, ..] = words.as_slice() else {
+        return "another change of this host is under way".to_owned();
+    };
+    let left = until
+        .parse::<u64>()
+        .unwrap_or_default()
+        .saturating_sub(now.parse().unwrap_or_default());
+    format!("{who} is changing this host since {since} (run {run}), for {left} s more at most")
+}
+
+/// One word for the agent's request lines.
+fn word(text: &str) -> String {
+    let word: String = text
+        .chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || "@._-".contains(c) {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect();
+    if word.is_empty() {
+        "-".to_owned()
+    } else {
+        word.chars().take(100).collect()
+    }
+}

@@ -1,0 +1,12 @@
+//! No fault leaves a host unreachable: within the window it runs its old rules, or the proven new ones, whole.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+#[path = "faults/host.rs"]
+mod host;
+#[path = "faults/killed.rs"]
+mod killed;
+#[path = "faults/lockout.rs"]
+mod lockout;
