@@ -47,9 +47,9 @@ doze() { sleep 0.1 2>/dev/null || sleep 1; }
 # Not so for a zombie, which has no program any more.
 alive() { [ -e "/proc/$1/exe" ]; }
 
-# Away from the session in every way: nothing that ends it reaches this.
+# Away from the session in every way: nothing that ends it reaches this. Only with & behind it.
 detached() {
-    if have setsid; then setsid "$@"; else "$@"; fi
+    if have setsid; then exec setsid "$@"; else exec "$@"; fi
 }
 
 # sync without arguments is what busybox has; it may take long, so only before the timer is armed.
