@@ -49,13 +49,17 @@ pub struct Host {
 impl Host {
     pub fn new(backend: &str, shell: &str) -> Self {
         let mut process = Command::new("unshare")
-            .args(["--net", "--mount", "--", "/bin/sh", "-c", SETUP, "setup", backend, shell])
+            .args([
+                "--net", "--mount", "--", "/bin/sh", "-c", SETUP, "setup", backend, shell,
+            ])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut ready = String::new();
-        BufReader::new(process.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut ready)
+            .unwrap();
         assert_eq!(ready, "ready\n", "these tests need root: sudo make test");
         Self { process }
     }
@@ -75,7 +79,12 @@ impl Host {
     pub fn run(&self, line: &str) -> String {
         let output = self.command(line).stdin(Stdio::null()).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        assert!(output.status.success(), "{line}: {}{}", text(&output.stdout), text(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{line}: {}{}",
+            text(&output.stdout),
+            text(&output.stderr)
+        );
         text(&output.stdout)
     }
 
@@ -88,15 +97,24 @@ impl Host {
     pub fn running(&self, word: &str) -> Vec<(u32, String)> {
         let space = |pid: u32| std::fs::read_link(format!("/proc/{pid}/ns/net")).ok();
         let home = space(self.process.id());
-        let pids = std::fs::read_dir("/proc").unwrap().filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+        let pids = std::fs::read_dir("/proc")
+            .unwrap()
+            .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
         let here = pids.filter(|&pid| space(pid) == home);
-        let line = |pid| String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default()).replace('\0', " ");
-        here.map(|pid| (pid, line(pid))).filter(|(_, line)| line.contains(word)).collect()
+        let line = |pid| {
+            String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default())
+                .replace('\0', " ")
+        };
+        here.map(|pid| (pid, line(pid)))
+            .filter(|(_, line)| line.contains(word))
+            .collect()
     }
 
     /// Files in R and P, the ledger aside.
     pub fn files(&self) -> String {
-        self.run("cd /; find run/portmap-deploy var/lib/portmap-deploy -mindepth 1 ! -name ledger 2>/dev/null | sort || :")
+        self.run(
+            "cd /; find run/portmap-deploy var/lib/portmap-deploy -mindepth 1 ! -name ledger 2>/dev/null | sort || :",
+        )
     }
 
     /// The number that the hooks lead to: `Some` when every hook of both families does.
@@ -105,22 +123,39 @@ impl Host {
         let hooks = ["PREROUTING", "SEEN", "GUARD", "ACCEPT"];
         let leads = |hook: &str| {
             let prefix = format!("-A PORTMAP-{hook} -g PORTMAP-{hook}-");
-            rules.lines().filter_map(|line| line.strip_prefix(&prefix)).map(str::to_owned).collect::<Vec<_>>()
+            rules
+                .lines()
+                .filter_map(|line| line.strip_prefix(&prefix))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
         };
         let all: Vec<_> = hooks.into_iter().map(leads).collect();
         let first = all.first()?.first()?.clone();
-        all.iter().all(|found| found.len() == 2 && found.iter().all(|one| *one == first)).then_some(first)
+        all.iter()
+            .all(|found| found.len() == 2 && found.iter().all(|one| *one == first))
+            .then_some(first)
     }
 
     /// Logs in, with this in front of what a login does.
     pub fn login_with(&self, noise: &str) -> Session {
-        let mut child = self
-            .command(&format!("{noise}\nexport SSH_CONNECTION='192.0.2.1 40000 192.0.2.2 22'; exec {LOADER}"));
-        child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        let mut child = self.command(&format!(
+            "{noise}\nexport SSH_CONNECTION='192.0.2.1 40000 192.0.2.2 22'; exec {LOADER}"
+        ));
+        child
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
         let mut child = tokio::process::Command::from(child).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let nonce = format!("n{:016x}", fastrand::u64(..));
-        Session { dialogue: Some(Dialogue::new(input, output, nonce, |_, line| if std::env::var_os("SHOW").is_some() { eprintln!("{line}") })), child }
+        Session {
+            dialogue: Some(Dialogue::new(input, output, nonce, |_, line| {
+                if std::env::var_os("SHOW").is_some() {
+                    eprintln!("{line}")
+                }
+            })),
+            child,
+        }
     }
 
     pub fn login(&self) -> Session {
@@ -131,7 +166,12 @@ impl Host {
     pub fn until(&self, line: &str, within: Duration) -> Duration {
         let began = Instant::now();
         while !self.command(line).stdout(Stdio::null()).status().unwrap().success() {
-            assert!(began.elapsed() < within, "never: {line}\n{}\n{}", self.files(), self.rules());
+            assert!(
+                began.elapsed() < within,
+                "never: {line}\n{}\n{}",
+                self.files(),
+                self.rules()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
         began.elapsed()
@@ -161,7 +201,9 @@ impl Session {
 
     pub async fn hear(&mut self) -> Result<Answer, Lost> {
         let answer = self.dialogue.as_mut().unwrap().answer();
-        tokio::time::timeout(LONG, answer).await.expect("an answer within a minute")
+        tokio::time::timeout(LONG, answer)
+            .await
+            .expect("an answer within a minute")
     }
 
     /// One request and its answer as `ok text`, `failed text` or `skipped`.
@@ -200,7 +242,11 @@ impl Session {
 
     /// Locks for `held` seconds and sends the change's files.
     pub async fn lock(&mut self, id: &str, change: &HostChange, held: u64) -> String {
-        let [v4, v6] = [portmap_deploy::firewall::Family::V4, portmap_deploy::firewall::Family::V6].map(|one| change.tool(one));
+        let [v4, v6] = [
+            portmap_deploy::firewall::Family::V4,
+            portmap_deploy::firewall::Family::V6,
+        ]
+        .map(|one| change.tool(one));
         let request = format!("lock {id} {} run1 {id}@desk {held} {v4} {v6}", change.generation);
         let answer = self.said(&request).await;
         for (name, text) in change.files() {
