@@ -86,5 +86,8 @@ fn a_change_takes_two_logins(backend: &str) {
     // The jumps from the built-in chains keep the number of the generation that put them there.
     let old = |line: &&str| line.contains("-000001") && !line.contains("--comment");
     let old: Vec<_> = ours.lines().filter(old).collect();
-    assert!(ours.contains("PORTMAP-GUARD-000002") && old.is_empty(), "{old:?} in\n{ours}");
+    assert!(
+        ours.contains("PORTMAP-GUARD-000002") && old.is_empty(),
+        "{old:?} in\n{ours}"
+    );
 }

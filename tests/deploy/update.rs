@@ -88,7 +88,9 @@ fn the_way_in_moves(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.deploys("portmap: ['2222:22']").expect("host1", "confirmed");
     let moved = "portmap: ['2200:22'], portmap_previous_ports: [2222]";
-    lab.deploys(moved).expect("host1", "confirmed").expect_mappings("host1", "2200", "open", "closed");
+    lab.deploys(moved)
+        .expect("host1", "confirmed")
+        .expect_mappings("host1", "2200", "open", "closed");
     lab.expect_sshd("host1", 2200);
     lab.expect_tcp("host1", 22, Silent);
     lab.expect_tcp("host1", 2222, Refused);
