@@ -337,15 +337,16 @@ rollback() {
     mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
     if decided "$1"; then return 0; fi
     if ! known "$1"; then
-        decided "$1" || answer=unknown
-        [ "$answer" != unknown ]
-        return
+        # Somebody has just finished it, or it never was.
+        decided "$1" && return 0
+        answer=unknown
+        return 1
     fi
     enter "$1"
     put_back "$1" "$2"
-    done=$?
+    ended=$?
     leave "$1"
-    return "$done"
+    return "$ended"
 }
 
 put_back() {
@@ -865,6 +866,7 @@ expire) expire "$2" ;;
 confirm | rollback)
     "$1" "$2" controller
     say "$answer"
+    tidy "$2"
     ;;
 *) dialogue "${1-}" ;;
 esac
