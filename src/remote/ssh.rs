@@ -374,9 +374,12 @@ fn host_key(log: &str) -> Option<String> {
 
 /// What ssh itself complained of, without its own debugging.
 fn last_words(log: &str, otherwise: &str) -> String {
-    let words = log.lines().map(str::trim).filter(|line| {
-        !line.is_empty() && !line.starts_with("debug") && !line.starts_with('@') && !line.starts_with("OpenSSH_")
-    });
+    // Its loudest warnings stand in frames of @.
+    let unframed = |line| str::trim_matches(line, |c: char| c == '@' || c.is_whitespace());
+    let words = log
+        .lines()
+        .map(unframed)
+        .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with("OpenSSH_"));
     let words: Vec<String> = words.map(sanitise).collect();
     match words.as_slice() {
         [] => otherwise.to_owned(),
