@@ -19,3 +19,6 @@ mod races;
 /// Mappings before, and after.
 const OLD: &str = r#"["2222:22"]"#;
 const NEW: &str = r#"["2200:22", "80:8080"]"#;
+
+/// What people type to get rid of a firewall.
+const FLUSH: &str = "for f in iptables ip6tables; do for t in nat filter; do $f -t $t -F; $f -t $t -X; done; done";

@@ -88,9 +88,12 @@ impl Host {
         text(&output.stdout)
     }
 
-    /// Rules of both families without counters and comments, chains in the order of their names.
+    /// Rules, chains and policies of both families, in order, without counters, comments and empty ACCEPT chains of the kernel.
     pub fn rules(&self) -> String {
-        self.run("for f in iptables ip6tables; do echo $f; $f-save | sed '/^#/d; s/ \\[[0-9:]*\\]$//' | sort; done")
+        self.run(
+            "for f in iptables ip6tables; do echo $f; $f-save | sed 's/ \\[[0-9:]*\\]$//' | \
+             awk '/^\\*/ { t = $1 } /^-A/ || /^:/ && $2 != \"ACCEPT\" { print t, $0 }' | sort -s -k 1,3; done",
+        )
     }
 
     /// Pid and command line of what runs there and has this word in it.
@@ -122,12 +125,17 @@ impl Host {
         let rules = self.rules();
         let hooks = ["PREROUTING", "SEEN", "GUARD", "ACCEPT"];
         let leads = |hook: &str| {
+<<<<<<< HEAD
             let prefix = format!("-A PORTMAP-{hook} -g PORTMAP-{hook}-");
             rules
                 .lines()
                 .filter_map(|line| line.strip_prefix(&prefix))
                 .map(str::to_owned)
                 .collect::<Vec<_>>()
+=======
+            let prefix = format!(" -A PORTMAP-{hook} -g PORTMAP-{hook}-");
+            rules.lines().filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned())).collect::<Vec<_>>()
+>>>>>>> t3
         };
         let all: Vec<_> = hooks.into_iter().map(leads).collect();
         let first = all.first()?.first()?.clone();
