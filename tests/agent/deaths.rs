@@ -43,7 +43,11 @@ async fn a_session_that_ends_before_the_timer_leaves_no_trace() {
                 let mut session = host.login();
                 up_to(&mut session, &format!("t{step}"), step).await;
                 session.hang_up().await;
-                assert_eq!((host.rules(), host.files()), (rules.clone(), files.clone()), "{backend} {step} {generation:?}");
+                assert_eq!(
+                    (host.rules(), host.files()),
+                    (rules.clone(), files.clone()),
+                    "{backend} {step} {generation:?}"
+                );
             }
             if generation.is_none() {
                 host.login().deploy("t1", OLD).await;
@@ -74,18 +78,34 @@ async fn what_a_killed_session_leaves_is_cleared_by_the_next() {
         assert_eq!(next.lock("next", &change, 90).await, "ok", "{step}");
         next.ok("abandon").await;
         assert_eq!(host.rules(), rules, "{step}");
-        assert!(!host.files().contains(&format!("t{step}.undo/")), "{step}: {}", host.files());
+        assert!(
+            !host.files().contains(&format!("t{step}.undo/")),
+            "{step}: {}",
+            host.files()
+        );
     }
 }
 
 /// Killed at any time, in the middle of whatever it does, with the timer's child processes left to themselves.
-#[tokio::test]
-async fn killed_at_any_instant_the_old_rules_come_back() {
+#[test]
+fn killed_at_any_instant_the_old_rules_come_back() {
+    std::thread::scope(|scope| {
+        for first in 1..=4 {
+            scope.spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+                runtime.unwrap().block_on(killed((first..=16).step_by(4)));
+            });
+        }
+    });
+}
+
+/// Each number is a time after which the session is killed.
+async fn killed(numbers: impl Iterator<Item = u64>) {
     let host = Host::new("nft", "dash");
     host.login().deploy("t0", OLD).await;
     host.until("! [ -e /run/portmap-deploy/t0.undo ]", Duration::from_secs(5));
     let rules = host.rules();
-    for number in 1..=16 {
+    for number in numbers {
         let mut session = host.login();
         let change = session.plan(NEW).await;
         let id = format!("t{number}");
@@ -106,7 +126,11 @@ async fn killed_at_any_instant_the_old_rules_come_back() {
                 break;
             }
             // Until its timer has acted, and was sure that nothing of the dead one's was under way.
-            assert!(began.elapsed() < Duration::from_secs(12), "{id}: {said}\n{}", host.files());
+            assert!(
+                began.elapsed() < Duration::from_secs(12),
+                "{id}: {said}\n{}",
+                host.files()
+            );
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         next.ok("abandon").await;
@@ -162,7 +186,10 @@ async fn the_timer_survives_the_session_and_what_is_sent_to_it() {
         session.hang_up().await;
         host.until("[ -e /run/portmap-deploy/t2.undone ]", Duration::from_secs(4));
         let took = began.elapsed();
-        assert!(took > Duration::from_millis(1900) && took < Duration::from_secs(4), "{step}: {took:?}");
+        assert!(
+            took > Duration::from_millis(900) && took < Duration::from_secs(4),
+            "{step}: {took:?}"
+        );
         host.until("! [ -e /run/portmap-deploy/lock ]", Duration::from_secs(3));
         assert_eq!(host.rules(), rules, "{step}");
     }
@@ -187,7 +214,11 @@ async fn a_killed_timer_is_replaced_by_the_next_login() {
     assert_ne!(host.rules(), rules, "nobody is there to undo it");
     let mut next = host.login();
     let change = next.plan(NEW).await;
-    assert_eq!(next.lock("t3", &change, 60).await, "failed changed", "undone between looking and locking");
+    assert_eq!(
+        next.lock("t3", &change, 60).await,
+        "failed changed",
+        "undone between looking and locking"
+    );
     assert_eq!(host.rules(), rules);
     assert_eq!(session.said("confirm t2").await, "failed undone timer");
     let change = next.plan(NEW).await;
@@ -211,12 +242,14 @@ async fn full_and_read_only_disks_stop_changes_but_no_rollback() {
     };
     host.run(&format!("mount -o remount,ro {p}"));
     refused("t2", "failed cannot write to /var/lib/portmap-deploy").await;
-    host.run(&format!("mount -o remount,rw {p}; mount -o remount,size=64k {p}; dd if=/dev/zero of={p}/full 2>/dev/null || :"));
+    host.run(&format!(
+        "mount -o remount,rw {p}; dd if=/dev/zero of={p}/full 2>/dev/null || :"
+    ));
     refused("t3", "failed cannot write to /var/lib/portmap-deploy").await;
     host.run(&format!("rm {p}/full"));
-    host.run("mount -o remount,size=128k /run; dd if=/dev/zero of=/run/full 2>/dev/null || :; truncate -s -8k /run/full");
+    host.run("dd if=/dev/zero of=/run/full 2>/dev/null || :; truncate -s -8k /run/full");
     refused("t4", "failed cannot write to /run/portmap-deploy").await;
-    host.run("rm /run/full; mount -o remount,size=1m /run");
+    host.run("rm /run/full");
     // From the timer's start on they do not matter.
     let full = "dd if=/dev/zero of=/run/full 2>/dev/null || :";
     for (id, wish, answer) in [
@@ -227,7 +260,10 @@ async fn full_and_read_only_disks_stop_changes_but_no_rollback() {
         session.switch(id, NEW, 2).await;
         host.run(&format!("{full}; mount -o remount,ro {p}"));
         if wish == "wait" {
-            host.until(&format!("[ -e /run/portmap-deploy/{id}.undone ]"), Duration::from_secs(5));
+            host.until(
+                &format!("[ -e /run/portmap-deploy/{id}.undone ]"),
+                Duration::from_secs(5),
+            );
         }
         for _ in 0..2 {
             let request = format!("{} {id}", if wish == "wait" { "confirm" } else { wish });

@@ -21,7 +21,12 @@ async fn each_level_of_undo_does_it_alone() {
         for (id, before, damage, answer) in [
             ("t2", ":", "rm *.nat.[23] *.filter.[23]", "ok undone controller"),
             ("t3", FLUSH, "rm *.nat.3 *.filter.3", "ok undone controller"),
-            ("t4", FLUSH, "for f in *.nat.[12] *.filter.[12]; do echo no >$f; done", "ok undone controller emptied"),
+            (
+                "t4",
+                FLUSH,
+                "for f in *.nat.[12] *.filter.[12]; do echo no >$f; done",
+                "ok undone controller emptied",
+            ),
         ] {
             session.switch(id, NEW, 60).await;
             host.run(&format!("{before}; cd /run/portmap-deploy/{id}.undo; {damage}"));
@@ -49,7 +54,11 @@ async fn what_is_not_in_force_is_not_confirmed() {
         let (host, mut session, rules) = deployed(backend).await;
         session.switch("t2", NEW, 60).await;
         host.run(change);
-        assert_eq!(host.login().said("confirm t2").await, "failed changed undone controller", "{change}");
+        assert_eq!(
+            host.login().said("confirm t2").await,
+            "failed changed undone controller",
+            "{change}"
+        );
         host.until("! [ -e /run/portmap-deploy/lock ]", Duration::from_secs(5));
         assert_eq!(host.rules(), rules, "{change}");
         assert_eq!(session.said("confirm t2").await, "failed undone controller");
@@ -79,7 +88,10 @@ async fn a_lost_jump_comes_back_once() {
         let mut session = host.login();
         session.deploy("t1", OLD).await;
         let rules = host.rules();
-        let jump = host.run("iptables -S INPUT | grep PORTMAP-ACCEPT").trim().replacen("-A", "-D", 1);
+        let jump = host
+            .run("iptables -S INPUT | grep PORTMAP-ACCEPT")
+            .trim()
+            .replacen("-A", "-D", 1);
         session.switch("t2", NEW, 60).await;
         host.run(&format!("iptables {jump}"));
         assert_eq!(session.said("rollback t2").await, "ok undone controller", "{backend}");
@@ -99,7 +111,6 @@ async fn the_timer_waits_for_the_lock_of_xtables() {
     holder.wait().unwrap();
     host.until("[ -e /run/portmap-deploy/t2.undone ]", Duration::from_secs(15));
     assert_eq!(session.said("confirm t2").await, "failed undone timer");
-    assert_eq!(host.rules().contains("-g PORTMAP-GUARD-000001"), true);
     host.until("! [ -e /run/portmap-deploy/lock ]", Duration::from_secs(15));
     assert_eq!(host.rules(), rules);
 }

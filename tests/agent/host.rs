@@ -19,9 +19,9 @@ const LONG: Duration = Duration::from_secs(60);
 /// logger, wall). Ends with its stdin.
 const SETUP: &str = r#"
 set -e
-mount -t tmpfs tmpfs /run
+mount -t tmpfs -o size=2m tmpfs /run
 mkdir -p /var/lib/portmap-deploy
-mount -t tmpfs tmpfs /var/lib/portmap-deploy
+mount -t tmpfs -o size=2m tmpfs /var/lib/portmap-deploy
 mount -t tmpfs tmpfs /usr/local/sbin
 ip link set lo up
 for family in iptables ip6tables; do
@@ -125,17 +125,11 @@ impl Host {
         let rules = self.rules();
         let hooks = ["PREROUTING", "SEEN", "GUARD", "ACCEPT"];
         let leads = |hook: &str| {
-<<<<<<< HEAD
-            let prefix = format!("-A PORTMAP-{hook} -g PORTMAP-{hook}-");
+            let prefix = format!(" -A PORTMAP-{hook} -g PORTMAP-{hook}-");
             rules
                 .lines()
-                .filter_map(|line| line.strip_prefix(&prefix))
-                .map(str::to_owned)
+                .filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned()))
                 .collect::<Vec<_>>()
-=======
-            let prefix = format!(" -A PORTMAP-{hook} -g PORTMAP-{hook}-");
-            rules.lines().filter_map(|line| Some(line.split_once(&prefix)?.1.to_owned())).collect::<Vec<_>>()
->>>>>>> t3
         };
         let all: Vec<_> = hooks.into_iter().map(leads).collect();
         let first = all.first()?.first()?.clone();
@@ -157,11 +151,7 @@ impl Host {
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let nonce = format!("n{:016x}", fastrand::u64(..));
         Session {
-            dialogue: Some(Dialogue::new(input, output, nonce, |_, line| {
-                if std::env::var_os("SHOW").is_some() {
-                    eprintln!("{line}")
-                }
-            })),
+            dialogue: Some(Dialogue::new(input, output, nonce, |_, _| {})),
             child,
         }
     }
@@ -199,10 +189,6 @@ pub struct Session {
 }
 
 impl Session {
-    pub fn pid(&self) -> u32 {
-        self.child.id().unwrap()
-    }
-
     pub fn ask(&mut self, request: &str) {
         self.dialogue.as_mut().unwrap().ask(request);
     }

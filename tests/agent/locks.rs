@@ -78,8 +78,14 @@ async fn a_second_operator_is_told_who_since_and_until_when() {
     assert_eq!(first.lock("t1", &change, 90).await, "ok");
     let refused = second.lock("t2", &change, 90).await;
     let words: Vec<_> = refused.split(' ').collect();
-    let [_, _, now, id, generation, run, who, since, until, _] = words[..] else { panic!("{refused}") };
-    assert_eq!((id, generation, run, who), ("t1", "000001", "run1", "t1@desk"), "{refused}");
+    let [_, _, now, id, generation, run, who, since, until, _] = words[..] else {
+        panic!("{refused}")
+    };
+    assert_eq!(
+        (id, generation, run, who),
+        ("t1", "000001", "run1", "t1@desk"),
+        "{refused}"
+    );
     assert!(since.ends_with('Z') && since.contains('T'), "{refused}");
     let left = until.parse::<u64>().unwrap() - now.parse::<u64>().unwrap();
     assert!((80..=90).contains(&left), "{refused}");
@@ -93,7 +99,11 @@ async fn a_second_operator_is_told_who_since_and_until_when() {
 #[tokio::test]
 async fn a_session_that_lost_its_lock_changes_nothing_any_more() {
     let host = Host::new("nft", "dash");
-    for (wakes, expected) in [("stage", "failed cannot write to /run/portmap-deploy"), ("hang up", ""), ("arm 60", "failed another login ended this change")] {
+    for (wakes, expected) in [
+        ("stage", "failed cannot write to /run/portmap-deploy"),
+        ("hang up", ""),
+        ("arm 60", "failed another login ended this change"),
+    ] {
         let mut first = host.login();
         let change = first.plan(r#"["2001:22"]"#).await;
         assert_eq!(first.lock("t1", &change, 0).await, "ok");
@@ -117,7 +127,11 @@ async fn a_session_that_lost_its_lock_changes_nothing_any_more() {
         }
         assert_eq!(second.said("confirm t2").await, "ok confirmed boot=yes", "{wakes}");
         second.ok("settled").await;
-        assert!(host.files().contains(&format!("gen-{}/", change.generation)), "{wakes}: {}", host.files());
+        assert!(
+            host.files().contains(&format!("gen-{}/", change.generation)),
+            "{wakes}: {}",
+            host.files()
+        );
         assert_eq!(host.generation(), Some(change.generation.to_string()), "{wakes}");
         host.run("iptables-save | grep -q 'PORTMAP.*2002' && rm /run/portmap-deploy/t*");
         host.run(&format!("{}; rm -rf /var/lib/portmap-deploy/*", crate::FLUSH));

@@ -9,12 +9,21 @@ const HOSTS: u16 = 8;
 /// Runs `rounds` on each of a few hosts at once, every second one with legacy tables; how often the first of two won.
 fn on_all(rounds: u16, round: impl AsyncFn(&mut Round) -> bool + Sync) -> u16 {
     let race = |number: u16| {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let backend = if number % 2 == 0 { "nft" } else { "legacy" };
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let backend = if number.is_multiple_of(2) { "nft" } else { "legacy" };
         runtime.block_on(async {
             let host = Host::new(backend, "dash");
             let (first, second) = (host.login(), host.login());
-            let mut one = Round { first, second, host, number: 0, lead: Duration::from_millis(40) };
+            let mut one = Round {
+                first,
+                second,
+                host,
+                number: 0,
+                lead: Duration::from_millis(40),
+            };
             one.second.ok("settled").await;
             let mut won = 0;
             for number in 1..=rounds {
@@ -23,7 +32,11 @@ fn on_all(rounds: u16, round: impl AsyncFn(&mut Round) -> bool + Sync) -> u16 {
                 won += u16::from(first_won);
                 // Wherever the race is won by both in turn is the very instant that is looked for.
                 let step = Duration::from_millis(fastrand::u64(1..15));
-                one.lead = if first_won { one.lead.saturating_sub(step) } else { one.lead + step };
+                one.lead = if first_won {
+                    one.lead.saturating_sub(step)
+                } else {
+                    one.lead + step
+                };
             }
             won
         })
@@ -80,8 +93,18 @@ impl Round {
         let confirmed = decided == "confirmed boot=yes";
         let files = host.files();
         let there = |what: &str| files.contains(&format!("run/portmap-deploy/{id}.{what}\n"));
-        let found = (there("confirmed"), there("undone"), there("undoing"), there("armed"), there("undo"));
-        assert_eq!(found, (confirmed, !confirmed, false, false, false), "{id} {decided}: {files}");
+        let found = (
+            there("confirmed"),
+            there("undone"),
+            there("undoing"),
+            there("armed"),
+            there("undo"),
+        );
+        assert_eq!(
+            found,
+            (confirmed, !confirmed, false, false, false),
+            "{id} {decided}: {files}"
+        );
         if confirmed {
             assert_eq!(host.generation().as_deref(), Some(generation), "{id}: {}", host.rules());
             assert_eq!(host.run("cat /var/lib/portmap-deploy/current"), generation);
@@ -99,17 +122,25 @@ fn confirm_against_the_timer_has_one_winner() {
     let won = on_all(ROUNDS, async |round| {
         let before = round.host.rules();
         let generation = round.switch(1).await;
-        let deadline = round.host.run(&format!("stat -c %.Z /run/portmap-deploy/{}.pid 2>/dev/null || date +%s.%N", round.id()));
+        let deadline = round.host.run(&format!(
+            "stat -c %.Z /run/portmap-deploy/{}.pid 2>/dev/null || date +%s.%N",
+            round.id()
+        ));
         let deadline: f64 = deadline.trim().parse::<f64>().unwrap() + 1.0;
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64();
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64();
         let wait = deadline - now - round.lead.as_secs_f64();
         tokio::time::sleep(Duration::from_secs_f64(wait.max(0.0))).await;
         let request = format!("confirm {}", round.id());
         let decided = Round::decided(&mut round.second, &request).await;
         round.agree(&decided, &generation, &before)
     });
-    println!("confirmed {won} of {}", ROUNDS * HOSTS);
-    assert!(won > 20 && won < ROUNDS * HOSTS - 20, "no race: confirm won {won} times");
+    assert!(
+        won > 20 && won < ROUNDS * HOSTS - 20,
+        "no race: confirm won {won} times"
+    );
 }
 
 #[test]
@@ -132,10 +163,13 @@ fn confirm_against_rollback_has_one_winner() {
         };
         let (early, late) = tokio::join!(early, late);
         let confirmed = round.agree(&early, &generation, &before);
-        assert_eq!(late, if confirmed { "confirmed" } else { "undone controller" }, "{early}");
+        assert_eq!(
+            late,
+            if confirmed { "confirmed" } else { "undone controller" },
+            "{early}"
+        );
         confirmed
     });
-    println!("confirmed {won} of {}", ROUNDS * HOSTS);
     assert!(won > 5 && won < ROUNDS * HOSTS - 5, "no race: confirm won {won} times");
 }
 
@@ -154,15 +188,18 @@ async fn a_crowd_of_confirms_gets_one_answer() {
         for one in &mut crowd {
             one.ask(&format!("confirm {id}"));
         }
-        let answers = futures(&mut crowd).await;
+        let answers = answers(&mut crowd).await;
         assert_eq!(answers, ["ok confirmed boot=yes"; 4], "after {:?}", began.elapsed());
         assert_eq!(host.generation(), Some(format!("{number:06}")));
         session.hang_up().await;
     }
 }
 
-async fn futures(crowd: &mut [Session]) -> Vec<String> {
+async fn answers(crowd: &mut [Session]) -> Vec<String> {
     let [a, b, c, d] = crowd else { panic!("four of them") };
     let (a, b, c, d) = tokio::join!(a.hear(), b.hear(), c.hear(), d.hear());
-    [a, b, c, d].into_iter().map(|answer| crate::host::said(&answer.unwrap())).collect()
+    [a, b, c, d]
+        .into_iter()
+        .map(|answer| crate::host::said(&answer.unwrap()))
+        .collect()
 }
