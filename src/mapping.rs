@@ -155,12 +155,12 @@ impl MappingSet {
     /// # Errors
     /// Everything that is wrong with any of the mappings or between them, each at its place.
     pub fn parse(node: &Node) -> Result<Self, Vec<Problem>> {
-        let written = parse::list(node)?;
-        let conflicts = conflict::find(&written);
-        if conflicts.is_empty() {
+        let (written, mut problems) = parse::list(node);
+        problems.extend(conflict::find(&written));
+        if problems.is_empty() {
             Ok(Self(written.into_iter().map(|one| one.mapping).collect()))
         } else {
-            Err(conflicts)
+            Err(problems)
         }
     }
 

@@ -20,17 +20,17 @@ pub(super) struct Written {
 const SHORT_FORM: &str =
     "the short form is \"port:to_port\" or \"port:to_port/protocol\", such as \"2222:22\" or \"53:5353/udp\"";
 
-/// Reads all mappings of a list.
-pub(super) fn list(node: &Node) -> Result<Vec<Written>, Vec<Problem>> {
+/// Reads all mappings of a list: those that can be read, and what is wrong with the others.
+pub(super) fn list(node: &Node) -> (Vec<Written>, Vec<Problem>) {
     let Value::List(items) = &node.value else {
-        return Err(vec![not_a_list(node)]);
+        return (vec![], vec![not_a_list(node)]);
     };
     if items.len() > MAX_MAPPINGS {
         let message = format!(
             "{} mappings are more than the {MAX_MAPPINGS} that a host may have",
             items.len()
         );
-        return Err(vec![Problem::at(&node.at, message)]);
+        return (vec![], vec![Problem::at(&node.at, message)]);
     }
     let (mut written, mut problems) = (Vec::new(), Vec::new());
     for item in items.iter() {
@@ -40,11 +40,7 @@ pub(super) fn list(node: &Node) -> Result<Vec<Written>, Vec<Problem>> {
         }
     }
     problems.extend(too_many_redirects(node, &written));
-    if problems.is_empty() {
-        Ok(written)
-    } else {
-        Err(problems)
-    }
+    (written, problems)
 }
 
 fn not_a_list(node: &Node) -> Problem {

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -298,6 +299,7 @@ fn socket_dir() -> std::io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("pm-")
         .rand_bytes(8)
+        .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
 }
 
@@ -372,9 +374,12 @@ fn host_key(log: &str) -> Option<String> {
 
 /// What ssh itself complained of, without its own debugging.
 fn last_words(log: &str, otherwise: &str) -> String {
-    let words = log.lines().map(str::trim).filter(|line| {
-        !line.is_empty() && !line.starts_with("debug") && !line.starts_with('@') && !line.starts_with("OpenSSH_")
-    });
+    // Its loudest warnings stand in frames of @.
+    let unframed = |line| str::trim_matches(line, |c: char| c == '@' || c.is_whitespace());
+    let words = log
+        .lines()
+        .map(unframed)
+        .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with("OpenSSH_"));
     let words: Vec<String> = words.map(sanitise).collect();
     match words.as_slice() {
         [] => otherwise.to_owned(),

@@ -33,12 +33,19 @@ pub(super) struct Lacking {
 }
 
 impl Lacking {
-    pub fn learn(&mut self, reason: &str) {
-        if reason.contains("tcpmss") && !self.tcpmss {
-            self.tcpmss = true;
-        } else if reason.starts_with("stage 6") {
-            self.nat = true;
+    /// Whether another round may end otherwise.
+    pub fn learn(&mut self, reason: &str) -> bool {
+        if reason == "changed" {
+            return true;
         }
+        let lacks = if reason.contains("tcpmss") && !self.tcpmss {
+            &mut self.tcpmss
+        } else if reason.starts_with("stage 6") {
+            &mut self.nat
+        } else {
+            return false;
+        };
+        !std::mem::replace(lacks, true)
     }
 }
 
@@ -147,7 +154,7 @@ fn step_detail(step: Step, change: &HostChange) -> String {
     }
 }
 
-fn hint_for(reason: &str) -> Option<&'static str> {
+pub(super) fn hint_for(reason: &str) -> Option<&'static str> {
     if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
         return Some("the host needs room and write access in /run and /var/lib");
     }

@@ -51,10 +51,15 @@ pub fn variables(lab: &Lab, yaml: &str) -> PathBuf {
     path
 }
 
-/// A deploy of these mappings (a flow sequence) to the hosts of the lab.
+/// A deploy of these mappings (a flow sequence) to the hosts of the lab, told of in `jsonl`.
 pub fn deploy(lab: &Lab, portmap: &str, args: &[&str]) -> Command {
+    deploy_as(lab, "jsonl", portmap, args)
+}
+
+/// The same with another `--output`.
+pub fn deploy_as(lab: &Lab, output: &str, portmap: &str, args: &[&str]) -> Command {
     let extra = variables(lab, &format!("portmap: {portmap}"));
-    let mut command = lab.controller(&["--output", "jsonl", "-i"]);
+    let mut command = lab.controller(&["--output", output, "-i"]);
     command.arg(lab.inventory()).arg("-i").arg(extra).args(args);
     command
 }
@@ -140,6 +145,12 @@ impl Run {
     pub fn signal(&self, signal: Signal) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
         kill_process(pid, signal).unwrap();
+    }
+
+    /// Sends its process group a signal, as a terminal does.
+    pub fn signal_group(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).unwrap();
+        rustix::process::kill_process_group(pid, signal).unwrap();
     }
 
     /// `kill -9`.
@@ -282,7 +293,7 @@ pub fn logs_in(lab: &Lab, host: &str, port: u16) {
 /// The transaction's files that are left on a host: none but what tells late askers who won.
 pub fn leftovers(lab: &Lab, host: &str) -> String {
     let find = "find /run/portmap-deploy /var/lib/portmap-deploy ! -type d 2>/dev/null | \
-        grep -Ev '/(t[0-9a-f]*[.](confirmed|undone|answer)|ledger|current)$|/gen-[0-9]+/' || :";
+        grep -Ev '/(t[0-9a-f]*[.](confirmed|undone|by|answered|boot)|ledger|current)$|/gen-[0-9]+/' || :";
     lab.run(host, find)
 }
 
