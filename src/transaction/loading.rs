@@ -36,10 +36,20 @@ impl Lacking {
     pub fn learn(&mut self, reason: &str) {
         if reason.contains("tcpmss") && !self.tcpmss {
             self.tcpmss = true;
-        } else if reason.starts_with("stage 6") {
+        } else if lacks_nat(reason) {
             self.nat = true;
         }
     }
+}
+
+/// A lock that somebody held is no lack: without nat the guard would stand alone.
+fn lacks_nat(reason: &str) -> bool {
+    reason.starts_with("stage 6") && !is_locked(reason)
+}
+
+/// iptables(8), `-w`: "Another app is currently holding the xtables lock".
+fn is_locked(reason: &str) -> bool {
+    reason.contains("xtables lock")
 }
 
 impl<R: Remote> Transaction<'_, R> {
@@ -117,7 +127,7 @@ impl<R: Remote> Transaction<'_, R> {
         if step == Step::Lock && reason == "changed" {
             return Ok(Loaded::Again(reason.to_owned()));
         }
-        if step == Step::Stage && (reason.starts_with("stage 6") || reason.contains("tcpmss")) {
+        if step == Step::Stage && (lacks_nat(reason) || reason.contains("tcpmss")) {
             return Ok(Loaded::Again(reason.to_owned()));
         }
         if step == Step::Switch {
@@ -148,6 +158,9 @@ fn step_detail(step: Step, change: &HostChange) -> String {
 }
 
 fn hint_for(reason: &str) -> Option<&'static str> {
+    if is_locked(reason) {
+        return Some("another program holds the lock on the host: fuser /run/xtables.lock names it; run again when it has ended");
+    }
     if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
         return Some("the host needs room and write access in /run and /var/lib");
     }
