@@ -182,12 +182,7 @@ impl HostChange {
 
     /// What the operator should know.
     pub fn warnings(&self) -> impl Iterator<Item = String> + '_ {
-        self.families.iter().flat_map(|one| {
-            one.change
-                .warnings
-                .iter()
-                .map(|warning| format!("{}: {warning}", one.family.name()))
-        })
+        self.families.iter().flat_map(|one| one.change.warnings.iter().cloned())
     }
 }
 

@@ -152,6 +152,7 @@ impl<R: Remote> Transaction<'_, R> {
             let mut observed = self.observe(first).await?;
             if lacking.nat {
                 observed.without_nat(Family::V6);
+                self.warnings.clone_from(&observed.warnings);
             }
             if lacking.tcpmss {
                 marks = marks.by_source(observed.here);
@@ -161,7 +162,10 @@ impl<R: Remote> Transaction<'_, R> {
                 Plan::Change(change) => *change,
             };
             match self.load(first, change, observed, marks).await? {
-                Loaded::Again(reason) => lacking.learn(&reason),
+                Loaded::Again(reason) if !lacking.learn(&reason) => {
+                    return Err(failed(&reason, loading::hint_for(&reason)));
+                }
+                Loaded::Again(_) => {}
                 Loaded::Done(changed) => return Ok(changed),
             }
         }

@@ -2,6 +2,7 @@
 
 #![expect(clippy::expect_used, reason = "a test stops where something is not as expected")]
 
+use std::collections::BTreeSet;
 use std::process::{Command, Output};
 
 fn program(args: &[&str]) -> Output {
@@ -110,4 +111,47 @@ fn a_host_that_nobody_reaches_is_reported_on_every_output() {
     let kinds: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!(kinds[..3], ["started", "batch_started", "host_started"]);
     assert_eq!(kinds[kinds.len() - 2..], ["host_finished", "finished"]);
+}
+
+/// The repository's README.
+fn readme() -> String {
+    std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README")
+}
+
+#[test]
+fn the_readme_names_every_option_and_no_other() {
+    let help = stdout(&program(&["--help"]));
+    let options = |text: &str| -> BTreeSet<String> {
+        let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
+        words
+            .filter(|word| word.starts_with("--") && !word.starts_with("---") && word.len() > 2)
+            .map(str::to_owned)
+            .collect()
+    };
+    let readme = readme();
+    let section = readme
+        .split("## Options")
+        .nth(1)
+        .and_then(|rest| rest.split("\n## ").next())
+        .expect("its options");
+    let mut told = options(section);
+    told.extend(["--help", "--version", "--verbose"].map(str::to_owned));
+    assert_eq!(options(&help), told);
+}
+
+#[test]
+fn the_readmes_inventory_is_sound() {
+    let readme = readme();
+    let text = readme
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next())
+        .expect("an inventory");
+    let file = inventory(text);
+    let path = file.path().to_str().expect("UTF-8");
+    // No host of it is meant to be touched here: the limit leaves none, and says so.
+    let output = program(&["-i", path, "-l", "nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("nobody"), "{}", stderr(&output));
+    assert_eq!(stderr(&output).matches("error").count(), 1, "{}", stderr(&output));
 }

@@ -204,11 +204,7 @@ fn warnings(view: &View, bans: &[String]) -> Vec<String> {
             view.family.name()
         )
     });
-    let no_nat = format!(
-        "{}: no nat table: mappings do not work, direct access is closed",
-        view.family.name()
-    );
-    above.chain((!view.nat).then_some(no_nat)).collect()
+    above.collect()
 }
 
 fn some(text: String) -> Option<String> {

@@ -171,6 +171,7 @@ fn every_mistake_of_a_mapping_and_of_every_mapping_is_found() {
         "icmp: `icmp` is not a protocol that can be mapped",
         "7: loopback is true or false",
         "22:22: `22:22` without quotes is the number 1342, not a mapping",
+        "1: port and to_port are both 1",
     ];
     assert_eq!(found, expected);
 }

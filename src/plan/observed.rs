@@ -83,7 +83,7 @@ impl Observed {
             here: fact("ssh")
                 .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
                 .map(|ip: IpAddr| ip.to_canonical()),
-            addresses: addresses(sections),
+            addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
@@ -108,9 +108,11 @@ impl Observed {
             return Ok(());
         }
         match managed(sections, Family::V6)? {
-            Some(mut v6) => {
-                v6.view.nat = !without_nat;
+            Some(v6) => {
                 self.families.push(v6);
+                if without_nat {
+                    self.without_nat(Family::V6);
+                }
             }
             None if self.addresses.iter().any(IpAddr::is_ipv6) => self.warnings.push(
                 "there is no ip6tables on this host: over IPv6 the target ports stay as open as they are".to_owned(),
@@ -126,6 +128,10 @@ impl Observed {
     pub fn without_nat(&mut self, family: Family) {
         for managed in self.families.iter_mut().filter(|managed| managed.view.family == family) {
             managed.view.nat = false;
+            self.warnings.push(format!(
+                "{}: no nat table: mappings do not work, direct access is closed",
+                family.name()
+            ));
         }
     }
 }
@@ -204,28 +210,37 @@ fn recent(tool: &str, version: &str) -> Result<(), Stop> {
     ))
 }
 
+/// Global addresses, those of the interface that has `ours` (where we came in) first: the host may have others
+/// that nobody outside reaches, such as a container bridge's.
+fn addresses(sections: &Sections, ours: Option<&str>) -> Vec<IpAddr> {
+    let ours = ours
+        .and_then(|address| address.parse().ok())
+        .map(|ip: IpAddr| ip.to_canonical());
+    let lines = |title| sections.get(title).map_or("", String::as_str).lines();
+    let v4 = lines("addresses4").filter_map(address4);
+    let mut found: Vec<(&str, IpAddr)> = v4.chain(lines("addresses6").filter_map(address6)).collect();
+    let way_in = found
+        .iter()
+        .find(|(_, address)| Some(*address) == ours)
+        .map(|(name, _)| *name);
+    found.sort_by_key(|(name, _)| way_in != Some(*name));
+    found.into_iter().map(|(_, address)| address).collect()
+}
+
+/// `ip -o -4 addr show`: `2: eth0    inet 192.0.2.1/24 brd … scope global eth0`.
+fn address4(line: &str) -> Option<(&str, IpAddr)> {
+    let (before, after) = line.split_once(" inet ")?;
+    let name = before.split_whitespace().nth(1)?;
+    let address = after.split(['/', ' ']).next()?.parse().ok()?;
+    (name != "lo" && line.contains("scope global")).then_some((name, address))
+}
+
 /// proc(5), `/proc/net/if_inet6`: address, index, prefix length, scope (00: global), flags, name.
-fn addresses(sections: &Sections) -> Vec<IpAddr> {
+fn address6(line: &str) -> Option<(&str, IpAddr)> {
     const TEMPORARY_DEPRECATED_TENTATIVE: u32 = 0x01 | 0x20 | 0x40;
-    let v6 = sections
-        .get("addresses6")
-        .map_or("", String::as_str)
-        .lines()
-        .filter_map(|line| {
-            let mut words = line.split_whitespace();
-            let address = u128::from_str_radix(words.next()?, 16).ok()?;
-            let (scope, flags) = (words.nth(2)?, u32::from_str_radix(words.next()?, 16).ok()?);
-            (scope == "00" && flags & TEMPORARY_DEPRECATED_TENTATIVE == 0).then(|| Ipv6Addr::from(address).into())
-        });
-    let v4 = sections
-        .get("addresses4")
-        .map_or("", String::as_str)
-        .lines()
-        .filter_map(|line| {
-            let (before, after) = line.split_once(" inet ")?;
-            let global = !before.contains(" lo") && line.contains("scope global");
-            let address = after.split(['/', ' ']).next()?;
-            global.then(|| address.parse().ok()).flatten()
-        });
-    v4.chain(v6).collect()
+    let mut words = line.split_whitespace();
+    let address = u128::from_str_radix(words.next()?, 16).ok()?;
+    let (scope, flags) = (words.nth(2)?, u32::from_str_radix(words.next()?, 16).ok()?);
+    let name = words.next()?;
+    (scope == "00" && flags & TEMPORARY_DEPRECATED_TENTATIVE == 0).then(|| (name, Ipv6Addr::from(address).into()))
 }

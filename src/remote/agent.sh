@@ -266,8 +266,9 @@ settle() {
     : "$o_gen" "$o_run" "$o_who" "$o_since"
     uptime_s
     if [ "$up" -le "$o_until" ] && ! decided "$o_t" && ! [ -e "$R/$o_t.undoing" ]; then
-        # Its timer, or its session, has time left.
-        if [ -e "$R/$o_t.armed" ] || alive "$o_pid"; then return 0; fi
+        # Its session, or its timer, has time left.
+        if alive "$o_pid"; then return 0; fi
+        if [ -e "$R/$o_t.armed" ] && { [ -e "$R/$o_t.unit" ] || alive "$(slurp "$R/$o_t.pid")"; }; then return 0; fi
     fi
     if [ -e "$R/$o_t.sh" ]; then
         detached sh "$R/$o_t.sh" expire "$o_t" </dev/null >/dev/null 2>&1 &
@@ -342,15 +343,16 @@ rollback() {
     mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
     if decided "$1"; then return 0; fi
     if ! known "$1"; then
-        decided "$1" || answer=unknown
-        [ "$answer" != unknown ]
-        return
+        # Somebody has just finished it, or it never was.
+        decided "$1" && return 0
+        answer=unknown
+        return 1
     fi
     enter "$1"
     put_back "$1" "$2"
-    done=$?
+    ended=$?
     leave "$1"
-    return "$done"
+    return "$ended"
 }
 
 put_back() {
@@ -806,11 +808,13 @@ resume() {
 
 # decide VERB T: confirm or rollback, by the agent of the version that armed it.
 decide() {
-    if [ ! -e "$R/$2.sh" ] || [ "$(slurp "$R/$2.sh")" = "${s%"$nl"}" ]; then
-        "$1" "$2" controller
-    else
-        answer=$(sh "$R/$2.sh" "$1" "$2" </dev/null 2>/dev/null)
-    fi
+    answer=''
+    case $(slurp "$R/$2.sh") in
+    '' | "${s%"$nl"}") ;;
+    *) answer=$(sh "$R/$2.sh" "$1" "$2" </dev/null 2>/dev/null) ;;
+    esac
+    # Without an answer it had just ended.
+    [ -n "$answer" ] || "$1" "$2" controller
     case "$1 $answer" in "confirm confirmed"* | "rollback confirmed"* | "rollback undone"*) done_ "$answer" ;; *) failed "$answer" ;; esac
     case $answer in confirmed* | undone* | "changed undone"*)
         tidy "$2"
@@ -870,6 +874,7 @@ expire) expire "$2" ;;
 confirm | rollback)
     "$1" "$2" controller
     say "$answer"
+    tidy "$2"
     ;;
 *) dialogue "${1-}" ;;
 esac

@@ -132,7 +132,8 @@ impl Dialogue {
         let mut open: Option<String> = None;
         loop {
             let line = self.line(&mut budget).await?;
-            let Some(marked) = line.strip_prefix(&self.nonce) else {
+            // Not only at the line's beginning: what a login left running may have printed half a line.
+            let Some((_, marked)) = line.split_once(&self.nonce) else {
                 self.body(&mut sections, open.as_deref(), &line);
                 continue;
             };

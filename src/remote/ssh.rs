@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
@@ -303,6 +304,7 @@ fn socket_dir() -> std::io::Result<TempDir> {
     tempfile::Builder::new()
         .prefix("pm-")
         .rand_bytes(8)
+        .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
 }
 

@@ -33,12 +33,19 @@ pub(super) struct Lacking {
 }
 
 impl Lacking {
-    pub fn learn(&mut self, reason: &str) {
-        if reason.contains("tcpmss") && !self.tcpmss {
-            self.tcpmss = true;
-        } else if lacks_nat(reason) {
-            self.nat = true;
+    /// Whether another round may end otherwise.
+    pub fn learn(&mut self, reason: &str) -> bool {
+        if reason == "changed" {
+            return true;
         }
+        let lacks = if reason.contains("tcpmss") && !self.tcpmss {
+            &mut self.tcpmss
+        } else if lacks_nat(reason) {
+            &mut self.nat
+        } else {
+            return false;
+        };
+        !std::mem::replace(lacks, true)
     }
 }
 
@@ -157,7 +164,7 @@ fn step_detail(step: Step, change: &HostChange) -> String {
     }
 }
 
-fn hint_for(reason: &str) -> Option<&'static str> {
+pub(super) fn hint_for(reason: &str) -> Option<&'static str> {
     if is_locked(reason) {
         return Some("another program holds the lock on the host: fuser /run/xtables.lock names it; run again when it has ended");
     }

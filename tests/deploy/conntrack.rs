@@ -75,7 +75,8 @@ fn a_session_by_the_mapped_port_outlives_an_update(backend: &str) {
     lab.deploys("portmap: ['2222:22']").expect("host1", "confirmed");
     let mut sessions = [4, 6].map(|family| Session::open(&lab, family, 2222));
     assert!(sessions.iter_mut().all(Session::answers));
-    lab.deploys("portmap: ['2200:22']").expect("host1", "confirmed");
+    lab.deploys("portmap: ['2200:22'], portmap_previous_ports: [2222]")
+        .expect("host1", "confirmed");
     for session in &mut sessions {
         assert!(session.answers());
     }

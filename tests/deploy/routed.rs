@@ -15,6 +15,7 @@ ip netns add behind
 ip link add to-behind type veth peer name eth0 netns behind
 ip address add 10.77.0.1/24 dev to-behind
 ip address add fd77::1/64 dev to-behind nodad
+for n in 2 3 4 5 6 7 8; do ip address add fd77:$n::1/64 dev to-behind nodad; done
 ip link set to-behind up
 ip -n behind address add 10.77.0.2/24 dev eth0
 ip -n behind address add fd77::2/64 dev eth0 nodad

@@ -83,8 +83,11 @@ fn a_change_takes_two_logins(backend: &str) {
         .expect_logins("host1", 2);
     assert_eq!(lab.logins("host1"), 4);
     let ours = lab.our_rules("host1");
+    // The jumps from the built-in chains keep the number of the generation that put them there.
+    let old = |line: &&str| line.contains("-000001") && !line.contains("--comment");
+    let old: Vec<_> = ours.lines().filter(old).collect();
     assert!(
-        ours.contains("-000002 ") && !ours.contains("-000001"),
-        "the old generation's chains are still there:\n{ours}"
+        ours.contains("PORTMAP-GUARD-000002") && old.is_empty(),
+        "{old:?} in\n{ours}"
     );
 }

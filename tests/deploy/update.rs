@@ -21,7 +21,7 @@ fn removed_mappings_leave_open_direct_access(backend: &str) {
         .expect("host1", "confirmed");
     lab.expect_tcp_ports("host1", &[22, 8080], Silent);
 
-    let run = lab.deploys("portmap: []");
+    let run = lab.deploys("portmap: [], portmap_previous_ports: [2222]");
     run.expect("host1", "confirmed").expect_logins("host1", 2);
     lab.expect_sshd("host1", 22);
     lab.expect_server("host1", 8080, "web");
@@ -87,12 +87,18 @@ fn an_update_breaks_no_connection(backend: &str) {
 fn the_way_in_moves(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.deploys("portmap: ['2222:22']").expect("host1", "confirmed");
-    lab.deploys("portmap: ['2200:22'], ansible_port: 2222")
+    let moved = "portmap: ['2200:22'], portmap_previous_ports: [2222]";
+    lab.deploys(moved)
         .expect("host1", "confirmed")
         .expect_mappings("host1", "2200", "open", "closed");
     lab.expect_sshd("host1", 2200);
     lab.expect_tcp("host1", 22, Silent);
     lab.expect_tcp("host1", 2222, Refused);
-    lab.deploys("portmap: ['2200:22'], ansible_port: 2200")
-        .expect("host1", "unchanged");
+    lab.deploys(moved).expect("host1", "unchanged");
+
+    // The inventory says 2200 is the way in, and takes it away.
+    let run = lab.deploys("portmap: ['2022:22'], ansible_port: 2200, portmap_rollback_after: 9");
+    run.expect("host1", "rolled_back");
+    lab.expect_sshd("host1", 2200);
+    lab.expect_tcp_ports("host1", &[2022], Refused);
 }

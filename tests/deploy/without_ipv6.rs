@@ -5,7 +5,12 @@ use super::support::deploy::Seen::{Open, Silent};
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
-on_both_backends!(without_ip6tables, with_ipv6_disabled, without_an_ipv6_nat_table);
+on_both_backends!(
+    without_ip6tables,
+    with_ipv6_disabled,
+    without_an_ipv6_nat_table,
+    with_ip6tables_that_load_nothing
+);
 
 const MAPPINGS: &str = "portmap: ['2222:22']";
 
@@ -101,4 +106,19 @@ fn without_an_ipv6_nat_table(backend: &str) {
     let again = lab.deploys(MAPPINGS);
     again.expect("host1", "unchanged").expect_logins("host1", 1);
     expect_warning(&again, "nat");
+}
+
+fn with_ip6tables_that_load_nothing(backend: &str) {
+    let lab = Lab::up(1, backend);
+    lab.run(
+        "host1",
+        "printf '#!/bin/sh\\necho no such luck >&2\\nexit 1\\n' >/usr/local/sbin/ip6tables-restore; \
+         chmod 755 /usr/local/sbin/ip6tables-restore",
+    );
+    let run = lab.deploys(MAPPINGS);
+    run.expect("host1", "failed");
+    assert!(run.reason("host1").contains("no such luck"), "{}", run.said());
+    assert_eq!(lab.our_rules("host1"), "");
+    assert_eq!(lab.files("host1").matches("gen-").count(), 0);
+    lab.expect_tcp("host1", 22, Open);
 }

@@ -7,7 +7,12 @@ use crate::support::lab::{Lab, PROGRAM};
 use crate::support::run::rules;
 
 fn program(args: &[&str]) -> Output {
-    Command::new(PROGRAM).args(args).env_clear().current_dir("/").output().unwrap()
+    Command::new(PROGRAM)
+        .args(args)
+        .env_clear()
+        .current_dir("/")
+        .output()
+        .unwrap()
 }
 
 /// It must end with 1 and nothing on standard output; what it said on standard error.
@@ -53,9 +58,24 @@ fn all_problems_of_an_inventory_come_at_once_with_their_places() {
     let name = file.to_str().unwrap();
     for output in ["text", "json", "jsonl"] {
         let said = refused(&program(&["-i", name, "--output", output]));
-        let places = ["3:29", "4:15", "7:21", "9:11", "10:15", "11:12", "12:22", "14:12", "16:16"];
-        holds(&said, &places.map(|place| format!("{name}:{place}\n")).each_ref().map(String::as_str));
-        holds(&said, &["^^^^^^^ YAML 1.1 reads digits with colons as base 60", "put it in quotes", "did you mean `to_port`?"]);
+        let places = [
+            "3:29", "4:15", "7:21", "9:11", "10:15", "11:12", "12:22", "14:12", "16:16",
+        ];
+        holds(
+            &said,
+            &places
+                .map(|place| format!("{name}:{place}\n"))
+                .each_ref()
+                .map(String::as_str),
+        );
+        holds(
+            &said,
+            &[
+                "^^^^^^^ YAML 1.1 reads digits with colons as base 60",
+                "put it in quotes",
+                "did you mean `to_port`?",
+            ],
+        );
         assert_eq!(said.matches("error: ").count(), places.len(), "{said}");
     }
 }
@@ -64,24 +84,43 @@ fn all_problems_of_an_inventory_come_at_once_with_their_places() {
 fn what_is_no_yaml_is_shown_where_it_breaks() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("hosts.yaml");
-    for (text, place) in [("all:\n  hosts: [web1\n", ":"), ("all:\n\thosts:\n", ":2:"), ("- web1\n", ":1:1")] {
+    for (text, place) in [
+        ("all:\n  hosts: [web1\n", ":"),
+        ("all:\n\thosts:\n", ":2:"),
+        ("- web1\n", ":1:1"),
+    ] {
         std::fs::write(&file, text).unwrap();
         let said = refused(&program(&["-i", file.to_str().unwrap()]));
         holds(&said, &[&format!("hosts.yaml{place}")]);
     }
     std::fs::write(&file, "").unwrap();
-    holds(&refused(&program(&["-i", file.to_str().unwrap()])), &["the inventory holds no hosts"]);
+    holds(
+        &refused(&program(&["-i", file.to_str().unwrap()])),
+        &["the inventory holds no hosts"],
+    );
     std::fs::write(&file, b"all:\n  hosts: {\xff\xfe: }\n").unwrap();
-    holds(&refused(&program(&["-i", file.to_str().unwrap()])), &["hosts.yaml", "UTF-8"]);
+    holds(
+        &refused(&program(&["-i", file.to_str().unwrap()])),
+        &["hosts.yaml", "UTF-8"],
+    );
 }
 
 #[test]
 fn inventories_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("missing.yaml");
-    holds(&refused(&program(&["-i", missing.to_str().unwrap()])), &["missing.yaml", "No such file"]);
-    holds(&refused(&program(&["-i", folder.path().to_str().unwrap()])), &["hint: name the file in it"]);
-    holds(&refused(&program(&[])), &["no inventory given", "hint: name one: portmap-deploy -i hosts.yaml"]);
+    holds(
+        &refused(&program(&["-i", missing.to_str().unwrap()])),
+        &["missing.yaml", "No such file"],
+    );
+    holds(
+        &refused(&program(&["-i", folder.path().to_str().unwrap()])),
+        &["hint: name the file in it"],
+    );
+    holds(
+        &refused(&program(&[])),
+        &["no inventory given", "hint: name one: portmap-deploy -i hosts.yaml"],
+    );
 
     let secret = folder.path().join("secret.yaml");
     std::fs::write(&secret, "all: {}").unwrap();
@@ -91,8 +130,15 @@ fn inventories_that_cannot_be_read() {
     let copy = folder.path().join("portmap-deploy");
     std::fs::copy(PROGRAM, &copy).unwrap();
     let mut other = Command::new("setpriv");
-    other.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(copy).arg("-i").arg(&secret);
-    holds(&refused(&other.output().unwrap()), &["secret.yaml", "Permission denied"]);
+    other
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(copy)
+        .arg("-i")
+        .arg(&secret);
+    holds(
+        &refused(&other.output().unwrap()),
+        &["secret.yaml", "Permission denied"],
+    );
 }
 
 #[test]
@@ -118,7 +164,11 @@ fn a_mistake_anywhere_touches_no_host() {
     let lab = Lab::up(1, "nft");
     let old = rules(&lab, "host1");
     let wrong = lab.home().join("wrong.yaml");
-    std::fs::write(&wrong, "all:\n  vars: {portmap: [\"2222:22\"]}\n  hosts:\n    other: {portmap: [\"22\"]}\n").unwrap();
+    std::fs::write(
+        &wrong,
+        "all:\n  vars: {portmap: [\"2222:22\"]}\n  hosts:\n    other: {portmap: [\"22\"]}\n",
+    )
+    .unwrap();
     let mut command = lab.controller(&["-i"]);
     let output = command.arg(lab.inventory()).arg("-i").arg(&wrong).output().unwrap();
     holds(&refused(&output), &["wrong.yaml:4:23"]);

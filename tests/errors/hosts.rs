@@ -18,7 +18,13 @@ struct Fault {
     remedy: &'static str,
 }
 
-const WELL: Fault = Fault { breaks: ":", variables: "", state: "confirmed", says: &[], remedy: "" };
+const WELL: Fault = Fault {
+    breaks: ":",
+    variables: "",
+    state: "confirmed",
+    says: &[],
+    remedy: "",
+};
 
 /// Hosts with even places have nft, odd ones legacy.
 const FAULTS: [Fault; 14] = [
@@ -127,8 +133,12 @@ fn state(lab: &Lab, host: &str) -> String {
 #[test]
 fn every_fault_is_named_and_the_others_go_on() {
     let lab = Lab::up(FAULTS.len(), "mixed");
-    on_all(&lab, |host, index| drop(lab.run(host, &format!("set -e; {}", FAULTS[index].breaks))));
-    await_true("lock held", std::time::Duration::from_secs(10), || lab.exec("host10", "test -e /run/held").status.success());
+    on_all(&lab, |host, index| {
+        drop(lab.run(host, &format!("set -e; {}", FAULTS[index].breaks)))
+    });
+    await_true("lock held", std::time::Duration::from_secs(10), || {
+        lab.exec("host10", "test -e /run/held").status.success()
+    });
     let extra = variables(&lab, &FAULTS);
     let args = ["-i", extra.to_str().unwrap(), "-T", "5s"];
     let before = on_all(&lab, |host, _| state(&lab, host));
@@ -141,7 +151,11 @@ fn every_fault_is_named_and_the_others_go_on() {
     for ((host, fault), before) in lab.hosts().into_iter().zip(&FAULTS).zip(&before) {
         assert_eq!(ended.state(host), fault.state, "{:#?}", ended.host(host));
         for part in fault.says {
-            assert!(ended.reason(host).contains(part), "{host}: no {part:?} in {}", ended.reason(host));
+            assert!(
+                ended.reason(host).contains(part),
+                "{host}: no {part:?} in {}",
+                ended.reason(host)
+            );
         }
         assert!(text.contains(fault.remedy), "{host}: no {:?} in\n{text}", fault.remedy);
         if fault.state == "confirmed" {
@@ -174,11 +188,19 @@ fn an_address_with_nobody() {
     let silent = lab.address("host1", 4).to_string().replace(".10", ".200");
     let ended = with(&lab, "nobody", &format!("ansible_host: {silent}")).expect("nobody", "unreachable", 4);
     for port in [22, 2222] {
-        assert!(ended.reason("nobody").contains(&format!("{silent}:{port}: ")), "{}", ended.reason("nobody"));
+        assert!(
+            ended.reason("nobody").contains(&format!("{silent}:{port}: ")),
+            "{}",
+            ended.reason("nobody")
+        );
     }
     assert_eq!(ended.state("host1"), "confirmed");
     let ended = with(&lab, "nameless", "ansible_host: no.such.name.invalid").expect("nameless", "unreachable", 4);
-    assert!(ended.reason("nameless").contains("no.such.name.invalid"), "{}", ended.reason("nameless"));
+    assert!(
+        ended.reason("nameless").contains("no.such.name.invalid"),
+        "{}",
+        ended.reason("nameless")
+    );
     assert_eq!(ended.state("host1"), "unchanged");
 }
 
@@ -193,10 +215,21 @@ fn host_keys_that_are_wrong_or_unknown() {
     std::fs::write(lab.known_hosts(), format!("{patterns} {foreign_key}\n{}\n", lines[2])).unwrap();
 
     let ended = run(deploy(&lab, MAPPING, &[]));
-    assert_eq!((ended.state("host1"), ended.state("host2"), ended.state("host3")), ("unreachable", "unreachable", "confirmed"));
+    assert_eq!(
+        (ended.state("host1"), ended.state("host2"), ended.state("host3")),
+        ("unreachable", "unreachable", "confirmed")
+    );
     assert_eq!(ended.code, Some(4), "{ended:#?}");
-    assert!(ended.reason("host1").contains("HOST IDENTIFICATION HAS CHANGED"), "{}", ended.reason("host1"));
-    assert!(ended.reason("host2").contains("host key is known for"), "{}", ended.reason("host2"));
+    assert!(
+        ended.reason("host1").contains("HOST IDENTIFICATION HAS CHANGED"),
+        "{}",
+        ended.reason("host1")
+    );
+    assert!(
+        ended.reason("host2").contains("host key is known for"),
+        "{}",
+        ended.reason("host2")
+    );
     let said = text_of(&lab, &["-l", "host1,host2"], 4);
     for host in ["host1", "host2"] {
         assert_eq!(lab.logins(host), 0, "{host} was logged in to");
