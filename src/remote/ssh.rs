@@ -267,7 +267,9 @@ impl Connection {
     /// What the command wrote to its stderr (sudo's complaints come there), at most a few lines. Of a command that has
     /// ended, all of it; of one that runs on, what came so far.
     pub async fn complaint(&mut self) -> String {
-        let _ = timeout(Duration::from_millis(500), &mut self.collecting).await;
+        if !self.collecting.is_finished() {
+            let _ = timeout(Duration::from_millis(500), &mut self.collecting).await;
+        }
         let text = self.stderr.lock().map(|text| text.clone()).unwrap_or_default();
         sanitise(text.trim())
     }
