@@ -15,6 +15,7 @@ use openssh::{Session, Stdio as MuxStdio};
 use tempfile::TempDir;
 use tokio::io::AsyncReadExt;
 use tokio::process::Command;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::dialogue::{Dialogue, LOADER};
@@ -183,9 +184,11 @@ impl Ssh {
         };
         let heard = Arc::clone(&self.heard);
         let dialogue = Dialogue::new(input, output, nonce(), move |level, line| heard(level, line));
+        let (stderr, collecting) = collect(errors);
         let connection = Connection {
             master,
-            stderr: collect(errors),
+            stderr,
+            collecting,
             _child: Some(Box::new(child)),
         };
         Ok(Login {
@@ -256,13 +259,17 @@ pub struct Master {
 pub struct Connection {
     master: Master,
     stderr: Arc<Mutex<String>>,
+    collecting: JoinHandle<()>,
     _child: Option<Box<dyn Send + Sync>>,
 }
 
 impl Connection {
-    /// What the command wrote to its stderr so far (sudo's complaints come there), at most a few lines.
-    #[must_use]
-    pub fn complaint(&self) -> String {
+    /// What the command wrote to its stderr (sudo's complaints come there), at most a few lines. Of a command that has
+    /// ended, all of it; of one that runs on, what came so far.
+    pub async fn complaint(&mut self) -> String {
+        if !self.collecting.is_finished() {
+            let _ = timeout(Duration::from_millis(500), &mut self.collecting).await;
+        }
         let text = self.stderr.lock().map(|text| text.clone()).unwrap_or_default();
         sanitise(text.trim())
     }
@@ -276,10 +283,10 @@ impl Connection {
     }
 }
 
-fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> Arc<Mutex<String>> {
+fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let sink = Arc::clone(&text);
-    tokio::spawn(async move {
+    let collecting = tokio::spawn(async move {
         let mut chunk = [0; 512];
         while let Ok(read @ 1..) = errors.read(&mut chunk).await {
             let Ok(mut text) = sink.lock() else { return };
@@ -288,7 +295,7 @@ fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> Ar
             }
         }
     });
-    text
+    (text, collecting)
 }
 
 /// A control path must be short (108 bytes with what ssh appends) and its folder ours alone.

@@ -72,7 +72,7 @@ impl<'a, R: Remote> Contact<'a, R> {
             Ok(answer) => Ok(answer),
             Err(lost) => Err(Silence {
                 lost,
-                complaint: login.connection.complaint(),
+                complaint: login.connection.complaint().await,
             }),
         }
     }

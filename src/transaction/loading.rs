@@ -40,13 +40,23 @@ impl Lacking {
         }
         let lacks = if reason.contains("tcpmss") && !self.tcpmss {
             &mut self.tcpmss
-        } else if reason.starts_with("stage 6") {
+        } else if lacks_nat(reason) {
             &mut self.nat
         } else {
             return false;
         };
         !std::mem::replace(lacks, true)
     }
+}
+
+/// A lock that somebody held is no lack: without nat the guard would stand alone.
+fn lacks_nat(reason: &str) -> bool {
+    reason.starts_with("stage 6") && !is_locked(reason)
+}
+
+/// iptables(8), `-w`: "Another app is currently holding the xtables lock".
+fn is_locked(reason: &str) -> bool {
+    reason.contains("xtables lock")
 }
 
 impl<R: Remote> Transaction<'_, R> {
@@ -124,7 +134,7 @@ impl<R: Remote> Transaction<'_, R> {
         if step == Step::Lock && reason == "changed" {
             return Ok(Loaded::Again(reason.to_owned()));
         }
-        if step == Step::Stage && (reason.starts_with("stage 6") || reason.contains("tcpmss")) {
+        if step == Step::Stage && (lacks_nat(reason) || reason.contains("tcpmss")) {
             return Ok(Loaded::Again(reason.to_owned()));
         }
         if step == Step::Switch {
@@ -155,6 +165,9 @@ fn step_detail(step: Step, change: &HostChange) -> String {
 }
 
 pub(super) fn hint_for(reason: &str) -> Option<&'static str> {
+    if is_locked(reason) {
+        return Some("another program holds the lock on the host: fuser /run/xtables.lock names it; run again when it has ended");
+    }
     if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
         return Some("the host needs room and write access in /run and /var/lib");
     }

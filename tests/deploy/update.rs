@@ -97,7 +97,7 @@ fn the_way_in_moves(backend: &str) {
     lab.deploys(moved).expect("host1", "unchanged");
 
     // The inventory says 2200 is the way in, and takes it away.
-    let run = lab.deploys("portmap: ['2022:22'], ansible_port: 2200, portmap_rollback_after: 9");
+    let run = lab.deploys("portmap: ['2022:22'], ansible_port: 2200, portmap_rollback_after: 6");
     run.expect("host1", "rolled_back");
     lab.expect_sshd("host1", 2200);
     lab.expect_tcp_ports("host1", &[2022], Refused);

@@ -199,7 +199,8 @@ impl Lab {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let login = |host: &str| {
             let options = format!(
-                "-o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes",
+                "-o UserKnownHostsFile={} -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes \
+                 -o KexAlgorithms=curve25519-sha256",
                 self.known_hosts().display()
             );
             format!(

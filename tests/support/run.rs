@@ -227,7 +227,8 @@ pub fn rules(lab: &Lab, host: &str) -> String {
     tidy(&lab.run(host, "iptables-save; echo; ip6tables-save"))
 }
 
-fn tidy(text: &str) -> String {
+/// Without counters, comments of the tool, and empty tables.
+pub fn tidy(text: &str) -> String {
     let mut tables = Vec::new();
     let mut table: Vec<&str> = Vec::new();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
