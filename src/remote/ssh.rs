@@ -3,6 +3,9 @@
 //! Every login is a new TCP connection: a check that shares one proves nothing, for that flow is in conntrack
 //! already. So options of ours that matter stand first on the command line, where ssh takes the first value.
 
+mod config;
+mod log;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt as _;
@@ -23,6 +26,9 @@ use super::ways::{Attempt, Race};
 use super::{Login, LoginError, Remote};
 use crate::inventory::Connection as Spec;
 use crate::report::sanitise;
+
+use config::{addresses, effective_config, known_hosts_name, user_options};
+use log::{host_key, last_words};
 
 /// Who listens to a dialogue: verbosity and line.
 pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
@@ -308,95 +314,6 @@ fn socket_dir() -> std::io::Result<TempDir> {
         .rand_bytes(8)
         .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
-}
-
-fn user_options(spec: &Spec) -> Vec<String> {
-    let mut options = spec.common_args.clone();
-    options.extend(spec.extra_args.iter().cloned());
-    if let Some(user) = &spec.user {
-        options.extend(["-o".to_owned(), format!("User={user}")]);
-    }
-    if let Some(file) = &spec.private_key_file {
-        options.extend(["-o".to_owned(), format!("IdentityFile={file}")]);
-    }
-    options
-}
-
-async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginError> {
-    let mut command = Command::new("ssh");
-    command.process_group(0).arg("-G");
-    if let Some(port) = spec.port {
-        command.arg("-o").arg(format!("Port={port}"));
-    }
-    command
-        .args(user_options(spec))
-        .arg("--")
-        .arg(&spec.host)
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    let output = timeout(Duration::from_secs(20), command.output()).await;
-    let output = output
-        .map_err(|_| local("ssh -G did not end".to_owned()))?
-        .map_err(|error| local(format!("cannot run ssh: {error}")))?;
-    if !output.status.success() {
-        return Err(local(format!(
-            "ssh refuses its options: {}",
-            sanitise(String::from_utf8_lossy(&output.stderr).trim())
-        )));
-    }
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    let mut config = HashMap::new();
-    for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
-        config.entry(key.to_owned()).or_insert_with(|| value.to_owned());
-    }
-    Ok(config)
-}
-
-async fn addresses(name: &str, family: &str) -> Result<Vec<IpAddr>, LoginError> {
-    let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), 0)).await;
-    let mut addresses: Vec<IpAddr> = found
-        .map_err(|error| LoginError::Unreachable {
-            message: format!("the name {} does not resolve: {error}", sanitise(name)),
-            hint: Some("check ansible_host".to_owned()),
-        })?
-        .map(|address| address.ip())
-        .filter(|address| !(family == "inet" && address.is_ipv6() || family == "inet6" && address.is_ipv4()))
-        .collect();
-    addresses.dedup();
-    Ok(addresses)
-}
-
-/// sshd(8), `SSH_KNOWN_HOSTS`: a port other than 22 is written `[host]:port`.
-fn known_hosts_name(host: &str, port: u16) -> String {
-    let host = host.to_lowercase();
-    if port == 22 { host } else { format!("[{host}]:{port}") }
-}
-
-fn host_key(log: &str) -> Option<String> {
-    let line = log
-        .lines()
-        .find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Server host key: "))?;
-    Some(sanitise(line.trim()))
-}
-
-/// What ssh itself complained of, without its own debugging.
-fn last_words(log: &str, otherwise: &str) -> String {
-    // Its loudest warnings stand in frames of @.
-    let unframed = |line| str::trim_matches(line, |c: char| c == '@' || c.is_whitespace());
-    let words = log
-        .lines()
-        .map(unframed)
-        .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with("OpenSSH_"));
-    let words: Vec<String> = words.map(sanitise).collect();
-    match words.as_slice() {
-        [] => otherwise.to_owned(),
-        [.., last] => {
-            let telling = words
-                .iter()
-                .find(|line| line.contains("IDENTIFICATION") || line.contains("host key is known"));
-            telling.map_or_else(|| last.clone(), |line| format!("{line} {last}"))
-        }
-    }
 }
 
 fn nobody(tried: &[Attempt]) -> LoginError {

@@ -1,0 +1,87 @@
+//! What the user's own configuration makes of a host: `ssh -G`, and its name resolved.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::local;
+use crate::inventory::Connection as Spec;
+use crate::remote::LoginError;
+use crate::report::sanitise;
+
+pub(super) fn user_options(spec: &Spec) -> Vec<String> {
+    let mut options = spec.common_args.clone();
+    options.extend(spec.extra_args.iter().cloned());
+    if let Some(user) = &spec.user {
+        options.extend(["-o".to_owned(), format!("User={user}")]);
+    }
+    if let Some(file) = &spec.private_key_file {
+        options.extend(["-o".to_owned(), format!("IdentityFile={file}")]);
+    }
+    options
+}
+
+pub(super) async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginError> {
+    let mut command = Command::new("ssh");
+    command.process_group(0).arg("-G");
+    if let Some(port) = spec.port {
+        command.arg("-o").arg(format!("Port={port}"));
+    }
+    command
+        .args(user_options(spec))
+        .arg("--")
+        .arg(&spec.host)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    let output = timeout(Duration::from_secs(20), command.output()).await;
+    let output = output
+        .map_err(|_| local("ssh -G did not end".to_owned()))?
+        .map_err(|error| local(format!("cannot run ssh: {error}")))?;
+    if !output.status.success() {
+        return Err(local(format!(
+            "ssh refuses its options: {}",
+            sanitise(String::from_utf8_lossy(&output.stderr).trim())
+        )));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let mut config = HashMap::new();
+    for (key, value) in text.lines().filter_map(|line| line.split_once(' ')) {
+        config.entry(key.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    Ok(config)
+}
+
+pub(super) async fn addresses(name: &str, family: &str) -> Result<Vec<IpAddr>, LoginError> {
+    let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), 0)).await;
+    let mut addresses: Vec<IpAddr> = found
+        .map_err(|error| LoginError::Unreachable {
+            message: format!("the name {} does not resolve: {error}", sanitise(name)),
+            hint: Some("check ansible_host".to_owned()),
+        })?
+        .map(|address| address.ip())
+        .filter(|address| !(family == "inet" && address.is_ipv6() || family == "inet6" && address.is_ipv4()))
+        .collect();
+    addresses.dedup();
+    Ok(addresses)
+}
+
+/// sshd(8), `SSH_KNOWN_HOSTS`: a port other than 22 is written `[host]:port`.
+pub(super) fn known_hosts_name(host: &str, port: u16) -> String {
+    let host = host.to_lowercase();
+    if port == 22 { host } else { format!("[{host}]:{port}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_in_known_hosts_as_ssh_writes_it() {
+        assert_eq!(known_hosts_name("Web1", 22), "web1");
+        assert_eq!(known_hosts_name("2001:DB8::1", 2222), "[2001:db8::1]:2222");
+    }
+}

@@ -1,0 +1,45 @@
+//! What ssh wrote to its log: the host's key, and what it complained of.
+
+use crate::report::sanitise;
+
+pub(super) fn host_key(log: &str) -> Option<String> {
+    let line = log
+        .lines()
+        .find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Server host key: "))?;
+    Some(sanitise(line.trim()))
+}
+
+/// What ssh itself complained of, without its own debugging.
+pub(super) fn last_words(log: &str, otherwise: &str) -> String {
+    // Its loudest warnings stand in frames of @.
+    let unframed = |line| str::trim_matches(line, |c: char| c == '@' || c.is_whitespace());
+    let words = log
+        .lines()
+        .map(unframed)
+        .filter(|line| !line.is_empty() && !line.starts_with("debug") && !line.starts_with("OpenSSH_"));
+    let words: Vec<String> = words.map(sanitise).collect();
+    match words.as_slice() {
+        [] => otherwise.to_owned(),
+        [.., last] => {
+            let telling = words
+                .iter()
+                .find(|line| line.contains("IDENTIFICATION") || line.contains("host key is known"));
+            telling.map_or_else(|| last.clone(), |line| format!("{line} {last}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_key_and_ssh_s_own_complaint_from_between_its_debugging() {
+        let log = "OpenSSH_9.2p1\r\ndebug1: Server host key: ssh-ed25519 SHA256:abc\r\nNo ED25519 host key is known for web1 and you have requested strict checking.\r\nHost key verification failed.\r\n";
+        assert_eq!(host_key(log).as_deref(), Some("ssh-ed25519 SHA256:abc"));
+        let words = last_words(log, "nothing");
+        assert!(words.starts_with("No ED25519 host key is known for web1"), "{words}");
+        assert!(words.ends_with("Host key verification failed."), "{words}");
+        assert_eq!(last_words("debug1: hello\n\n", "nothing"), "nothing");
+    }
+}
