@@ -112,7 +112,7 @@ fn variables(lab: &Lab, faults: &[Fault]) -> PathBuf {
     let path = lab.home().join("faults.yaml");
     let mut text = "all:\n  hosts:\n".to_owned();
     for (host, fault) in lab.hosts().into_iter().zip(faults) {
-        text.push_str(&format!("    {host}:\n      {}\n", fault.variables));
+        text.extend(["    ", host, ":\n      ", fault.variables, "\n"]);
     }
     std::fs::write(&path, text).unwrap();
     path
@@ -134,7 +134,7 @@ fn state(lab: &Lab, host: &str) -> String {
 fn every_fault_is_named_and_the_others_go_on() {
     let lab = Lab::up(FAULTS.len(), "mixed");
     on_all(&lab, |host, index| {
-        drop(lab.run(host, &format!("set -e; {}", FAULTS[index].breaks)))
+        drop(lab.run(host, &format!("set -e; {}", FAULTS[index].breaks)));
     });
     await_true("lock held", std::time::Duration::from_secs(10), || {
         lab.exec("host10", "test -e /run/held").status.success()

@@ -46,8 +46,8 @@ pub fn variables(lab: &Lab, yaml: &str) -> PathBuf {
         .tempfile_in(lab.home())
         .unwrap();
     let (_, path) = file.keep().unwrap();
-    let lines: String = yaml.lines().map(|line| format!("    {line}\n")).collect();
-    std::fs::write(&path, format!("all:\n  vars:\n{lines}")).unwrap();
+    let lines = yaml.replace('\n', "\n    ");
+    std::fs::write(&path, format!("all:\n  vars:\n    {lines}\n")).unwrap();
     path
 }
 
