@@ -166,7 +166,9 @@ fn step_detail(step: Step, change: &HostChange) -> String {
 
 pub(super) fn hint_for(reason: &str) -> Option<&'static str> {
     if is_locked(reason) {
-        return Some("another program holds the lock on the host: fuser /run/xtables.lock names it; run again when it has ended");
+        return Some(
+            "another program holds the lock on the host: fuser /run/xtables.lock names it; run again when it has ended",
+        );
     }
     if reason.contains("Read-only") || reason.contains("No space") || reason.contains("cannot write") {
         return Some("the host needs room and write access in /run and /var/lib");
