@@ -128,6 +128,11 @@ fn the_old_way_in_stays_while_the_new_one_is_looked_for(backend: &str) {
         "*filter\n:INPUT DROP\n-A INPUT -p ipv6-icmp -j ACCEPT\n-A INPUT -p tcp --dport 22 -j ACCEPT\nCOMMIT",
     );
     lab.deploys("portmap: ['2222:22']").expect("host1", "confirmed");
+    // From now on nothing but our own rules accepts SSH.
+    lab.run(
+        "host1",
+        "for t in iptables ip6tables; do $t -D INPUT -p tcp --dport 22 -j ACCEPT || exit; done",
+    );
     lab.block("tcp", 2200);
     let change = "portmap: ['2200:22'], portmap_previous_ports: [2222], portmap_rollback_after: 9";
     let (run, told) = while_connecting(&lab, &[2222], || lab.deploys(change));
