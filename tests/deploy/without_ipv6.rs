@@ -103,9 +103,11 @@ fn without_an_ipv6_nat_table(backend: &str) {
     expect_warning(&run, "nat");
     works_over_ipv4(&lab);
     assert_eq!(lab.connects("host1", 6, 22), Silent, "the guard needs no nat table");
+    let files = lab.files("host1");
     let again = lab.deploys(MAPPINGS);
     again.expect("host1", "unchanged").expect_logins("host1", 1);
     expect_warning(&again, "nat");
+    assert_eq!(lab.files("host1"), files, "it was tried again");
 }
 
 fn with_ip6tables_that_load_nothing(backend: &str) {
