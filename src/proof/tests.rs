@@ -23,7 +23,7 @@ fn vantage() -> Vantage {
 }
 
 /// Checks of the end of a change, `side` of the first mapping, judged with these counters moved.
-fn judged(text: &str, side: Side, outcome: Option<Outcome>, moved: &[Counter]) -> Option<Verdict> {
+fn judged(text: &str, side: Side, outcome: Option<&Outcome>, moved: &[Counter]) -> Option<Verdict> {
     judged_from(vantage(), text, side, outcome, moved)
 }
 
@@ -31,15 +31,13 @@ fn judged_from(
     vantage: Vantage,
     text: &str,
     side: Side,
-    outcome: Option<Outcome>,
+    outcome: Option<&Outcome>,
     moved: &[Counter],
 ) -> Option<Verdict> {
     let set = set(text);
     let checks = checks(&set, &[vantage], None, Phase::Tightened);
     let check = checks.iter().find(|check| check.side == side).unwrap();
-    check.judge(&set, vantage.here, outcome.as_ref(), &|counter| {
-        moved.contains(&counter)
-    })
+    check.judge(&set, vantage.here, outcome, &|counter| moved.contains(&counter))
 }
 
 fn port(port: u16) -> PortRange {
@@ -67,19 +65,19 @@ const GUARDED: Counter = Counter::Guarded {
 
 #[test]
 fn an_answer_counts_only_with_our_redirects_counter() {
-    let open = judged("['80:8080']", Side::Mapped, Some(Outcome::Connected), &[redirected()]).unwrap();
+    let open = judged("['80:8080']", Side::Mapped, Some(&Outcome::Connected), &[redirected()]).unwrap();
     assert_eq!((open.mapped, open.broken), (Some(Mapped::Open), false));
-    let foreign = judged("['80:8080']", Side::Mapped, Some(Outcome::Connected), &[]).unwrap();
+    let foreign = judged("['80:8080']", Side::Mapped, Some(&Outcome::Connected), &[]).unwrap();
     assert_eq!((foreign.mapped, foreign.broken), (Some(Mapped::Filtered), true));
 }
 
 #[test]
 fn a_reset_is_the_hosts_own_only_when_the_probe_was_delivered() {
     let delivered = [redirected(), seen(Protocol::Tcp)];
-    let own = judged("['80:8080']", Side::Mapped, Some(Outcome::Refused), &delivered).unwrap();
+    let own = judged("['80:8080']", Side::Mapped, Some(&Outcome::Refused), &delivered).unwrap();
     assert_eq!((own.mapped, own.broken), (Some(Mapped::Refused), false));
     for moved in [&[][..], &[redirected()]] {
-        let foreign = judged("['80:8080']", Side::Mapped, Some(Outcome::Refused), moved).unwrap();
+        let foreign = judged("['80:8080']", Side::Mapped, Some(&Outcome::Refused), moved).unwrap();
         assert_eq!((foreign.mapped, foreign.broken), (Some(Mapped::Filtered), true));
     }
 }
@@ -87,13 +85,13 @@ fn a_reset_is_the_hosts_own_only_when_the_probe_was_delivered() {
 #[test]
 fn silence_of_a_mapped_port_breaks_it_but_for_udp_that_was_delivered() {
     for moved in [&[][..], &[redirected()], &[redirected(), seen(Protocol::Tcp)]] {
-        let silent = judged("['80:8080']", Side::Mapped, Some(Outcome::Silent), moved).unwrap();
+        let silent = judged("['80:8080']", Side::Mapped, Some(&Outcome::Silent), moved).unwrap();
         assert_eq!((silent.mapped, silent.broken), (Some(Mapped::Filtered), true));
     }
     let udp = judged(
         "['80:8080/udp']",
         Side::Mapped,
-        Some(Outcome::Silent),
+        Some(&Outcome::Silent),
         &[seen(Protocol::Udp)],
     );
     assert_eq!(udp.unwrap().mapped, Some(Mapped::Open));
@@ -105,7 +103,7 @@ fn an_address_only_the_host_told_of_proves_nothing_by_silence() {
         named: false,
         ..vantage()
     };
-    let silent = judged_from(vantage, "['80:8080']", Side::Mapped, Some(Outcome::Silent), &[]).unwrap();
+    let silent = judged_from(vantage, "['80:8080']", Side::Mapped, Some(&Outcome::Silent), &[]).unwrap();
     assert_eq!((silent.mapped, silent.broken), (Some(Mapped::Unverified), false));
 }
 
@@ -119,7 +117,7 @@ fn closed_is_what_the_guard_counted_never_mere_silence() {
         Outcome::Refused,
         Outcome::NoPath("no route".to_owned()),
     ] {
-        let unknown = judged("['80:8080']", Side::Direct, Some(outcome), &[]).unwrap();
+        let unknown = judged("['80:8080']", Side::Direct, Some(&outcome), &[]).unwrap();
         assert_eq!(
             (unknown.direct, unknown.broken),
             (Some(DirectAccess::Unverified), false)
@@ -130,7 +128,7 @@ fn closed_is_what_the_guard_counted_never_mere_silence() {
 
 #[test]
 fn direct_access_breaks_the_promise_unless_it_is_allowed() {
-    let open = |text| judged(text, Side::Direct, Some(Outcome::Connected), &[]).unwrap();
+    let open = |text| judged(text, Side::Direct, Some(&Outcome::Connected), &[]).unwrap();
     assert!(open("['80:8080']").broken);
     assert!(!open("[{port: 80, to_port: 8080, direct: allow}]").broken);
     assert!(!open("[{port: 80, to_port: 8080, direct_source: 192.0.2.0/24}]").broken);

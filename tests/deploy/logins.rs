@@ -35,7 +35,7 @@ fn a_user_with_sudo(backend: &str) {
 }
 
 /// Text before, between and without a line's end, binary, and words of the protocol.
-const NOISE: &str = r#"
+const NOISE: &str = r"
 cat >/run/noise <<'SH'
 echo 'Welcome to host1'
 echo '= ok hello'
@@ -54,7 +54,7 @@ mkdir -p /root/.ssh /home/deploy/.ssh
 cp /run/noise /etc/ssh/sshrc
 chmod 644 /etc/ssh/sshrc
 cp /run/noise /etc/motd
-"#;
+";
 
 fn noise_of_a_login(backend: &str) {
     let lab = Lab::up(2, backend);

@@ -8,6 +8,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -213,8 +214,8 @@ impl Lab {
         let mut text = String::from("all:\n  children:\n    tested:\n      hosts:\n");
         let mut logins = String::from("all:\n  hosts:\n");
         for (host, variables) in hosts {
-            text.push_str(&format!("        {host}: {{{variables}}}\n"));
-            logins.push_str(&format!("    {host}: {{{}}}\n", login(host)));
+            writeln!(text, "        {host}: {{{variables}}}").unwrap();
+            writeln!(logins, "    {host}: {{{}}}", login(host)).unwrap();
         }
         let folder = self
             .home()
@@ -252,7 +253,7 @@ impl Lab {
                 &saved
                     .lines()
                     .filter(|line| !ours(line))
-                    .map(|line| format!("{line}\n"))
+                    .flat_map(|line| [line, "\n"])
                     .collect::<String>(),
             )
         };
@@ -264,7 +265,7 @@ impl Lab {
         let all = self.rules(host, 4) + &self.rules(host, 6);
         all.lines()
             .filter(|line| line.contains("PORTMAP-"))
-            .map(|line| format!("{line}\n"))
+            .flat_map(|line| [line, "\n"])
             .collect()
     }
 
@@ -370,7 +371,7 @@ impl Lab {
 
     /// Gives the controller one more address, which hosts answer.
     pub fn second_address(&self, family: u8) -> IpAddr {
-        let to = self.address(&self.hosts()[0].to_owned(), family);
+        let to = self.address(self.hosts()[0], family);
         let first = self.within(|| {
             let any = if family == 4 { "0.0.0.0:0" } else { "[::]:0" };
             let socket = UdpSocket::bind(any).unwrap();
@@ -480,8 +481,8 @@ fn canonical(saved: &str) -> String {
             let empty = |line: &&str| {
                 line.starts_with('*') || line.ends_with(" ACCEPT") && line.starts_with(':') || **line == *"COMMIT"
             };
-            if !table.iter().all(|line| empty(line)) {
-                table.iter().for_each(|line| text.extend([line, "\n"]));
+            if !table.iter().all(empty) {
+                text.extend(table.iter().flat_map(|line| [line, "\n"]));
             }
             table.clear();
         }
