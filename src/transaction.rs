@@ -163,7 +163,7 @@ impl<R: Remote> Transaction<'_, R> {
             };
             match self.load(first, change, observed, marks).await? {
                 Loaded::Again(reason) if !lacking.learn(&reason) => {
-                    return Err(failed(&reason, loading::hint_for(&reason)));
+                    return Err(failed(&loading::plainly(&reason), loading::hint_for(&reason)));
                 }
                 Loaded::Again(_) => {}
                 Loaded::Done(changed) => return Ok(changed),

@@ -701,6 +701,7 @@ stage() {
             continue
         fi
         why="$family $err"
+        [ "$family" = 4 ] || single 6 -t nat -S || why="6 nonat $err"
         abandon
         failed "stage $why"
         return

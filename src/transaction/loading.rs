@@ -38,20 +38,19 @@ impl Lacking {
         if reason == "changed" {
             return true;
         }
-        let lacks = if reason.contains("tcpmss") && !self.tcpmss {
-            &mut self.tcpmss
-        } else if lacks_nat(reason) {
+        // The host looked whether there is a nat table. A missing match is not always named, so all else may be that.
+        let lacks = if reason.starts_with("stage 6 nonat") {
             &mut self.nat
         } else {
-            return false;
+            &mut self.tcpmss
         };
         !std::mem::replace(lacks, true)
     }
 }
 
 /// A lock that somebody held is no lack: without nat the guard would stand alone.
-fn lacks_nat(reason: &str) -> bool {
-    reason.starts_with("stage 6") && !is_locked(reason)
+fn may_lack(step: Step, reason: &str) -> bool {
+    step == Step::Stage && reason.starts_with("stage ") && !is_locked(reason)
 }
 
 /// iptables(8), `-w`: "Another app is currently holding the xtables lock".
@@ -134,7 +133,7 @@ impl<R: Remote> Transaction<'_, R> {
         if step == Step::Lock && reason == "changed" {
             return Ok(Loaded::Again(reason.to_owned()));
         }
-        if step == Step::Stage && (lacks_nat(reason) || reason.contains("tcpmss")) {
+        if may_lack(step, reason) {
             return Ok(Loaded::Again(reason.to_owned()));
         }
         if step == Step::Switch {
@@ -151,9 +150,21 @@ impl<R: Remote> Transaction<'_, R> {
                 &held_by(holder),
                 Some("wait until that change has ended; its rollback timer ends it at the latest"),
             ),
-            None => failed(reason, hint_for(reason)),
+            None => failed(&plainly(reason), hint_for(reason)),
         })
     }
+}
+
+/// The agent's reason, for people.
+pub(super) fn plainly(reason: &str) -> String {
+    let families = [("stage 4 ", "IPv4"), ("stage 6 nonat ", "IPv6"), ("stage 6 ", "IPv6")];
+    let known = families
+        .iter()
+        .find_map(|(prefix, name)| Some((name, reason.strip_prefix(prefix)?)));
+    known.map_or_else(
+        || reason.to_owned(),
+        |(name, why)| format!("the {name} rules do not load: {why}"),
+    )
 }
 
 fn step_detail(step: Step, change: &HostChange) -> String {
