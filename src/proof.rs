@@ -29,6 +29,8 @@ pub struct Vantage {
     pub host: IpAddr,
     /// Our address as the host sees it, where known.
     pub here: Option<IpAddr>,
+    /// Whether the family has a nat table; without one there are no mappings, only the guard.
+    pub nat: bool,
     /// Whether the operator named this address. One that only the host told of may well not be reachable.
     pub named: bool,
 }
@@ -193,11 +195,14 @@ fn ends(mapping: &Mapping) -> Vec<(PortRange, u16)> {
 }
 
 fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
+    let unverified = Verdict::mapped(Mapped::Unverified);
+    let family = vantage.family();
+    if !vantage.nat {
+        return Some(unverified.because(format!("the host has no {} nat table", family.name())));
+    }
     if mapping.source.is_empty() {
         return None;
     }
-    let unverified = Verdict::mapped(Mapped::Unverified);
-    let family = vantage.family();
     if !mapping.source.iter().any(|net| family.holds(net)) {
         return Some(unverified.because(format!("source names no {} network", family.name())));
     }
@@ -228,6 +233,14 @@ impl Check {
         }
     }
 
+    /// Private networks overlap: what answers there need not be the host that told of the address.
+    fn somebody_else(&self) -> String {
+        format!(
+            "{} answers, an address only the host told of: it may be another machine",
+            self.to.ip()
+        )
+    }
+
     fn judge_mapped(&self, mapping: &Mapping, outcome: &Outcome, moved: &dyn Fn(Counter) -> bool) -> Verdict {
         let (protocol, port, to_port) = (self.protocol, self.port, self.to_port);
         let redirected = moved(Counter::Redirected { protocol, port });
@@ -240,6 +253,7 @@ impl Check {
         let filtered = Verdict::mapped(Mapped::Filtered);
         match outcome {
             Outcome::Connected if redirected => open,
+            Outcome::Connected if !self.named => Verdict::mapped(Mapped::Unverified).because(self.somebody_else()),
             Outcome::Connected => filtered.because(format!(
                 "something else answers on {}: our redirect did not see the connection",
                 self.to
@@ -291,6 +305,9 @@ impl Check {
         let allowed = mapping.direct == Direct::Allow
             || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));
         Some(match outcome {
+            Some(Outcome::Connected) if !self.named && protocol == Protocol::Tcp => {
+                unverified.because(self.somebody_else())
+            }
             Some(Outcome::Connected) if protocol == Protocol::Tcp => {
                 let open = Verdict::direct(DirectAccess::Open);
                 if allowed {

@@ -9,6 +9,7 @@ mod proving;
 mod recovery;
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -138,7 +139,7 @@ impl<R: Remote> Transaction<'_, R> {
         let ways = self.ways_in();
         self.contact.step(Step::Connect, "");
         self.contact
-            .login(&ways, false)
+            .login(&ways, false, self.options.timeout)
             .await
             .map_err(|error| Box::new(login_report(&error)))
     }
@@ -225,8 +226,11 @@ impl<R: Remote> Transaction<'_, R> {
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, limit);
-        let second = self.contact.login_within(&[way], true, limit).await;
+        let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
         let second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
+        if second.peer != SocketAddr::new(first.peer.ip(), way) {
+            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
+        }
         if second.host_key != first.host_key {
             let why = format!(
                 "another host answers on port {way}: its host key is not the one of port {}",

@@ -106,4 +106,7 @@ fn the_ways_in_are_those_of_before_and_after() {
     let spared = set("[{port: 2222, to_port: 22, direct_source: 192.0.2.0/24}]");
     assert_eq!(way_after(22, &spared, "192.0.2.9".parse().ok()), 22);
     assert_eq!(way_after(22, &spared, "198.51.100.1".parse().ok()), 2222);
+    let partly = set("[{port: 2300, to_port: 22, source: [192.0.2.0/24]}, '2222:22']");
+    assert_eq!(way_after(22, &partly, "198.51.100.1".parse().ok()), 2222);
+    assert_eq!(way_after(22, &partly, "192.0.2.9".parse().ok()), 2300);
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use crate::mapping::{Direct, Mapping, MappingSet, Protocol};
 
 /// Ports by which sshd may be reached before and after, the likeliest first: the one that ssh itself would use,
@@ -30,11 +32,18 @@ pub fn ways_in(management: u16, set: &MappingSet, previous: &[u16]) -> Vec<u16> 
 #[must_use]
 pub fn way_after(management: u16, set: &MappingSet, here: Option<IpAddr>) -> u16 {
     let leads = tcp(set).flat_map(|mapping| mapping.redirects().into_iter().map(move |redirect| (mapping, redirect)));
-    let mut closing = leads.filter(|(mapping, (_, to))| {
-        let spared = here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));
-        *to == management && mapping.direct != Direct::Allow && !spared
+    let within = |nets: &[IpNet]| here.is_some_and(|here| nets.iter().any(|net| net.contains(&here)));
+    let closing = leads.filter(|(mapping, (_, to))| {
+        *to == management && mapping.direct != Direct::Allow && !within(&mapping.direct_source)
     });
-    closing.next().map_or(management, |(_, (port, _))| port.first())
+    let closing: Vec<_> = closing.collect();
+    let usable = closing
+        .iter()
+        .find(|(mapping, _)| mapping.source.is_empty() || within(&mapping.source));
+    // With none that we may use the change will not be proven, and so not stay.
+    usable
+        .or(closing.first())
+        .map_or(management, |(_, (port, _))| port.first())
 }
 
 fn tcp(set: &MappingSet) -> impl Iterator<Item = &Mapping> {

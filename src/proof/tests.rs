@@ -18,6 +18,7 @@ fn vantage() -> Vantage {
     Vantage {
         host: HOST.parse().unwrap(),
         here: HERE.parse().ok(),
+        nat: true,
         named: true,
     }
 }
@@ -105,6 +106,20 @@ fn an_address_only_the_host_told_of_proves_nothing_by_silence() {
     };
     let silent = judged_from(vantage, "['80:8080']", Side::Mapped, Some(&Outcome::Silent), &[]).unwrap();
     assert_eq!((silent.mapped, silent.broken), (Some(Mapped::Unverified), false));
+    for side in [Side::Mapped, Side::Direct] {
+        let other = judged_from(vantage, "['80:8080']", side, Some(&Outcome::Connected), &[]).unwrap();
+        assert!(!other.broken && other.reason.unwrap().contains("another machine"));
+    }
+}
+
+#[test]
+fn a_family_without_nat_has_no_mapping_to_prove() {
+    let vantage = Vantage {
+        nat: false,
+        ..vantage()
+    };
+    let verdict = judged_from(vantage, "['80:8080']", Side::Mapped, None, &[]).unwrap();
+    assert_eq!((verdict.mapped, verdict.broken), (Some(Mapped::Unverified), false));
 }
 
 #[test]

@@ -7,7 +7,7 @@ pub mod dialogue;
 pub mod ssh;
 pub mod ways;
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dialogue::Dialogue;
@@ -60,11 +60,17 @@ pub struct Login {
 pub trait Remote {
     /// The port that ssh itself would use for this host.
     fn management_port(&self) -> u16;
-    /// Logs in over a new TCP connection on the first of `ports` that answers as sshd with the known key.
+    /// Logs in over a new TCP connection to the first of these addresses and ports that answers as sshd with the known key.
     ///
     /// # Errors
     /// When none does within `timeout`.
-    async fn login(&self, ports: &[u16], quick: bool, timeout: Duration) -> Result<Login, LoginError>;
+    async fn login(
+        &self,
+        addresses: &[IpAddr],
+        ports: &[u16],
+        quick: bool,
+        timeout: Duration,
+    ) -> Result<Login, LoginError>;
     /// Addresses that the host's name stands for.
-    fn addresses(&self) -> &[std::net::IpAddr];
+    fn addresses(&self) -> &[IpAddr];
 }

@@ -28,7 +28,7 @@ use crate::inventory::Connection as Spec;
 use crate::report::sanitise;
 
 use config::{addresses, effective_config, known_hosts_name, user_options};
-use log::{host_key, last_words};
+use log::{host_key, last_words, peer};
 
 /// Who listens to a dialogue: verbosity and line.
 pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
@@ -90,6 +90,7 @@ impl Ssh {
             Ok(Ok(status)) if status.success() => Ok(Master {
                 socket,
                 dir,
+                peer: peer(&text).unwrap_or(at),
                 host_key: host_key(&text),
             }),
             _ => {
@@ -103,12 +104,7 @@ impl Ssh {
         let mut command = Command::new("ssh");
         // Ctrl-C is for us to answer: in our process group it would end ssh in the middle of a proof.
         command.process_group(0);
-        command
-            .arg("-E")
-            .arg(log)
-            .arg("-S")
-            .arg(socket)
-            .args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
+        command.args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
         for option in MASTER_OPTIONS {
             command.args(["-o", option]);
         }
@@ -124,7 +120,10 @@ impl Ssh {
         if let Some(order) = self.quick_key_exchange().filter(|_| quick) {
             command.arg("-o").arg(format!("KexAlgorithms={order}"));
         }
-        command.args(user_options(&self.spec)).arg("--").arg(&self.spec.host);
+        command.args(user_options(&self.spec));
+        // Of options the first counts, of these two the last.
+        command.arg("-S").arg(socket).arg("-E").arg(log);
+        command.arg("--").arg(&self.spec.host);
         command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -168,7 +167,8 @@ impl Ssh {
         }
     }
 
-    async fn open(&self, master: Master, at: SocketAddr) -> Result<Login, LoginError> {
+    async fn open(&self, master: Master) -> Result<Login, LoginError> {
+        let at = master.peer;
         let session = Session::resume_mux(master.socket.clone().into_boxed_path(), None);
         let loader = if self.spec.r#become {
             format!("exec sudo -n -- {LOADER}")
@@ -216,8 +216,14 @@ impl Remote for Ssh {
         &self.addresses
     }
 
-    async fn login(&self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
-        let mut race = Race::start(&self.addresses, ports, limit);
+    async fn login(
+        &self,
+        addresses: &[IpAddr],
+        ports: &[u16],
+        quick: bool,
+        limit: Duration,
+    ) -> Result<Login, LoginError> {
+        let mut race = Race::start(addresses, ports, limit);
         let mut refusal = None;
         let mut tried = Vec::new();
         while let Some(attempt) = race.next().await {
@@ -226,7 +232,10 @@ impl Remote for Ssh {
                 continue;
             }
             match self.master(attempt.at, quick, limit).await {
-                Ok(master) => return self.open(master, attempt.at).await,
+                Ok(master) => {
+                    let opened = timeout(limit, self.open(master)).await;
+                    return opened.unwrap_or_else(|_| Err(local(format!("{} opens no session", attempt.at))));
+                }
                 // Another sshd may live on this port: the next candidate may be the right one.
                 Err(error) => refusal = Some(error),
             }
@@ -258,6 +267,7 @@ const MASTER_OPTIONS: [&str; 16] = [
 pub struct Master {
     socket: PathBuf,
     dir: TempDir,
+    peer: SocketAddr,
     host_key: Option<String>,
 }
 

@@ -1,5 +1,6 @@
 //! Contact with one host: logins counted, answers awaited with a deadline, steps told.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -53,12 +54,20 @@ impl<'a, R: Remote> Contact<'a, R> {
         }
     }
 
-    pub async fn login(&mut self, ports: &[u16], quick: bool) -> Result<Login, LoginError> {
-        self.login_within(ports, quick, self.options.timeout).await
+    /// Over any of the addresses that the host's name stands for.
+    pub async fn login(&mut self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
+        self.login_at(self.remote.addresses(), ports, quick, limit).await
     }
 
-    pub async fn login_within(&mut self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
-        let login = self.remote.login(ports, quick, limit.min(self.options.timeout)).await?;
+    pub async fn login_at(
+        &mut self,
+        addresses: &[IpAddr],
+        ports: &[u16],
+        quick: bool,
+        limit: Duration,
+    ) -> Result<Login, LoginError> {
+        let limit = limit.min(self.options.timeout);
+        let login = self.remote.login(addresses, ports, quick, limit).await?;
         self.logins += 1;
         Ok(login)
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Armed, LONG, Transaction, Unproven};
 use crate::firewall::{Counter, Family, Mark, Ruleset};
@@ -72,13 +72,17 @@ pub(super) fn family(address: IpAddr) -> Family {
 
 /// One address per managed family: the one we came by, else one that the name has, else one that the host told of.
 pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed) -> Vec<Vantage> {
-    let families = observed.families.iter().map(|managed| managed.view.family);
+    let families = observed
+        .families
+        .iter()
+        .map(|managed| (managed.view.family, managed.view.nat));
     families
-        .filter_map(|wanted| {
+        .filter_map(|(wanted, nat)| {
             if family(peer) == wanted {
                 return Some(Vantage {
                     host: peer,
                     here: observed.here,
+                    nat,
                     named: true,
                 });
             }
@@ -88,6 +92,7 @@ pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed) 
             Some(Vantage {
                 host,
                 here: source_towards(host),
+                nat,
                 named: named.is_some(),
             })
         })
@@ -143,7 +148,7 @@ impl<R: Remote> Transaction<'_, R> {
     ) -> Result<Vec<MappingProof>, Unproven> {
         let set = &self.host.mappings;
         let base = armed.change.counted(before);
-        while !probing.undecided().is_empty() {
+        while !probing.is_decided() {
             probing.wait_a_little().await;
             let counts = self.counters(login, &armed.change).await?;
             probing.judge(set, vantages, &since(&counts, &base));
@@ -173,9 +178,17 @@ fn since(now: &Counts, before: &Counts) -> Counts {
         .collect()
 }
 
+/// One check under way.
+struct Checking {
+    check: Check,
+    attempt: Option<AbortHandle>,
+    outcome: Option<Outcome>,
+    verdict: Option<Verdict>,
+}
+
 /// Checks under way.
 pub(super) struct Probing {
-    checks: Vec<(Check, Option<Outcome>, Option<Verdict>)>,
+    checks: Vec<Checking>,
     attempts: JoinSet<(usize, Outcome)>,
     polled: u32,
     deadline: Instant,
@@ -186,22 +199,24 @@ impl Probing {
     pub fn start(checks: Vec<Check>, marks: Marks, limit: Duration) -> Self {
         let mut attempts = JoinSet::new();
         let places = Arc::new(Semaphore::new(AT_ONCE));
-        for (index, check) in checks.iter().enumerate().filter(|(_, check)| check.known.is_none()) {
+        let mut start = |(index, check): (usize, Check)| {
             let (to, protocol, places) = (check.to, check.protocol, Arc::clone(&places));
-            attempts.spawn(async move {
-                let _place = places.acquire_owned().await;
-                let outcome = probe::attempt(
-                    protocol,
-                    to,
-                    marks.mss,
-                    usize::from(marks.payload),
-                    wait_for(protocol, limit),
-                )
-                .await;
-                (index, outcome)
+            let payload = usize::from(marks.payload);
+            let attempt = check.known.is_none().then(|| {
+                attempts.spawn(async move {
+                    let _place = places.acquire_owned().await;
+                    let outcome = probe::attempt(protocol, to, marks.mss, payload, wait_for(protocol, limit)).await;
+                    (index, outcome)
+                })
             });
-        }
-        let checks = checks.into_iter().map(|check| (check, None, None)).collect();
+            Checking {
+                check,
+                attempt,
+                outcome: None,
+                verdict: None,
+            }
+        };
+        let checks = checks.into_iter().enumerate().map(&mut start).collect();
         Self {
             checks,
             attempts,
@@ -210,46 +225,46 @@ impl Probing {
         }
     }
 
-    fn undecided(&self) -> Vec<&Check> {
-        self.checks
-            .iter()
-            .filter(|(.., verdict)| verdict.is_none())
-            .map(|(check, ..)| check)
-            .collect()
+    fn is_decided(&self) -> bool {
+        self.checks.iter().all(|checking| checking.verdict.is_some())
     }
 
     /// Until everything has an outcome, or a time that doubles: a drop is known by the counter long before the timeout.
     async fn wait_a_little(&mut self) {
-        let pause = Duration::from_millis(10 << self.polled.min(5));
+        let pause = Duration::from_millis(10 << self.polled.min(4));
         self.polled += 1;
         let until = (Instant::now() + pause).min(self.deadline);
         while let Ok(Some(done)) = tokio::time::timeout_at(until.into(), self.attempts.join_next()).await {
             if let Ok((index, outcome)) = done
-                && let Some(place) = self.checks.get_mut(index)
+                && let Some(checking) = self.checks.get_mut(index)
             {
-                place.1 = Some(outcome);
+                checking.outcome = Some(outcome);
             }
         }
     }
 
     fn judge(&mut self, set: &MappingSet, vantages: &[Vantage], counts: &Counts) {
         let late = Instant::now() >= self.deadline;
-        for (check, outcome, verdict) in self.checks.iter_mut().filter(|(.., verdict)| verdict.is_none()) {
-            let of = family(check.to.ip());
+        for checking in self.checks.iter_mut().filter(|checking| checking.verdict.is_none()) {
+            let host = checking.check.to.ip();
             let here = vantages
                 .iter()
-                .find(|vantage| vantage.host == check.to.ip())
+                .find(|vantage| vantage.host == host)
                 .and_then(|vantage| vantage.here);
-            let outcome = outcome.as_ref().or(late.then_some(&Outcome::Silent));
-            let moved = |counter: Counter| counts.get(&(of, counter)).is_some_and(|packets| *packets > 0);
-            *verdict = check.judge(set, here, outcome, &moved);
+            let outcome = checking.outcome.as_ref().or(late.then_some(&Outcome::Silent));
+            let moved = |counter: Counter| counts.get(&(family(host), counter)).is_some_and(|packets| *packets > 0);
+            checking.verdict = checking.check.judge(set, here, outcome, &moved);
+            // What is decided makes room for those that wait.
+            if let Some(attempt) = checking.attempt.take_if(|_| checking.verdict.is_some()) {
+                attempt.abort();
+            }
         }
     }
 
     fn verdicts(self) -> Vec<(Check, Verdict)> {
-        self.checks
-            .into_iter()
-            .filter_map(|(check, _, verdict)| Some((check, verdict?)))
+        let decided = self.checks.into_iter();
+        decided
+            .filter_map(|checking| Some((checking.check, checking.verdict?)))
             .collect()
     }
 }

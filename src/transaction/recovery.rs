@@ -59,7 +59,7 @@ impl<R: Remote> Transaction<'_, R> {
         let ways = self.ways_in();
         let limit = Duration::from_secs(3);
         let began = Instant::now();
-        let login = self.contact.login_within(&ways, true, limit).await.ok();
+        let login = self.contact.login(&ways, true, limit).await.ok();
         if login.is_none() {
             tokio::time::sleep(Duration::from_secs(1).saturating_sub(began.elapsed())).await;
         }

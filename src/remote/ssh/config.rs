@@ -13,6 +13,9 @@ use crate::inventory::Connection as Spec;
 use crate::remote::LoginError;
 use crate::report::sanitise;
 
+/// For what needs no host: reading configuration, resolving a name.
+const DEADLINE: Duration = Duration::from_secs(20);
+
 pub(super) fn user_options(spec: &Spec) -> Vec<String> {
     let mut options = spec.common_args.clone();
     options.extend(spec.extra_args.iter().cloned());
@@ -20,7 +23,8 @@ pub(super) fn user_options(spec: &Spec) -> Vec<String> {
         options.extend(["-o".to_owned(), format!("User={user}")]);
     }
     if let Some(file) = &spec.private_key_file {
-        options.extend(["-o".to_owned(), format!("IdentityFile={file}")]);
+        // Not -o IdentityFile: that is split at blanks.
+        options.extend(["-i".to_owned(), file.clone()]);
     }
     options
 }
@@ -37,7 +41,7 @@ pub(super) async fn effective_config(spec: &Spec) -> Result<HashMap<String, Stri
         .arg(&spec.host)
         .stdin(Stdio::null())
         .kill_on_drop(true);
-    let output = timeout(Duration::from_secs(20), command.output()).await;
+    let output = timeout(DEADLINE, command.output()).await;
     let output = output
         .map_err(|_| local("ssh -G did not end".to_owned()))?
         .map_err(|error| local(format!("cannot run ssh: {error}")))?;
@@ -56,7 +60,8 @@ pub(super) async fn effective_config(spec: &Spec) -> Result<HashMap<String, Stri
 }
 
 pub(super) async fn addresses(name: &str, family: &str) -> Result<Vec<IpAddr>, LoginError> {
-    let found = tokio::net::lookup_host((name.trim_matches(['[', ']']), 0)).await;
+    let found = timeout(DEADLINE, tokio::net::lookup_host((name.trim_matches(['[', ']']), 0))).await;
+    let found = found.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
     let mut addresses: Vec<IpAddr> = found
         .map_err(|error| LoginError::Unreachable {
             message: format!("the name {} does not resolve: {error}", sanitise(name)),

@@ -1,6 +1,21 @@
 //! What ssh wrote to its log: the host's key, and what it complained of.
 
+use std::net::SocketAddr;
+
 use crate::report::sanitise;
+
+/// Where ssh connected in the end: of a name's addresses it takes one itself.
+pub(super) fn peer(log: &str) -> Option<SocketAddr> {
+    let last = log
+        .lines()
+        .rev()
+        .find_map(|line| line.trim_start_matches("debug1: ").strip_prefix("Connecting to "))?;
+    let (address, port) = last.split_once('[')?.1.split_once("] port ")?;
+    Some(SocketAddr::new(
+        address.parse().ok()?,
+        port.trim().trim_end_matches('.').parse().ok()?,
+    ))
+}
 
 pub(super) fn host_key(log: &str) -> Option<String> {
     let line = log
@@ -36,6 +51,9 @@ mod tests {
     #[test]
     fn reads_the_key_and_ssh_s_own_complaint_from_between_its_debugging() {
         let log = "OpenSSH_9.2p1\r\ndebug1: Server host key: ssh-ed25519 SHA256:abc\r\nNo ED25519 host key is known for web1 and you have requested strict checking.\r\nHost key verification failed.\r\n";
+        let connects = "debug1: Connecting to web1 [2001:db8::1] port 22.\r\ndebug1: Connecting to web1 [192.0.2.1] port 2222.\r\n";
+        assert_eq!(peer(connects), "192.0.2.1:2222".parse().ok());
+        assert_eq!(peer(log), None);
         assert_eq!(host_key(log).as_deref(), Some("ssh-ed25519 SHA256:abc"));
         let words = last_words(log, "nothing");
         assert!(words.starts_with("No ED25519 host key is known for web1"), "{words}");
