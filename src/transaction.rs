@@ -156,7 +156,8 @@ impl<R: Remote> Transaction<'_, R> {
                 self.warnings.clone_from(&observed.warnings);
             }
             if lacking.tcpmss {
-                marks = marks.by_source(observed.here);
+                let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &observed);
+                marks = marks.by_source(&vantages);
             }
             let change = match observed.plan(&self.host.mappings, |family| marks.of(family)) {
                 Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
@@ -208,7 +209,7 @@ impl<R: Remote> Transaction<'_, R> {
             family: proving::family(first.peer.ip()),
             port: way,
         };
-        let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed, &armed.change);
+        let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed);
         let limit = self.options.rollback_after / 3;
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
         let read = armed.change.read_back(&rules)?;

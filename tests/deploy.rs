@@ -27,3 +27,5 @@ mod truth_table;
 mod update;
 #[path = "deploy/without_ipv6.rs"]
 mod without_ipv6;
+#[path = "deploy/without_tcpmss.rs"]
+mod without_tcpmss;

@@ -25,8 +25,8 @@ pub(super) struct Marks {
     /// Below what any path clamps to, above the kernel's least.
     mss: u16,
     payload: u16,
-    tcpmss: bool,
-    source: Option<IpAddr>,
+    /// `None`: marked by `mss`. Else by where they come from, one address a family.
+    sources: Option<[Option<IpAddr>; 2]>,
 }
 
 impl Marks {
@@ -34,18 +34,15 @@ impl Marks {
         Self {
             mss: fastrand::u16(600..1200),
             payload: fastrand::u16(64..512),
-            tcpmss: true,
-            source: None,
+            sources: None,
         }
     }
 
-    /// For a kernel without tcpmss: our source address tells our probes from others'.
-    pub fn by_source(self, here: Option<IpAddr>) -> Self {
-        Self {
-            tcpmss: false,
-            source: here,
-            ..self
-        }
+    /// For a kernel without tcpmss: our source addresses tell our probes from others'.
+    pub fn by_source(self, vantages: &[Vantage]) -> Self {
+        let of = |wanted| vantages.iter().find(|vantage| family(vantage.host) == wanted)?.here;
+        let sources = Some([of(Family::V4), of(Family::V6)]);
+        Self { sources, ..self }
     }
 
     pub fn of(self, family: Family) -> Mark {
@@ -54,9 +51,11 @@ impl Marks {
             Family::V4 => 20 + 8,
             Family::V6 => 40 + 8,
         };
-        let source = self.source.filter(|here| self::family(*here) == family);
+        let source = self
+            .sources
+            .and_then(|[v4, v6]| if family == Family::V4 { v4 } else { v6 });
         Mark {
-            mss: self.tcpmss.then_some(self.mss),
+            mss: self.sources.is_none().then_some(self.mss),
             udp_length: Some(self.payload + headers),
             source,
         }
@@ -72,8 +71,8 @@ pub(super) fn family(address: IpAddr) -> Family {
 }
 
 /// One address per managed family: the one we came by, else one that the name has, else one that the host told of.
-pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed, change: &HostChange) -> Vec<Vantage> {
-    let families = change.families.iter().map(|one| one.family);
+pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed) -> Vec<Vantage> {
+    let families = observed.families.iter().map(|managed| managed.view.family);
     families
         .filter_map(|wanted| {
             if family(peer) == wanted {
