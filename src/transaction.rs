@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::firewall::{Family, Ruleset};
 use crate::inventory::HostSpec;
 use crate::plan::{HostChange, Observed, Plan, Stop, way_after, ways_in};
-use crate::proof::{self, Management, Phase};
+use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::Ssh;
 use crate::remote::{Login, LoginError, Remote};
@@ -116,10 +116,11 @@ impl<R: Remote> Transaction<'_, R> {
         };
         match self.prove(&mut first, &armed, rules).await {
             Ok((second, proofs)) => Ok(self.confirm(first, second, &armed, proofs).await),
-            Err(unproven) => {
-                let report = self.bring_back(Some(first), &armed, unproven.why).await;
+            Err(Unproven { why, proofs, second }) => {
+                let login = the_later(first, second).await;
+                let report = self.bring_back(Some(login), &armed, why).await;
                 Ok(HostReport {
-                    mappings: unproven.proofs,
+                    mappings: proofs,
                     ..report
                 })
             }
@@ -227,7 +228,7 @@ impl<R: Remote> Transaction<'_, R> {
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, limit);
         let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
-        let second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
+        let mut second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
         if second.peer != SocketAddr::new(first.peer.ip(), way) {
             return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
         }
@@ -238,11 +239,37 @@ impl<R: Remote> Transaction<'_, R> {
             );
             return Err(why.into());
         }
-        let proofs = self.probe(first, armed, probing, &read, &vantages).await?;
-        Ok((
-            second,
-            proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages),
-        ))
+        match self
+            .probe_tightened(&mut second, armed, probing, &read, &vantages)
+            .await
+        {
+            Ok(proofs) => Ok((
+                second,
+                proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages),
+            )),
+            Err(unproven) => Err(Unproven {
+                second: Some(second),
+                ..unproven
+            }),
+        }
+    }
+
+    /// Asks over the new login: the first may have come by a mapping that is no more, and a host that accepts nothing
+    /// but our mappings does not hear it any longer.
+    async fn probe_tightened(
+        &mut self,
+        second: &mut Login,
+        armed: &Armed,
+        probing: Probing,
+        before: &[Ruleset],
+        vantages: &[Vantage],
+    ) -> Result<Vec<MappingProof>, Unproven> {
+        second.dialogue.ask(&format!("resume {}", self.id));
+        let resumed = self.contact.answer(second, LONG).await.map_err(|why| why.sentence())?;
+        if resumed.status != Status::Ok {
+            return Err("the change was ended before it was proven".to_owned().into());
+        }
+        self.probe(second, armed, probing, before, vantages).await
     }
 
     async fn tighten(&mut self, first: &mut Login, armed: &Armed) -> Result<Vec<Ruleset>, Unproven> {
@@ -278,6 +305,17 @@ impl<R: Remote> Transaction<'_, R> {
     }
 }
 
+/// The login that the host surely hears; closes the other.
+async fn the_later(first: Login, second: Option<Login>) -> Login {
+    match second {
+        None => first,
+        Some(second) => {
+            first.connection.close().await;
+            second
+        }
+    }
+}
+
 fn failed(reason: &str, hint: Option<&str>) -> Ended {
     Box::new(
         HostReport::new(EndState::Failed)
@@ -305,6 +343,8 @@ enum Changed {
 struct Unproven {
     why: String,
     proofs: Vec<MappingProof>,
+    /// The new login, where there is one.
+    second: Option<Login>,
 }
 
 impl From<String> for Unproven {
@@ -312,6 +352,7 @@ impl From<String> for Unproven {
         Self {
             why,
             proofs: Vec::new(),
+            second: None,
         }
     }
 }

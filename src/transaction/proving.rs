@@ -156,7 +156,11 @@ impl<R: Remote> Transaction<'_, R> {
         let (proofs, broken) = proof::summary(set, &probing.verdicts());
         match broken {
             None => Ok(proofs),
-            Some(why) => Err(Unproven { why, proofs }),
+            Some(why) => Err(Unproven {
+                why,
+                proofs,
+                second: None,
+            }),
         }
     }
 
