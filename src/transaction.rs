@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::firewall::{Family, Ruleset};
+use crate::firewall::Family;
 use crate::inventory::HostSpec;
-use crate::plan::{HostChange, Observed, Plan, Stop, way_after, ways_in};
+use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::Ssh;
@@ -217,9 +217,10 @@ impl<R: Remote> Transaction<'_, R> {
         armed.change.check(&read, false)?;
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Loosened);
         let probing = Probing::start(checks, armed.marks, limit / 2);
-        self.probe(first, armed, probing, &read, &vantages).await?;
+        let base = armed.change.counted(&read);
+        let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
         self.contact.step(Step::Switch, "tighten");
-        let read = self.tighten(first, armed).await?;
+        self.tighten(first, limit).await?;
         self.contact.step(
             Step::Verify,
             &format!("login on port {way}, mapped ports, direct access"),
@@ -240,7 +241,7 @@ impl<R: Remote> Transaction<'_, R> {
             return Err(why.into());
         }
         match self
-            .probe_tightened(&mut second, armed, probing, &read, &vantages)
+            .probe_tightened(&mut second, armed, probing, &base, &vantages)
             .await
         {
             Ok(proofs) => Ok((
@@ -254,35 +255,34 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
-    /// Asks over the new login: the first may have come by a mapping that is no more, and a host that accepts nothing
-    /// but our mappings does not hear it any longer.
+    /// Reads back and asks over the new login: the first may have come by a mapping that is no more, and a host that
+    /// accepts nothing but our mappings does not hear it any longer.
     async fn probe_tightened(
         &mut self,
         second: &mut Login,
         armed: &Armed,
         probing: Probing,
-        before: &[Ruleset],
+        base: &Counts,
         vantages: &[Vantage],
     ) -> Result<Vec<MappingProof>, Unproven> {
         second.dialogue.ask(&format!("resume {}", self.id));
+        second.dialogue.ask("rules");
         let resumed = self.contact.answer(second, LONG).await.map_err(|why| why.sentence())?;
         if resumed.status != Status::Ok {
             return Err("the change was ended before it was proven".to_owned().into());
         }
-        self.probe(second, armed, probing, before, vantages).await
+        let rules = self.contact.answer(second, LONG).await.map_err(|why| why.sentence())?;
+        armed.change.check(&armed.change.read_back(&rules.sections)?, true)?;
+        Ok(self.probe(second, armed, probing, base, vantages).await?.0)
     }
 
-    async fn tighten(&mut self, first: &mut Login, armed: &Armed) -> Result<Vec<Ruleset>, Unproven> {
+    /// No answer is no failure yet: see [`Self::probe_tightened`], which reads back what came of it.
+    async fn tighten(&mut self, first: &mut Login, limit: Duration) -> Result<(), Unproven> {
         first.dialogue.ask("tighten");
-        first.dialogue.ask("rules");
-        let tightened = self.contact.answer(first, LONG).await.map_err(|why| why.sentence())?;
-        if tightened.status != Status::Ok {
-            return Err(tightened.text.into());
+        match self.contact.answer(first, limit / 2).await {
+            Ok(answer) if answer.status != Status::Ok => Err(answer.text.into()),
+            _ => Ok(()),
         }
-        let rules = self.contact.answer(first, LONG).await.map_err(|why| why.sentence())?;
-        let read = armed.change.read_back(&rules.sections)?;
-        armed.change.check(&read, true)?;
-        Ok(read)
     }
 
     /// Over the new connection, which is the proof; the host decides who won.

@@ -400,6 +400,7 @@ timer() {
     say "alive $$"
     exec </dev/null >/dev/null 2>&1
     cd / || exit 1
+    load_transaction "$T"
     uptime_s
     deadline=$((up + left))
     never_give_up
@@ -425,6 +426,10 @@ never_give_up() {
 expire() {
     T=$1
     never_give_up
+    # Somebody emptied /run: what was staged has all that is needed.
+    if ! known "$1" && ! decided "$1" && [ -e "$P/gen-${gen-}/about" ]; then
+        mkdir -p "$R" && cp -r "$P/gen-$gen" "$R/$1.undo" && mark "$R/$1.sh"
+    fi
     rollback "$1" timer
     case $answer in
     confirmed) confirm "$1" timer ;;
@@ -579,7 +584,8 @@ observe() {
     if [ -s "$P/current" ]; then
         current=$(slurp "$P/current")
         say "current $current"
-        [ -e "$P/gen-$current/6.nonat" ] && say "nat6 no"
+        # Looked at anew: a kernel can learn it. (Asking creates the table where it can, so only where there was none.)
+        [ ! -e "$P/gen-$current/6.nonat" ] || single 6 -t nat -S || say "nat6 no"
     fi
     [ -s "$R/lock" ] && say "lock $(slurp "$R/lock")"
     uptime_s

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::{Armed, LONG, Transaction, Unproven};
-use crate::firewall::{Counter, Family, Mark, Ruleset};
+use crate::firewall::{Counter, Family, Mark};
 use crate::mapping::{MappingSet, Protocol};
 use crate::plan::{Counts, HostChange, Observed};
 use crate::probe;
@@ -137,25 +137,26 @@ pub(super) fn with_unseen(
 }
 
 impl<R: Remote> Transaction<'_, R> {
-    /// Asks the host's counters until every check is decided. `before`: rules as read back before the probes.
+    /// Asks the host's counters until every check is decided. `base`: what they showed before the probes; they end as the
+    /// second value.
     pub(super) async fn probe(
         &mut self,
         login: &mut Login,
         armed: &Armed,
         mut probing: Probing,
-        before: &[Ruleset],
+        base: &Counts,
         vantages: &[Vantage],
-    ) -> Result<Vec<MappingProof>, Unproven> {
+    ) -> Result<(Vec<MappingProof>, Counts), Unproven> {
         let set = &self.host.mappings;
-        let base = armed.change.counted(before);
+        let mut counts = base.clone();
         while !probing.is_decided() {
             probing.wait_a_little().await;
-            let counts = self.counters(login, &armed.change).await?;
-            probing.judge(set, vantages, &since(&counts, &base));
+            counts = self.counters(login, &armed.change).await?;
+            probing.judge(set, vantages, &since(&counts, base));
         }
         let (proofs, broken) = proof::summary(set, &probing.verdicts());
         match broken {
-            None => Ok(proofs),
+            None => Ok((proofs, counts)),
             Some(why) => Err(Unproven {
                 why,
                 proofs,

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Armed, LONG, Transaction};
+use crate::firewall;
 use crate::plan::Observed;
 use crate::remote::dialogue::{Answer, Status};
 use crate::remote::{Login, Remote};
@@ -23,6 +24,9 @@ impl Wish {
         }
     }
 }
+
+/// Between two looks at a host.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// How much longer than its timer a host is asked before its state is called unknown.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -60,9 +64,7 @@ impl<R: Remote> Transaction<'_, R> {
         let limit = Duration::from_secs(3);
         let began = Instant::now();
         let login = self.contact.login(&ways, true, limit).await.ok();
-        if login.is_none() {
-            tokio::time::sleep(Duration::from_secs(1).saturating_sub(began.elapsed())).await;
-        }
+        tokio::time::sleep(PAUSE.saturating_sub(began.elapsed())).await;
         login
     }
 
@@ -70,7 +72,9 @@ impl<R: Remote> Transaction<'_, R> {
     async fn ask_end(&mut self, wish: Wish, login: &mut Login, armed: &Armed, why: &str) -> Option<HostReport> {
         login.dialogue.ask(&format!("{} {}", wish.verb(), self.id));
         login.dialogue.ask("settled");
-        let answer = self.contact.answer(login, LONG).await.ok()?;
+        // The host may not hear this login any longer: then another is tried, while the timer still runs.
+        let patience = LONG.min(self.options.rollback_after / 3);
+        let answer = self.contact.answer(login, patience).await.ok()?;
         let said = answer.text.as_str();
         let report = if said.starts_with("confirmed") {
             self.confirmed(said, armed)
@@ -135,6 +139,12 @@ impl<R: Remote> Transaction<'_, R> {
                 ..HostReport::new(EndState::RolledBack)
             };
             return Some(report.because(format!("the host was booted before the change was confirmed ({why})")));
+        }
+        let generation = Some(armed.change.generation);
+        let mut families = observed.families.iter();
+        if families.any(|managed| firewall::installed(&managed.view.ruleset).highest == generation) {
+            // Its chains are there: the host's timer knows more than its /run.
+            return None;
         }
         Some(HostReport::new(EndState::Failed).because(format!("contact was lost before the change began: {why}")))
     }

