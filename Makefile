@@ -24,7 +24,7 @@ demo: setup
 
 test: setup lint
 	$(CARGO) test --locked --no-run
-	$(CARGO) test --locked $(RUNNER)
+	$(CARGO) test --locked --no-fail-fast $(RUNNER)
 
 check: setup fmt-check clippy shellcheck
 	$(CARGO) test --locked --lib

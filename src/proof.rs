@@ -233,6 +233,17 @@ impl Check {
         }
     }
 
+    /// Whether what answers at this address is the host for sure.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.named
+    }
+
+    /// Our own probes were counted on the host: it does have the address that it told of.
+    pub fn trust(&mut self) {
+        self.named = true;
+    }
+
     /// Private networks overlap: what answers there need not be the host that told of the address.
     fn somebody_else(&self) -> String {
         format!(

@@ -256,6 +256,16 @@ impl Probing {
                 .iter()
                 .find(|vantage| vantage.host == host)
                 .and_then(|vantage| vantage.here);
+            if counts
+                .iter()
+                .any(|((of, _), packets)| *of == family(host) && *packets > 0)
+            {
+                checking.check.trust();
+            }
+            if checking.outcome == Some(Outcome::Connected) && !checking.check.is_trusted() && !late {
+                // Another probe may yet show that this is the host.
+                continue;
+            }
             let outcome = checking.outcome.as_ref().or(late.then_some(&Outcome::Silent));
             let moved = |counter: Counter| counts.get(&(family(host), counter)).is_some_and(|packets| *packets > 0);
             checking.verdict = checking.check.judge(set, here, outcome, &moved);

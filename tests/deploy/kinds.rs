@@ -5,7 +5,16 @@ use super::support::deploy::tcp;
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
-on_both_backends!(datagrams, ranges, refused, sources, direct_access, loopback, interfaces);
+on_both_backends!(
+    datagrams,
+    ranges,
+    refused,
+    sources,
+    direct_access,
+    loopback,
+    interfaces,
+    many
+);
 
 fn datagrams(backend: &str) {
     let lab = Lab::up(1, backend);
@@ -170,4 +179,15 @@ fn interfaces(backend: &str) {
     lab.expect_server("host1", 87, "8087");
     lab.expect_tcp("host1", 88, Refused);
     lab.expect_tcp_ports("host1", &[8087, 8088], Silent);
+}
+
+/// More probes than may be under way at once: those that are decided make room.
+fn many(backend: &str) {
+    let lab = Lab::up(1, backend);
+    let mappings: Vec<_> = (0..60).map(|n| format!("'{}:{}'", 20_000 + n, 30_000 + n)).collect();
+    let run = lab.deploys(&format!("portmap: ['2222:22', {}]", mappings.join(", ")));
+    run.expect("host1", "confirmed");
+    for port in ["20000", "20059"] {
+        run.expect_mappings("host1", port, "refused", "closed");
+    }
 }
