@@ -7,6 +7,7 @@ mod contact;
 mod loading;
 mod proving;
 mod recovery;
+mod refusal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

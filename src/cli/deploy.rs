@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::args::{Deploy, Output};
 use super::error::{self, Error};
 use super::request::Request;
-use crate::inventory::{self, HostSpec};
+use crate::inventory::{self, HostSpec, Password};
 use crate::problem::Source;
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::RolloutPlan;
@@ -23,6 +23,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
     let request = Request::try_from(args)?;
     let (hosts, without) = hosts(&request)?;
+    let hosts = complete(&request, hosts)?;
     say_untouched(&without);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -31,12 +32,32 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
     Ok(runtime.block_on(deploy(request, hosts)))
 }
 
-/// The hosts with mappings, complete, and the names of those without.
+/// The hosts with mappings, and the names of those without.
 fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
     let hosts = load(&request.inventories, request.limit.as_deref())?;
     let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
-    let with = with.into_iter().map(|host| request.complete(host)).collect();
     Ok((with, without.into_iter().map(|host| host.name).collect()))
+}
+
+/// The hosts with what the command line adds to them. Only now is the password asked for: an error in the inventory is
+/// told without it.
+fn complete(request: &Request, hosts: Vec<HostSpec>) -> Result<Vec<HostSpec>, Error> {
+    let password = request
+        .login
+        .ask_become_password
+        .then(ask_become_password)
+        .transpose()?;
+    Ok(hosts
+        .into_iter()
+        .map(|host| request.complete(host, password.as_ref()))
+        .collect())
+}
+
+/// Ansible's own words, on the terminal itself: standard input and output may be files.
+fn ask_become_password() -> Result<Password, Error> {
+    rpassword::prompt_password("BECOME password: ")
+        .map(Password::new)
+        .map_err(Error::NoTerminal)
 }
 
 /// The hosts of inventories; says what is odd in them.

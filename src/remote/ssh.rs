@@ -25,9 +25,9 @@ use crate::inventory::Connection as Spec;
 use crate::report::sanitise;
 
 use config::{addresses, effective_config, known_hosts_name, user_options};
-pub use session::Connection;
-
 use log::{host_key, last_words, peer};
+pub use session::Connection;
+use session::Entrance;
 
 /// Who listens to a dialogue: verbosity and line.
 pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
@@ -40,6 +40,7 @@ pub struct Ssh {
     /// The one name under which `known_hosts` is asked, whatever port we come in by.
     alias: String,
     heard: Heard,
+    entrance: Arc<Entrance>,
 }
 
 impl Ssh {
@@ -65,6 +66,7 @@ impl Ssh {
         let family = config.get("addressfamily").map_or("any", String::as_str);
         let addresses = addresses(&name, family).await?;
         Ok(Self {
+            entrance: Arc::new(Entrance::new(spec, get("user").unwrap_or_default())),
             spec: spec.clone(),
             config,
             addresses,
@@ -116,7 +118,10 @@ impl Ssh {
         } else {
             "AddressFamily=inet6"
         });
-        if let Some(order) = self.quick_key_exchange().filter(|_| quick) {
+        if let Some(order) = self
+            .quick_key_exchange()
+            .filter(|_| quick && !self.entrance.is_secret())
+        {
             command.arg("-o").arg(format!("KexAlgorithms={order}"));
         }
         command.args(user_options(&self.spec));
