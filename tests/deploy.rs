@@ -19,6 +19,8 @@ mod kinds;
 mod logins;
 #[path = "deploy/privilege.rs"]
 mod privilege;
+#[path = "deploy/removed.rs"]
+mod removed;
 #[path = "deploy/routed.rs"]
 mod routed;
 #[path = "deploy/second_run.rs"]
