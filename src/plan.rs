@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
-pub use observed::{Managed, Observed, Stop};
+pub use observed::{Boot, Managed, Observed, Stop};
 pub use ways::{way_after, ways_in};
 
 /// The sections of an agent's answer, by title.

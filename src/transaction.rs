@@ -18,7 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
+use crate::plan::{Boot, Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::Ssh;
@@ -182,7 +182,10 @@ impl<R: Remote> Transaction<'_, R> {
                 marks = marks.by_source(&vantages);
             }
             let change = match self.plan(&observed, marks)? {
-                Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
+                Plan::Unchanged(generation) => {
+                    self.mend_boot(first, observed.boot).await;
+                    return Ok(Changed::Not(unchanged(generation.map(|number| number.0))));
+                }
                 Plan::Change(change) => *change,
             };
             match self.load(first, change, observed, marks).await? {
@@ -213,6 +216,19 @@ impl<R: Remote> Transaction<'_, R> {
         match (self.options.goal, observed.sshd_port) {
             (Goal::Remove { .. }, Some(port)) => port,
             _ => way_after(management, &self.desired, observed.here),
+        }
+    }
+
+    /// On a host that has its mappings: whether it has them after a reboot as well.
+    async fn mend_boot(&mut self, login: &mut Login, boot: Boot) {
+        if boot == Boot::Settled {
+            return;
+        }
+        login.dialogue.ask("mend");
+        if let Ok(answer) = self.contact.answer(login, LONG).await
+            && answer.status != Status::Ok
+        {
+            self.warnings.push(loading::gone_at_boot(&answer.text));
         }
     }
 
