@@ -9,7 +9,6 @@ mod proving;
 mod recovery;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +19,7 @@ use crate::inventory::HostSpec;
 use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
-use crate::remote::ssh::Ssh;
+use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
@@ -40,6 +39,8 @@ pub struct Options {
     pub run_id: String,
     /// Who runs it, for a second operator to read.
     pub operator: String,
+    /// The bastions on the ways to its hosts.
+    pub bastions: Bastions,
 }
 
 /// Brings one host to its mappings. Never fails: the report says what the host runs.
@@ -53,7 +54,7 @@ pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender
             line,
         });
     };
-    match Ssh::resolve(&host.connection, Arc::new(heard)).await {
+    match Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await {
         Ok(ssh) => deploy_over(&ssh, host, options, events).await,
         Err(error) => login_report(&error),
     }
@@ -156,8 +157,9 @@ impl<R: Remote> Transaction<'_, R> {
                 observed.without_nat(Family::V6);
                 self.warnings.clone_from(&observed.warnings);
             }
-            if lacking.tcpmss {
-                let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &observed);
+            // What a proxy sends cannot be marked by us.
+            if lacking.tcpmss || first.peer.address().is_none() {
+                let vantages = proving::vantages(self.contact.remote, &first.peer, &observed);
                 marks = marks.by_source(&vantages);
             }
             let change = match observed.plan(&self.host.mappings, |family| marks.of(family)) {
@@ -207,16 +209,17 @@ impl<R: Remote> Transaction<'_, R> {
             armed.observed.here,
         );
         let login = Management {
-            family: proving::family(first.peer.ip()),
+            family: proving::login_family(&first.peer, &armed.observed).unwrap_or(Family::V4),
             port: way,
         };
-        let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed);
+        let route = self.contact.remote.route().again(&first.peer);
+        let vantages = proving::vantages(self.contact.remote, &first.peer, &armed.observed);
         let limit = self.options.rollback_after / 3;
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
         let read = armed.change.read_back(&rules)?;
         armed.change.check(&read, false)?;
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Loosened);
-        let probing = Probing::start(checks, armed.marks, limit / 2);
+        let probing = Probing::start(checks, armed.marks, &route, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
         self.contact.step(Step::Switch, "tighten");
@@ -227,11 +230,11 @@ impl<R: Remote> Transaction<'_, R> {
         );
         let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
         // The probes are under way while we log in.
-        let probing = Probing::start(checks, armed.marks, limit);
-        let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
+        let probing = Probing::start(checks, armed.marks, &route, limit);
+        let second = self.contact.login_at(&route, &[way], true, limit).await;
         let mut second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
-        if second.peer != SocketAddr::new(first.peer.ip(), way) {
-            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
+        if second.peer.host() != first.peer.host() || second.port != way {
+            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
         }
         if second.host_key != first.host_key {
             let why = format!(
