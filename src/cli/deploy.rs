@@ -10,6 +10,7 @@ use super::args::{Deploy, Output};
 use super::error::{self, Error};
 use super::request::Request;
 use crate::inventory::{self, HostSpec};
+use crate::memory::Memory;
 use crate::problem::Source;
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::RolloutPlan;
@@ -96,12 +97,15 @@ fn job(
     events: UnboundedSender<RunEvent>,
 ) -> impl Fn(HostSpec) -> std::pin::Pin<Box<dyn Future<Output = HostReport> + Send>> + use<> {
     let (timeout, run_id, operator) = (request.timeout, run_id.to_owned(), operator());
+    let memory = Arc::new(Memory::of_user());
+    memory.prune();
     move |host| {
         let options = transaction::Options {
             rollback_after: host.rollback_after.unwrap_or_default(),
             timeout,
             run_id: run_id.clone(),
             operator: operator.clone(),
+            memory: Arc::clone(&memory),
         };
         let events = events.clone();
         Box::pin(async move { transaction::deploy(&host, &options, &events).await })

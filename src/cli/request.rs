@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::args::{Deploy, Output};
-use crate::inventory::HostSpec;
+use crate::inventory::{HostKeyChecking, HostSpec};
 
 /// The window where neither the command line nor the inventory names one.
 const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
@@ -30,6 +30,7 @@ pub(super) struct Login {
     pub r#become: bool,
     pub private_key: Option<String>,
     pub common_args: Vec<String>,
+    pub host_key_checking: HostKeyChecking,
 }
 
 impl TryFrom<Deploy> for Request {
@@ -48,6 +49,7 @@ impl TryFrom<Deploy> for Request {
             r#become: args.r#become,
             private_key: args.private_key,
             common_args,
+            host_key_checking: args.host_key_checking.into(),
         };
         Ok(Self {
             inventories: args.inventory,
@@ -78,6 +80,7 @@ impl Login {
         to.user = to.user.take().or_else(|| self.user.clone());
         to.private_key_file = to.private_key_file.take().or_else(|| self.private_key.clone());
         to.r#become |= self.r#become;
+        to.host_key_checking = self.host_key_checking;
         if to.common_args.is_empty() {
             to.common_args.clone_from(&self.common_args);
         }
