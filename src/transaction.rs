@@ -7,6 +7,7 @@ mod contact;
 mod loading;
 mod proving;
 mod recovery;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -18,7 +19,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
+use crate::memory::Memory;
+use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::Ssh;
@@ -29,6 +31,7 @@ use contact::Contact;
 use loading::{Lacking, Loaded};
 use proving::Probing;
 use recovery::Wish;
+use ways::Arrival;
 
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
@@ -43,6 +46,8 @@ pub struct Options {
     pub run_id: String,
     /// Who runs it, for a second operator to read.
     pub operator: String,
+    /// What is remembered of hosts from run to run.
+    pub memory: Arc<Memory>,
 }
 
 /// What a run is for.
@@ -91,8 +96,13 @@ pub async fn deploy_over<R: Remote>(
         options,
         id: format!("t{:016x}", fastrand::u64(..)),
         warnings: Vec::new(),
+        remembered: Vec::new(),
+        arrival: None,
+        forgets: None,
     };
-    let report = transaction.run().await.unwrap_or_else(|report| *report);
+    let mut report = transaction.run().await.unwrap_or_else(|report| *report);
+    transaction.conclude(&mut report).await;
+    transaction.warnings.extend(transaction.forgets);
     HostReport {
         connections: transaction.contact.logins,
         warnings: transaction.warnings,
@@ -112,6 +122,11 @@ struct Transaction<'a, R> {
     /// Random: names this transaction on the host.
     id: String,
     warnings: Vec<String>,
+    /// Ports by which the controller reached this host before.
+    remembered: Vec<u16>,
+    arrival: Option<Arrival>,
+    /// Why nothing can be remembered.
+    forgets: Option<String>,
 }
 
 /// A change that is armed on the host.
@@ -126,6 +141,7 @@ struct Armed {
 
 impl<R: Remote> Transaction<'_, R> {
     async fn run(&mut self) -> Result<HostReport, Ended> {
+        self.recall().await;
         let mut first = self.connect().await?;
         let (armed, rules) = match self.change(&mut first).await? {
             Changed::Not(report) => {
@@ -148,15 +164,6 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
-    /// By any of these the host may be reached, before and after.
-    fn ways_in(&self) -> Vec<u16> {
-        ways_in(
-            self.contact.remote.management_port(),
-            &self.host.mappings,
-            &self.host.previous_ports,
-        )
-    }
-
     async fn connect(&mut self) -> Result<Login, Ended> {
         let ways = self.ways_in();
         self.contact.step(Step::Connect, "");
@@ -173,6 +180,7 @@ impl<R: Remote> Transaction<'_, R> {
         // Foreign rules may change between looking and locking, and a kernel may lack a match or a table: a few rounds.
         for _ in 0..5 {
             let mut observed = self.observe(first).await?;
+            self.arrived(first, &observed);
             if lacking.nat {
                 observed.without_nat(Family::V6);
                 self.warnings.clone_from(&observed.warnings);
@@ -185,6 +193,7 @@ impl<R: Remote> Transaction<'_, R> {
                 Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
                 Plan::Change(change) => *change,
             };
+            self.announce().await;
             match self.load(first, change, observed, marks).await? {
                 Loaded::Again(reason) if !lacking.learn(&reason) => {
                     return Err(failed(&loading::plainly(&reason), loading::hint_for(&reason)));
@@ -210,7 +219,7 @@ impl<R: Remote> Transaction<'_, R> {
     /// The port by which operators reach sshd once the change is made.
     fn way_after(&self, observed: &Observed) -> u16 {
         let management = self.contact.remote.management_port();
-        match (self.options.goal, observed.sshd_port) {
+        match (self.options.goal, observed.sshd) {
             (Goal::Remove { .. }, Some(port)) => port,
             _ => way_after(management, &self.desired, observed.here),
         }
@@ -266,13 +275,6 @@ impl<R: Remote> Transaction<'_, R> {
         let mut second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
         if second.peer != SocketAddr::new(first.peer.ip(), way) {
             return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
-        }
-        if second.host_key != first.host_key {
-            let why = format!(
-                "another host answers on port {way}: its host key is not the one of port {}",
-                first.port
-            );
-            return Err(why.into());
         }
         match self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)

@@ -27,6 +27,8 @@ mod second_run;
 mod truth_table;
 #[path = "deploy/update.rs"]
 mod update;
+#[path = "deploy/ways_in.rs"]
+mod ways_in;
 #[path = "deploy/without_ipv6.rs"]
 mod without_ipv6;
 #[path = "deploy/without_tcpmss.rs"]

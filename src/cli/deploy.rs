@@ -10,6 +10,7 @@ use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::request::Request;
 use crate::inventory::{self, HostSpec};
+use crate::memory::Memory;
 use crate::problem::Source;
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::RolloutPlan;
@@ -106,6 +107,8 @@ fn job(
     events: UnboundedSender<RunEvent>,
 ) -> impl Fn(HostSpec) -> std::pin::Pin<Box<dyn Future<Output = HostReport> + Send>> + use<> {
     let (goal, timeout, run_id, operator) = (request.goal, request.timeout, run_id.to_owned(), operator());
+    let memory = Arc::new(Memory::of_user());
+    memory.prune();
     move |host| {
         let options = transaction::Options {
             goal,
@@ -113,6 +116,7 @@ fn job(
             timeout,
             run_id: run_id.clone(),
             operator: operator.clone(),
+            memory: Arc::clone(&memory),
         };
         let events = events.clone();
         Box::pin(async move { transaction::deploy(&host, &options, &events).await })
