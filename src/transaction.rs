@@ -7,6 +7,7 @@ mod contact;
 mod loading;
 mod proving;
 mod recovery;
+mod refusal;
 mod ways;
 
 use std::collections::BTreeMap;

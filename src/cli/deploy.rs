@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::request::Request;
-use crate::inventory::{self, HostSpec};
+use crate::inventory::{self, HostSpec, Password};
 use crate::memory::Memory;
 use crate::problem::Source;
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
@@ -24,6 +24,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
     let request = Request::deploy(args)?;
     let (with, without): (Vec<_>, Vec<_>) = hosts(&request)?.into_iter().partition(|host| host.has_portmap);
+    let with = complete(&request, with)?;
     say_untouched(&without);
     carry_out(request, with)
 }
@@ -31,7 +32,7 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
 /// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
 pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
     let request = Request::remove(args)?;
-    let hosts = hosts(&request)?;
+    let hosts = complete(&request, hosts(&request)?)?;
     carry_out(request, hosts)
 }
 
@@ -43,10 +44,30 @@ fn carry_out(request: Request, hosts: Vec<HostSpec>) -> Result<ExitCode, Error> 
     Ok(runtime.block_on(rollout(request, hosts)))
 }
 
-/// The hosts that are meant, complete.
+/// The hosts that are meant.
 fn hosts(request: &Request) -> Result<Vec<HostSpec>, Error> {
-    let hosts = load(&request.inventories, request.limit.as_deref())?;
-    Ok(hosts.into_iter().map(|host| request.complete(host)).collect())
+    load(&request.inventories, request.limit.as_deref())
+}
+
+/// The hosts with what the command line adds to them. Only now is the password asked for: an error in the inventory is
+/// told without it.
+fn complete(request: &Request, hosts: Vec<HostSpec>) -> Result<Vec<HostSpec>, Error> {
+    let password = request
+        .login
+        .ask_become_password
+        .then(ask_become_password)
+        .transpose()?;
+    Ok(hosts
+        .into_iter()
+        .map(|host| request.complete(host, password.as_ref()))
+        .collect())
+}
+
+/// Ansible's own words, on the terminal itself: standard input and output may be files.
+fn ask_become_password() -> Result<Password, Error> {
+    rpassword::prompt_password("BECOME password: ")
+        .map(Password::new)
+        .map_err(Error::NoTerminal)
 }
 
 /// The hosts of inventories; says what is odd in them.

@@ -61,7 +61,10 @@ fn nothing_is_left_and_nothing_else_has_changed(backend: &str) {
     run.expect("host1", "confirmed").expect_logins("host1", 2);
     assert!(run.reason("host1").contains("removed"), "{}", run.said());
     let warned = run.warnings("host1");
-    assert!(warned.lines().count() == 1 && warned.ends_with("log in by port 22"), "{warned}");
+    assert!(
+        warned.lines().count() == 1 && warned.ends_with("log in by port 22"),
+        "{warned}"
+    );
     assert_eq!(everything(&lab, "host1"), before);
     assert_eq!(lab.run("host1", "pgrep -f '[p]ortmap-deploy/t' || :"), "");
     lab.expect_sshd("host1", 22);
@@ -119,7 +122,10 @@ fn chains_that_only_look_like_ours_stay(backend: &str) {
     let run = removes(&lab, "portmap: ['2222:22']", &[]);
     run.expect("host1", "confirmed");
     let warned = run.warnings("host1");
-    assert!(warned.lines().count() == 1 && warned.ends_with("log in by port 22"), "{warned}");
+    assert!(
+        warned.lines().count() == 1 && warned.ends_with("log in by port 22"),
+        "{warned}"
+    );
     assert_eq!(lab.rules("host1", 4) + &lab.rules("host1", 6), before);
 }
 
