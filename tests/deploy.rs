@@ -19,6 +19,10 @@ mod foreign_rules;
 mod kinds;
 #[path = "deploy/logins.rs"]
 mod logins;
+#[path = "deploy/privilege.rs"]
+mod privilege;
+#[path = "deploy/removed.rs"]
+mod removed;
 #[path = "deploy/routed.rs"]
 mod routed;
 #[path = "deploy/second_run.rs"]
@@ -27,6 +31,8 @@ mod second_run;
 mod truth_table;
 #[path = "deploy/update.rs"]
 mod update;
+#[path = "deploy/ways_in.rs"]
+mod ways_in;
 #[path = "deploy/without_ipv6.rs"]
 mod without_ipv6;
 #[path = "deploy/without_tcpmss.rs"]

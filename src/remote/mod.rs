@@ -4,13 +4,14 @@
 //! knows nothing of rules and of what is right; it carries text.
 
 pub mod dialogue;
+pub mod gate;
 pub mod route;
 pub mod ssh;
 pub mod ways;
 
 use std::time::Duration;
 
-use dialogue::Dialogue;
+use dialogue::{Answer, Dialogue, Lost};
 use route::{Peer, Route};
 
 /// Why there is no login.
@@ -56,6 +57,28 @@ pub struct Login {
     pub connection: ssh::Connection,
 }
 
+impl Login {
+    /// The fingerprint of the host's key, which does not depend on how its type is called.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        let words = self.host_key.as_deref()?.split(' ');
+        words.into_iter().find(|word| word.starts_with("SHA256:"))
+    }
+
+    /// The dialogue's next answer. Where sudo insists on a terminal, the session begins anew on one: nothing was done.
+    ///
+    /// # Errors
+    /// As [`Dialogue::answer`].
+    pub async fn answer(&mut self) -> Result<Answer, Lost> {
+        let answer = self.dialogue.answer().await;
+        let ended = matches!(answer, Err(Lost::Ended | Lost::Io(_)));
+        if ended && !self.dialogue.greeted() && self.connection.begin_on_terminal(&mut self.dialogue).await {
+            return self.dialogue.answer().await;
+        }
+        answer
+    }
+}
+
 /// How to get to one host.
 #[allow(async_fn_in_trait, reason = "used with one concrete type at a time")]
 pub trait Remote {
@@ -69,4 +92,10 @@ pub trait Remote {
     async fn login(&self, route: &Route, ports: &[u16], quick: bool, timeout: Duration) -> Result<Login, LoginError>;
     /// How connections get to it: logins, and probes all the same.
     fn route(&self) -> &Route;
+    /// The one name under which the host's key is known.
+    fn name(&self) -> &str;
+    /// Fingerprints (`SHA256:…`) of the keys that are known under that name.
+    async fn known_keys(&self) -> &[String];
+    /// What an operator types to log in by this port.
+    fn command_line(&self, port: u16) -> String;
 }

@@ -7,39 +7,39 @@ mod arguments;
 mod bastion;
 mod config;
 mod jump;
+mod known_hosts;
 mod log;
 mod master;
 mod mux;
 mod proxy_command;
+mod session;
 mod sockets;
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{Session, Stdio as MuxStdio};
-use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::dialogue::{Dialogue, LOADER};
 use super::route::{By, Peer, Route, Tunnel};
-use super::ways::{Attempt, Race};
+use super::ways::{Order, Race, nobody};
 use super::{Login, LoginError, Remote};
-use crate::inventory::Connection as Spec;
-use crate::report::sanitise;
+use crate::inventory::{Connection as Spec, HostKeyChecking};
 
-use arguments::{config_file, without_jump};
+use arguments::without_jump;
 use bastion::through;
-use config::{addresses, effective_config, known_hosts_name, user_options};
+use config::{addresses, effective_config, user_options};
 use jump::Tokens;
+use known_hosts::KnownHosts;
 use log::{host_key, is_about_host_key, last_words, peer};
 use master::{Place, master_command};
+use session::Entrance;
 
 pub use bastion::{Bastion, Bastions};
 pub use mux::Channel;
 pub use proxy_command::{Piped, ProxyCommand};
+pub use session::Connection;
 pub use sockets::sweep;
 
 /// Who listens to a dialogue: verbosity and line.
@@ -50,9 +50,10 @@ pub struct Ssh {
     spec: Spec,
     config: HashMap<String, String>,
     route: Route,
-    /// The one name under which `known_hosts` is asked, whatever port we come in by.
-    alias: String,
+    /// What `known_hosts` is asked for, whatever port we come in by.
+    known: KnownHosts,
     heard: Heard,
+    entrance: Arc<Entrance>,
 }
 
 impl Ssh {
@@ -66,7 +67,6 @@ impl Ssh {
         let get = |key: &str| config.get(key).filter(|value| value.as_str() != "none").cloned();
         let name = get("hostname").unwrap_or_else(|| spec.host.clone());
         let port = config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22);
-        let alias = get("hostkeyalias").unwrap_or_else(|| known_hosts_name(&name, port));
         let tunnel = |by| {
             Route::Through(Tunnel {
                 name: name.trim_matches(['[', ']']).into(),
@@ -75,8 +75,7 @@ impl Ssh {
         };
         let tokens = Tokens::of(&config, &spec.host);
         let route = if let Some(jump) = get("proxyjump") {
-            let file = config_file(&spec.common_args).or_else(|| config_file(&spec.extra_args));
-            tunnel(By::Bastion(bastions.behind(&jump, &tokens, port, file).await?))
+            tunnel(By::Bastion(bastions.behind(&jump, &tokens, port, spec).await?))
         } else if let Some(template) = get("proxycommand") {
             if get("proxyusefdpass").is_some_and(|value| value == "yes") {
                 return Err(local(
@@ -88,11 +87,13 @@ impl Ssh {
             let family = config.get("addressfamily").map_or("any", String::as_str);
             Route::Direct(addresses(&name, family).await?)
         };
+        let known = KnownHosts::of(&config, &name, port).await;
         Ok(Self {
+            entrance: Arc::new(Entrance::new(spec, get("user").unwrap_or_default())),
             spec: spec.clone(),
             config,
             route,
-            alias,
+            known,
             heard,
         })
     }
@@ -126,7 +127,9 @@ impl Ssh {
         }
         let seconds = limit.as_secs().max(1);
         command.arg("-o").arg(format!("ConnectTimeout={seconds}"));
-        command.arg("-o").arg(format!("HostKeyAlias={}", self.alias));
+        command.arg("-o").arg(format!("HostKeyAlias={}", self.known.name));
+        let checking = self.spec.host_key_checking.as_ssh();
+        command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         command.arg("-o").arg(format!("Port={}", at.port()));
         if let Some(address) = at.address() {
             command.arg("-o").arg(if address.is_ipv4() {
@@ -135,7 +138,10 @@ impl Ssh {
                 "AddressFamily=inet6"
             });
         }
-        if let Some(order) = self.quick_key_exchange().filter(|_| quick) {
+        if let Some(order) = self
+            .quick_key_exchange()
+            .filter(|_| quick && !self.entrance.is_secret())
+        {
             command.arg("-o").arg(format!("KexAlgorithms={order}"));
         }
         let options = user_options(&self.spec);
@@ -160,18 +166,34 @@ impl Ssh {
             .then(|| [QUICK].into_iter().chain(rest).collect::<Vec<_>>().join(","))
     }
 
+    /// Without a known key the first to answer is believed.
+    async fn order(&self) -> Order {
+        let believes = self.spec.host_key_checking == HostKeyChecking::AcceptNew && !self.known.is_known().await;
+        if believes { Order::Listed } else { Order::Quickest }
+    }
+
+    /// Says so where the host's key is known under the name that it has at another port.
+    async fn also_known(&self, refusal: LoginError, ports: &[u16]) -> LoginError {
+        match (refusal, self.known.other_name(ports).await) {
+            (LoginError::HostKey { message, hint }, Some((name, port))) => {
+                let also = format!("known_hosts has a key for {name}: if that is this host, set ansible_port: {port}");
+                let hint = hint.into_iter().chain([also]).collect::<Vec<_>>().join("; ");
+                LoginError::HostKey {
+                    message,
+                    hint: Some(hint),
+                }
+            }
+            (refusal, _) => refusal,
+        }
+    }
+
     fn explain(&self, log: &str, proxy: &str, at: &Peer) -> LoginError {
         let said = |what: &str| log.contains(what);
         let message = last_words(log, &format!("ssh to {at} got no answer in time"));
         if is_about_host_key(log) {
             return LoginError::HostKey {
                 message: format!("host key of {at}: {message}"),
-                hint: Some(format!(
-                    "known_hosts is asked for the name {}; compare the key with the host's, then add it with ssh-keyscan -p {} {} or ssh-keygen -R for an old one",
-                    self.alias,
-                    at.port(),
-                    at.host()
-                )),
+                hint: Some(self.known.advice(said("HAS CHANGED"), at, self.spec.user.as_deref())),
             };
         }
         let hint = said("Permission denied")
@@ -182,45 +204,6 @@ impl Ssh {
             message: format!("ssh to {at}: {message}{proxy}"),
             hint,
         }
-    }
-
-    async fn open(&self, master: Master) -> Result<Login, LoginError> {
-        let at = master.peer.clone();
-        let session = Session::resume_mux(master.place.socket().into_boxed_path(), None);
-        let loader = if self.spec.r#become {
-            format!("exec sudo -n -- {LOADER}")
-        } else {
-            format!("exec {LOADER}")
-        };
-        let mut child = Arc::new(session)
-            .arc_raw_command(loader)
-            .stdin(MuxStdio::piped())
-            .stdout(MuxStdio::piped())
-            .stderr(MuxStdio::piped())
-            .spawn()
-            .await
-            .map_err(|error| local(format!("cannot open a session on {at}: {error}")))?;
-        let (Some(input), Some(output), Some(errors)) =
-            (child.stdin().take(), child.stdout().take(), child.stderr().take())
-        else {
-            return Err(local("ssh gave no streams".to_owned()));
-        };
-        let heard = Arc::clone(&self.heard);
-        let dialogue = Dialogue::new(input, output, nonce(), move |level, line| heard(level, line));
-        let (stderr, collecting) = collect(errors);
-        let connection = Connection {
-            master,
-            stderr,
-            collecting,
-            _child: Some(Box::new(child)),
-        };
-        Ok(Login {
-            dialogue,
-            port: at.port(),
-            peer: at,
-            host_key: connection.master.host_key.clone(),
-            connection,
-        })
     }
 }
 
@@ -233,11 +216,23 @@ impl Remote for Ssh {
         &self.route
     }
 
+    fn name(&self) -> &str {
+        &self.known.name
+    }
+
+    async fn known_keys(&self) -> &[String] {
+        self.known.keys().await
+    }
+
+    fn command_line(&self, port: u16) -> String {
+        config::command_line(&self.spec, port)
+    }
+
     async fn login(&self, route: &Route, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
         if let Some(By::Bastion(bastion)) = route.tunnel().map(|tunnel| &tunnel.by) {
             bastion.link(limit).await?;
         }
-        let mut race = Race::start(route, ports, limit);
+        let mut race = Race::start(route, ports, self.order().await, limit);
         let mut refusal = None;
         let mut tried = Vec::new();
         while let Some(attempt) = race.next().await {
@@ -254,13 +249,16 @@ impl Remote for Ssh {
                 Err(error) => refusal = Some(error),
             }
         }
-        Err(refusal.unwrap_or_else(|| nobody(&tried)))
+        Err(match refusal {
+            Some(refusal) => self.also_known(refusal, ports).await.with_tried(&tried),
+            None => nobody(&tried),
+        })
     }
 }
 
 const MASTER_OPTIONS: [&str; 16] = [
     "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
+    "FingerprintHash=sha256",
     "ControlPersist=60",
     "ControlMaster=yes",
     "RemoteCommand=none",
@@ -284,68 +282,6 @@ pub struct Master {
     host_key: Option<String>,
 }
 
-/// What keeps a login's connection; closed by [`Connection::close`].
-pub struct Connection {
-    master: Master,
-    stderr: Arc<Mutex<String>>,
-    collecting: JoinHandle<()>,
-    _child: Option<Box<dyn Send + Sync>>,
-}
-
-impl Connection {
-    /// What the command wrote to its stderr (sudo's complaints come there), at most a few lines. Of a command that has
-    /// ended, all of it; of one that runs on, what came so far.
-    pub async fn complaint(&mut self) -> String {
-        if !self.collecting.is_finished() {
-            let _ = timeout(Duration::from_millis(500), &mut self.collecting).await;
-        }
-        let text = self.stderr.lock().map(|text| text.clone()).unwrap_or_default();
-        sanitise(text.trim())
-    }
-
-    /// Ends the connection. Whatever does not end in time ends by itself when it has been idle for a minute.
-    pub async fn close(self) {
-        self.master.place.close().await;
-    }
-}
-
-fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
-    let text = Arc::new(Mutex::new(String::new()));
-    let sink = Arc::clone(&text);
-    let collecting = tokio::spawn(async move {
-        let mut chunk = [0; 512];
-        while let Ok(read @ 1..) = errors.read(&mut chunk).await {
-            let Ok(mut text) = sink.lock() else { return };
-            if text.len() < 4096 {
-                text.push_str(&String::from_utf8_lossy(chunk.get(..read).unwrap_or_default()));
-            }
-        }
-    });
-    (text, collecting)
-}
-
-fn nobody(tried: &[Attempt]) -> LoginError {
-    let attempts: Vec<String> = tried
-        .iter()
-        .map(|attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default()))
-        .collect();
-    LoginError::Unreachable {
-        message: format!("no way in ({})", attempts.join(", ")),
-        hint: Some("check that the host is up and which port its sshd is reached by; tried are ansible_port, mappings to it, and portmap_previous_ports".to_owned()),
-    }
-}
-
 fn local(message: String) -> LoginError {
     LoginError::Unreachable { message, hint: None }
-}
-
-/// 128 random bits for each login: no text that a host prints by itself can hold it.
-fn nonce() -> String {
-    let mut bytes = [0; 16];
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes = fastrand::u128(..).to_le_bytes();
-    }
-    bytes
-        .iter()
-        .fold(String::from("PM"), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 
+use super::arguments::config_file;
 use super::config::{effective_config, user_options};
 use super::jump::{Hop, Tokens, hops};
 use super::log::{last_words, open_failed};
 use super::master::{Place, master_command};
 use super::mux::{self, Channel, Failure};
 use super::{MASTER_OPTIONS, local};
-use crate::inventory::Connection as Spec;
+use crate::inventory::{Connection as Spec, HostKeyChecking};
 use crate::remote::LoginError;
 use crate::remote::route::Refusal;
 use crate::report::sanitise;
@@ -26,8 +27,38 @@ const MOST_HOPS: usize = 8;
 #[derive(Clone, Default)]
 pub struct Bastions(Arc<Mutex<HashMap<Key, Arc<Bastion>>>>);
 
-/// The configuration file that is asked for them, where it is not the user's own, and the hops, the nearest first.
-type Key = (Option<String>, Vec<Hop>);
+/// How bastions are asked for, and the hops, the nearest first.
+type Key = (Manner, Vec<Hop>);
+
+/// What the way to a host has in common with the ways to its bastions: ssh gives the ssh that it jumps with its
+/// configuration file, and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Manner {
+    file: Option<String>,
+    checking: HostKeyChecking,
+}
+
+impl Manner {
+    fn of(spec: &Spec) -> Self {
+        let file = config_file(&spec.common_args).or_else(|| config_file(&spec.extra_args));
+        Self {
+            file: file.map(str::to_owned),
+            checking: spec.host_key_checking,
+        }
+    }
+
+    fn spec(&self, hop: &Hop) -> Spec {
+        let file = self.file.iter().flat_map(|file| ["-F".to_owned(), file.clone()]);
+        Spec {
+            host: hop.host.clone(),
+            port: hop.port,
+            user: hop.user.clone(),
+            common_args: file.collect(),
+            host_key_checking: self.checking,
+            ..Spec::default()
+        }
+    }
+}
 
 impl fmt::Debug for Bastions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -45,16 +76,16 @@ impl Bastions {
         jump: &str,
         tokens: &Tokens,
         port: u16,
-        file: Option<&str>,
+        spec: &Spec,
     ) -> Result<Arc<Bastion>, LoginError> {
         let mut bastions = self.0.lock().await;
         let mut hops = hops(jump, tokens, port).map_err(|why| unusable(jump, &why))?;
-        let asked = (file.map(str::to_owned), hops.clone());
+        let asked = (Manner::of(spec), hops.clone());
         if let Some(bastion) = bastions.get(&asked) {
             return Ok(Arc::clone(bastion));
         }
         // As ssh does it, the nearest bastion may itself be behind others; those between are behind it.
-        while let Some(further) = nearer(hops.first(), file).await? {
+        while let Some(further) = nearer(hops.first(), &asked.0).await? {
             hops.splice(0..0, further);
             if hops.len() > MOST_HOPS {
                 return Err(unusable(jump, "it leads in a circle, or over too many hosts"));
@@ -66,7 +97,7 @@ impl Bastions {
             let before = last.take();
             let bastion = bastions.entry((asked.0.clone(), way)).or_insert_with(|| {
                 Arc::new(Bastion {
-                    spec: spec_of(hop, file),
+                    spec: asked.0.spec(hop),
                     name: hop.to_string(),
                     before,
                     state: Mutex::default(),
@@ -96,26 +127,15 @@ fn unusable(jump: &str, why: &str) -> LoginError {
 }
 
 /// What the user's configuration puts before a bastion.
-async fn nearer(first: Option<&Hop>, file: Option<&str>) -> Result<Option<Vec<Hop>>, LoginError> {
+async fn nearer(first: Option<&Hop>, manner: &Manner) -> Result<Option<Vec<Hop>>, LoginError> {
     let Some(hop) = first else { return Ok(None) };
-    let config = effective_config(&spec_of(hop, file)).await?;
+    let config = effective_config(&manner.spec(hop)).await?;
     let Some(jump) = config.get("proxyjump").filter(|jump| *jump != "none") else {
         return Ok(None);
     };
     let tokens = Tokens::of(&config, &hop.host);
     let port = config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22);
     hops(jump, &tokens, port).map(Some).map_err(|why| unusable(jump, &why))
-}
-
-/// ssh gives the ssh that it jumps with nothing but user, port and configuration file.
-fn spec_of(hop: &Hop, file: Option<&str>) -> Spec {
-    Spec {
-        host: hop.host.clone(),
-        port: hop.port,
-        user: hop.user.clone(),
-        common_args: file.map_or_else(Vec::new, |file| vec!["-F".to_owned(), file.to_owned()]),
-        ..Spec::default()
-    }
 }
 
 /// A bastion, and the connection to it that all share.
@@ -197,6 +217,8 @@ impl Bastion {
         command
             .arg("-o")
             .arg(format!("ConnectTimeout={}", limit.as_secs().max(1)));
+        let checking = self.spec.host_key_checking.as_ssh();
+        command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         if let Some(before) = before {
             command.args(through(before));
         }
