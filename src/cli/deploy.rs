@@ -25,7 +25,6 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
     let request = Request::deploy(args)?;
     let (with, without): (Vec<_>, Vec<_>) = hosts(&request)?.into_iter().partition(|host| host.has_portmap);
-    let with = complete(&request, with)?;
     say_untouched(&without);
     carry_out(request, with)
 }
@@ -33,7 +32,7 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
 /// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
 pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
     let request = Request::remove(args)?;
-    let hosts = complete(&request, hosts(&request)?)?;
+    let hosts = hosts(&request)?;
     carry_out(request, hosts)
 }
 
@@ -45,14 +44,9 @@ fn carry_out(request: Request, hosts: Vec<HostSpec>) -> Result<ExitCode, Error> 
     Ok(runtime.block_on(rollout(request, hosts)))
 }
 
-/// The hosts that are meant.
+/// The hosts that are meant, complete. Only when the inventory is sound is the password asked for.
 fn hosts(request: &Request) -> Result<Vec<HostSpec>, Error> {
-    load(&request.inventories, request.limit.as_deref())
-}
-
-/// The hosts with what the command line adds to them. Only now is the password asked for: an error in the inventory is
-/// told without it.
-fn complete(request: &Request, hosts: Vec<HostSpec>) -> Result<Vec<HostSpec>, Error> {
+    let hosts = load(&request.inventories, request.limit.as_deref())?;
     let password = request
         .login
         .ask_become_password
