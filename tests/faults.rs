@@ -12,3 +12,5 @@ mod killed;
 mod lockout;
 #[path = "faults/removal.rs"]
 mod removal;
+#[path = "faults/terminal.rs"]
+mod terminal;
