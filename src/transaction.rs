@@ -7,6 +7,7 @@ mod contact;
 mod loading;
 mod proving;
 mod recovery;
+mod ways;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -17,7 +18,9 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::firewall::Family;
 use crate::inventory::HostSpec;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
+use crate::mapping::MappingSet;
+use crate::memory::Memory;
+use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::Ssh;
@@ -28,10 +31,13 @@ use contact::Contact;
 use loading::{Lacking, Loaded};
 use proving::Probing;
 use recovery::Wish;
+use ways::Arrival;
 
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What is to become of the hosts.
+    pub goal: Goal,
     /// When a host undoes a change that was not confirmed.
     pub rollback_after: Duration,
     /// How long a login may take.
@@ -40,9 +46,23 @@ pub struct Options {
     pub run_id: String,
     /// Who runs it, for a second operator to read.
     pub operator: String,
+    /// What is remembered of hosts from run to run.
+    pub memory: Arc<Memory>,
 }
 
-/// Brings one host to its mappings. Never fails: the report says what the host runs.
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Every host has its mappings.
+    Deploy,
+    /// Nothing of this program is left on any host.
+    Remove {
+        /// Even where only our own accept lets the operator in, as far as the rules tell.
+        force: bool,
+    },
+}
+
+/// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
     let (name, sender) = (host.name.clone(), events.clone());
     let heard = move |level, line| {
@@ -69,11 +89,20 @@ pub async fn deploy_over<R: Remote>(
     let mut transaction = Transaction {
         contact: Contact::new(remote, &host.name, options, events),
         host,
+        desired: match options.goal {
+            Goal::Deploy => host.mappings.clone(),
+            Goal::Remove { .. } => MappingSet::default(),
+        },
         options,
         id: format!("t{:016x}", fastrand::u64(..)),
         warnings: Vec::new(),
+        remembered: Vec::new(),
+        arrival: None,
+        forgets: None,
     };
-    let report = transaction.run().await.unwrap_or_else(|report| *report);
+    let mut report = transaction.run().await.unwrap_or_else(|report| *report);
+    transaction.conclude(&mut report).await;
+    transaction.warnings.extend(transaction.forgets);
     HostReport {
         connections: transaction.contact.logins,
         warnings: transaction.warnings,
@@ -87,10 +116,17 @@ type Ended = Box<HostReport>;
 struct Transaction<'a, R> {
     contact: Contact<'a, R>,
     host: &'a HostSpec,
+    /// The mappings that it shall have.
+    desired: MappingSet,
     options: &'a Options,
     /// Random: names this transaction on the host.
     id: String,
     warnings: Vec<String>,
+    /// Ports by which the controller reached this host before.
+    remembered: Vec<u16>,
+    arrival: Option<Arrival>,
+    /// Why nothing can be remembered.
+    forgets: Option<String>,
 }
 
 /// A change that is armed on the host.
@@ -105,6 +141,7 @@ struct Armed {
 
 impl<R: Remote> Transaction<'_, R> {
     async fn run(&mut self) -> Result<HostReport, Ended> {
+        self.recall().await;
         let mut first = self.connect().await?;
         let (armed, rules) = match self.change(&mut first).await? {
             Changed::Not(report) => {
@@ -127,15 +164,6 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
-    /// By any of these the host may be reached, before and after.
-    fn ways_in(&self) -> Vec<u16> {
-        ways_in(
-            self.contact.remote.management_port(),
-            &self.host.mappings,
-            &self.host.previous_ports,
-        )
-    }
-
     async fn connect(&mut self) -> Result<Login, Ended> {
         let ways = self.ways_in();
         self.contact.step(Step::Connect, "");
@@ -152,6 +180,7 @@ impl<R: Remote> Transaction<'_, R> {
         // Foreign rules may change between looking and locking, and a kernel may lack a match or a table: a few rounds.
         for _ in 0..5 {
             let mut observed = self.observe(first).await?;
+            self.arrived(first, &observed);
             if lacking.nat {
                 observed.without_nat(Family::V6);
                 self.warnings.clone_from(&observed.warnings);
@@ -160,10 +189,11 @@ impl<R: Remote> Transaction<'_, R> {
                 let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &observed);
                 marks = marks.by_source(&vantages);
             }
-            let change = match observed.plan(&self.host.mappings, |family| marks.of(family)) {
+            let change = match self.plan(&observed, marks)? {
                 Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
                 Plan::Change(change) => *change,
             };
+            self.announce().await;
             match self.load(first, change, observed, marks).await? {
                 Loaded::Again(reason) if !lacking.learn(&reason) => {
                     return Err(failed(&loading::plainly(&reason), loading::hint_for(&reason)));
@@ -176,6 +206,23 @@ impl<R: Remote> Transaction<'_, R> {
             "the host's rules keep changing while we look",
             Some("run again when nobody else changes them"),
         ))
+    }
+
+    fn plan(&self, observed: &Observed, marks: proving::Marks) -> Result<Plan, Ended> {
+        let mark = |family| marks.of(family);
+        match self.options.goal {
+            Goal::Deploy => Ok(observed.plan(&self.desired, mark)),
+            Goal::Remove { force } => observed.removal(force, mark).map_err(|stop| Box::new(stopped(stop))),
+        }
+    }
+
+    /// The port by which operators reach sshd once the change is made.
+    fn way_after(&self, observed: &Observed) -> u16 {
+        let management = self.contact.remote.management_port();
+        match (self.options.goal, observed.sshd) {
+            (Goal::Remove { .. }, Some(port)) => port,
+            _ => way_after(management, &self.desired, observed.here),
+        }
     }
 
     async fn observe(&mut self, login: &mut Login) -> Result<Observed, Ended> {
@@ -201,11 +248,7 @@ impl<R: Remote> Transaction<'_, R> {
         armed: &Armed,
         rules: Rules,
     ) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = way_after(
-            self.contact.remote.management_port(),
-            &self.host.mappings,
-            armed.observed.here,
-        );
+        let way = self.way_after(&armed.observed);
         let login = Management {
             family: proving::family(first.peer.ip()),
             port: way,
@@ -215,7 +258,7 @@ impl<R: Remote> Transaction<'_, R> {
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
         let read = armed.change.read_back(&rules)?;
         armed.change.check(&read, false)?;
-        let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Loosened);
+        let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Loosened);
         let probing = Probing::start(checks, armed.marks, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
@@ -225,7 +268,7 @@ impl<R: Remote> Transaction<'_, R> {
             Step::Verify,
             &format!("login on port {way}, mapped ports, direct access"),
         );
-        let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
+        let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, limit);
         let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
@@ -233,20 +276,13 @@ impl<R: Remote> Transaction<'_, R> {
         if second.peer != SocketAddr::new(first.peer.ip(), way) {
             return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
         }
-        if second.host_key != first.host_key {
-            let why = format!(
-                "another host answers on port {way}: its host key is not the one of port {}",
-                first.port
-            );
-            return Err(why.into());
-        }
         match self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)
             .await
         {
             Ok(proofs) => Ok((
                 second,
-                proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages),
+                proving::with_unseen(proofs, &self.desired, &armed.change, &vantages),
             )),
             Err(unproven) => Err(Unproven {
                 second: Some(second),

@@ -22,6 +22,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     // Edge: the real world.
+    ("memory", &[]),
     ("probe", &["mapping", "proof"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "firewall",
             "inventory",
             "mapping",
+            "memory",
             "plan",
             "probe",
             "proof",

@@ -17,6 +17,8 @@ mod foreign_rules;
 mod kinds;
 #[path = "deploy/logins.rs"]
 mod logins;
+#[path = "deploy/removed.rs"]
+mod removed;
 #[path = "deploy/routed.rs"]
 mod routed;
 #[path = "deploy/second_run.rs"]
@@ -25,6 +27,8 @@ mod second_run;
 mod truth_table;
 #[path = "deploy/update.rs"]
 mod update;
+#[path = "deploy/ways_in.rs"]
+mod ways_in;
 #[path = "deploy/without_ipv6.rs"]
 mod without_ipv6;
 #[path = "deploy/without_tcpmss.rs"]

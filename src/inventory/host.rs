@@ -25,6 +25,29 @@ pub struct Connection {
     pub extra_args: Vec<String>,
     /// Whether to use sudo.
     pub r#become: bool,
+    /// What to make of host keys; the inventory says nothing of it.
+    pub host_key_checking: HostKeyChecking,
+}
+
+/// What to make of host keys, as `StrictHostKeyChecking` of ssh. A key that is not the known one is always refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum HostKeyChecking {
+    /// A host whose key is not known is refused.
+    #[default]
+    Yes,
+    /// It is believed, and its key is known from then on.
+    AcceptNew,
+}
+
+impl HostKeyChecking {
+    /// The word that ssh has for it.
+    #[must_use]
+    pub fn as_ssh(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::AcceptNew => "accept-new",
+        }
+    }
 }
 
 /// What a deploy needs to know of one host.
@@ -88,6 +111,7 @@ fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
         r#become: variables
             .read(&["ansible_become"], |node| boolean(node, "ansible_become"))
             .unwrap_or(false),
+        host_key_checking: HostKeyChecking::default(),
     }
 }
 

@@ -17,7 +17,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-pub use host::{Connection, HostSpec};
+pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, rollback_after};
 
 use crate::problem::{Location, Problem, Source};

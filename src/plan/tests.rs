@@ -98,8 +98,8 @@ fn ipv6_that_cannot_be_managed_is_said() {
 #[test]
 fn the_ways_in_are_those_of_before_and_after() {
     let mappings = set("['2222:22', '80:8080']");
-    assert_eq!(ways_in(22, &mappings, &[]), [22, 2222]);
-    assert_eq!(ways_in(2222, &mappings, &[2022]), [2222, 22, 2022]);
+    assert_eq!(ways_in(22, &mappings, []), [22, 2222]);
+    assert_eq!(ways_in(2222, &mappings, [2022]), [2222, 22, 2022]);
     assert_eq!(way_after(22, &mappings, None), 2222);
     assert_eq!(way_after(2222, &mappings, None), 2222);
     assert_eq!(way_after(2022, &mappings, None), 2022);
@@ -109,4 +109,27 @@ fn the_ways_in_are_those_of_before_and_after() {
     let partly = set("[{port: 2300, to_port: 22, source: [192.0.2.0/24]}, '2222:22']");
     assert_eq!(way_after(22, &partly, "198.51.100.1".parse().ok()), 2222);
     assert_eq!(way_after(22, &partly, "192.0.2.9".parse().ok()), 2300);
+}
+
+#[test]
+fn a_change_that_takes_the_port_away_by_which_one_came_in_is_seen() {
+    let (ours, here) = (set("['2222:22']"), "192.0.2.9".parse().ok());
+    // Closed, or a mapping that goes.
+    assert!(takes_away(22, Some(22), &ours, here));
+    assert!(takes_away(2200, Some(22), &ours, here));
+    assert!(takes_away(2222, Some(22), &MappingSet::default(), here));
+    // The mapping stays, or nothing closes the port.
+    assert!(!takes_away(2222, Some(22), &ours, here));
+    assert!(!takes_away(22, Some(22), &set("['80:8080']"), here));
+    assert!(!takes_away(22, Some(22), &MappingSet::default(), here));
+    let spared = set("[{port: 2222, to_port: 22, direct_source: 192.0.2.0/24}]");
+    assert!(!takes_away(22, Some(22), &spared, here));
+}
+
+#[test]
+fn what_is_worth_remembering_is_what_leads_to_sshd() {
+    let mappings = set("['2222:22', '2200:22', '80:8080']");
+    assert_eq!(ways_now(2222, Some(22), &mappings), [2222, 2200, 22]);
+    assert_eq!(ways_now(2222, None, &mappings), [2222]);
+    assert_eq!(ways_now(22, Some(22), &MappingSet::default()), [22]);
 }

@@ -55,6 +55,15 @@ pub struct Login {
     pub connection: ssh::Connection,
 }
 
+impl Login {
+    /// The fingerprint of the host's key, which does not depend on how its type is called.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        let words = self.host_key.as_deref()?.split(' ');
+        words.into_iter().find(|word| word.starts_with("SHA256:"))
+    }
+}
+
 /// How to get to one host.
 #[allow(async_fn_in_trait, reason = "used with one concrete type at a time")]
 pub trait Remote {
@@ -73,4 +82,10 @@ pub trait Remote {
     ) -> Result<Login, LoginError>;
     /// Addresses that the host's name stands for.
     fn addresses(&self) -> &[IpAddr];
+    /// The one name under which the host's key is known.
+    fn name(&self) -> &str;
+    /// Fingerprints (`SHA256:…`) of the keys that are known under that name.
+    async fn known_keys(&self) -> &[String];
+    /// What an operator types to log in by this port.
+    fn command_line(&self, port: u16) -> String;
 }

@@ -4,6 +4,7 @@
 //! already. So options of ours that matter stand first on the command line, where ssh takes the first value.
 
 mod config;
+mod known_hosts;
 mod log;
 
 use std::collections::HashMap;
@@ -22,12 +23,13 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::dialogue::{Dialogue, LOADER};
-use super::ways::{Attempt, Race};
+use super::ways::{Order, Race, nobody};
 use super::{Login, LoginError, Remote};
-use crate::inventory::Connection as Spec;
+use crate::inventory::{Connection as Spec, HostKeyChecking};
 use crate::report::sanitise;
 
-use config::{addresses, effective_config, known_hosts_name, user_options};
+use config::{addresses, effective_config, user_options};
+use known_hosts::KnownHosts;
 use log::{host_key, last_words, peer};
 
 /// Who listens to a dialogue: verbosity and line.
@@ -38,8 +40,8 @@ pub struct Ssh {
     spec: Spec,
     config: HashMap<String, String>,
     addresses: Vec<IpAddr>,
-    /// The one name under which `known_hosts` is asked, whatever port we come in by.
-    alias: String,
+    /// What `known_hosts` is asked for, whatever port we come in by.
+    known: KnownHosts,
     heard: Heard,
 }
 
@@ -62,14 +64,14 @@ impl Ssh {
         }
         let name = get("hostname").unwrap_or_else(|| spec.host.clone());
         let port = config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22);
-        let alias = get("hostkeyalias").unwrap_or_else(|| known_hosts_name(&name, port));
         let family = config.get("addressfamily").map_or("any", String::as_str);
         let addresses = addresses(&name, family).await?;
+        let known = KnownHosts::of(&config, &name, port).await;
         Ok(Self {
             spec: spec.clone(),
             config,
             addresses,
-            alias,
+            known,
             heard,
         })
     }
@@ -110,7 +112,9 @@ impl Ssh {
         }
         let seconds = limit.as_secs().max(1);
         command.arg("-o").arg(format!("ConnectTimeout={seconds}"));
-        command.arg("-o").arg(format!("HostKeyAlias={}", self.alias));
+        command.arg("-o").arg(format!("HostKeyAlias={}", self.known.name));
+        let checking = self.spec.host_key_checking.as_ssh();
+        command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         command.arg("-o").arg(format!("Port={}", at.port()));
         command.arg("-o").arg(if at.is_ipv4() {
             "AddressFamily=inet"
@@ -142,6 +146,27 @@ impl Ssh {
             .then(|| [QUICK].into_iter().chain(rest).collect::<Vec<_>>().join(","))
     }
 
+    /// Without a known key the first to answer is believed.
+    async fn order(&self) -> Order {
+        let believes = self.spec.host_key_checking == HostKeyChecking::AcceptNew && !self.known.is_known().await;
+        if believes { Order::Listed } else { Order::Quickest }
+    }
+
+    /// Says so where the host's key is known under the name that it has at another port.
+    async fn also_known(&self, refusal: LoginError, ports: &[u16]) -> LoginError {
+        match (refusal, self.known.other_name(ports).await) {
+            (LoginError::HostKey { message, hint }, Some((name, port))) => {
+                let also = format!("known_hosts has a key for {name}: if that is this host, set ansible_port: {port}");
+                let hint = hint.into_iter().chain([also]).collect::<Vec<_>>().join("; ");
+                LoginError::HostKey {
+                    message,
+                    hint: Some(hint),
+                }
+            }
+            (refusal, _) => refusal,
+        }
+    }
+
     fn explain(&self, log: &str, at: SocketAddr) -> LoginError {
         let said = |what: &str| log.contains(what);
         let message = last_words(log, &format!("ssh to {at} got no answer in time"));
@@ -151,12 +176,7 @@ impl Ssh {
         {
             return LoginError::HostKey {
                 message: format!("host key of {at}: {message}"),
-                hint: Some(format!(
-                    "known_hosts is asked for the name {}; compare the key with the host's, then add it with ssh-keyscan -p {} {} or ssh-keygen -R for an old one",
-                    self.alias,
-                    at.port(),
-                    at.ip()
-                )),
+                hint: Some(self.known.advice(said("HAS CHANGED"), at, self.spec.user.as_deref())),
             };
         }
         let hint = said("Permission denied")
@@ -216,6 +236,18 @@ impl Remote for Ssh {
         &self.addresses
     }
 
+    fn name(&self) -> &str {
+        &self.known.name
+    }
+
+    async fn known_keys(&self) -> &[String] {
+        self.known.keys().await
+    }
+
+    fn command_line(&self, port: u16) -> String {
+        config::command_line(&self.spec, port)
+    }
+
     async fn login(
         &self,
         addresses: &[IpAddr],
@@ -223,7 +255,7 @@ impl Remote for Ssh {
         quick: bool,
         limit: Duration,
     ) -> Result<Login, LoginError> {
-        let mut race = Race::start(addresses, ports, limit);
+        let mut race = Race::start(addresses, ports, self.order().await, limit);
         let mut refusal = None;
         let mut tried = Vec::new();
         while let Some(attempt) = race.next().await {
@@ -240,13 +272,16 @@ impl Remote for Ssh {
                 Err(error) => refusal = Some(error),
             }
         }
-        Err(refusal.unwrap_or_else(|| nobody(&tried)))
+        Err(match refusal {
+            Some(refusal) => self.also_known(refusal, ports).await.with_tried(&tried),
+            None => nobody(&tried),
+        })
     }
 }
 
 const MASTER_OPTIONS: [&str; 16] = [
     "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
+    "FingerprintHash=sha256",
     "ControlPersist=60",
     "ControlMaster=yes",
     "RemoteCommand=none",
@@ -324,17 +359,6 @@ fn socket_dir() -> std::io::Result<TempDir> {
         .rand_bytes(8)
         .permissions(std::fs::Permissions::from_mode(0o700))
         .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
-}
-
-fn nobody(tried: &[Attempt]) -> LoginError {
-    let attempts: Vec<String> = tried
-        .iter()
-        .map(|attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default()))
-        .collect();
-    LoginError::Unreachable {
-        message: format!("no way in ({})", attempts.join(", ")),
-        hint: Some("check that the host is up and which port its sshd is reached by; tried are ansible_port, mappings to it, and portmap_previous_ports".to_owned()),
-    }
 }
 
 fn local(message: String) -> LoginError {

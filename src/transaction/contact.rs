@@ -18,6 +18,8 @@ pub(super) struct Contact<'a, R> {
     events: &'a UnboundedSender<RunEvent>,
     /// How many logins were made.
     pub logins: u32,
+    /// The key of the first login: who shows another is another host.
+    key: Option<String>,
 }
 
 /// No answer: why, and what the login itself complained of.
@@ -51,6 +53,7 @@ impl<'a, R: Remote> Contact<'a, R> {
             options,
             events,
             logins: 0,
+            key: None,
         }
     }
 
@@ -69,6 +72,16 @@ impl<'a, R: Remote> Contact<'a, R> {
         let limit = limit.min(self.options.timeout);
         let login = self.remote.login(addresses, ports, quick, limit).await?;
         self.logins += 1;
+        let key = login.host_key.clone();
+        if self.key.is_some() && self.key != key {
+            let message = format!(
+                "another host answers at {}: its key is not that of the first login",
+                login.peer
+            );
+            login.connection.close().await;
+            return Err(LoginError::HostKey { message, hint: None });
+        }
+        self.key = key;
         Ok(login)
     }
 
@@ -98,6 +111,13 @@ impl<'a, R: Remote> Contact<'a, R> {
         self.tell(RunEvent::TimerArmed {
             host: self.host.to_owned(),
             window,
+        });
+    }
+
+    pub fn warn(&self, text: &str) {
+        self.tell(RunEvent::Warning {
+            host: self.host.to_owned(),
+            text: text.to_owned(),
         });
     }
 
