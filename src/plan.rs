@@ -34,7 +34,7 @@ impl Observed {
         if first.is_some() && in_sync.clone().all(|generation| generation == first) {
             return Plan::Unchanged(first);
         }
-        let differences = standings
+        let differences: Vec<_> = standings
             .iter()
             .zip(&self.families)
             .flat_map(|(standing, managed)| match standing {
@@ -43,8 +43,48 @@ impl Observed {
                     .map(|reason| format!("{}: {reason}", managed.view.family.name()))
                     .collect(),
                 _ => Vec::new(),
-            });
-        let differences = differences.collect();
+            })
+            .collect();
+        Plan::Change(Box::new(self.change(desired, differences, mark)))
+    }
+
+    /// What is there to do so that nothing of ours is left.
+    ///
+    /// # Errors
+    /// When only our own accept lets the operator in, unless `force`: what is left would be a closed door.
+    pub fn removal(&self, force: bool, mark: impl Fn(Family) -> Mark) -> Result<Plan, Stop> {
+        if !self.has_files && self.families.iter().all(Managed::is_without_us) {
+            return Ok(Plan::Unchanged(None));
+        }
+        if !force && let Some(stop) = self.only_way_in() {
+            return Err(stop);
+        }
+        let why = "portmap-deploy is to be removed".to_owned();
+        Ok(Plan::Change(Box::new(HostChange {
+            removes: true,
+            ..self.change(&MappingSet::default(), vec![why], mark)
+        })))
+    }
+
+    /// Why the operator could not log in without us.
+    fn only_way_in(&self) -> Option<Stop> {
+        let (here, port) = (self.here?, self.sshd_port?);
+        let of_login = |managed: &&Managed| managed.view.family.is_of(here);
+        let managed = self.families.iter().find(of_login)?;
+        (!managed.view.lets_in_without_us(port)).then(|| Stop {
+            refused: true,
+            reason: format!(
+                "without portmap-deploy no {} rule of the host lets anybody in to sshd on port {port}",
+                managed.view.family.name()
+            ),
+            hint: Some(format!(
+                "accept it first, for example: {} -I INPUT -p tcp --dport {port} -j ACCEPT; --force tries all the same, with the rollback timer armed",
+                managed.tool
+            )),
+        })
+    }
+
+    fn change(&self, desired: &MappingSet, differences: Vec<String>, mark: impl Fn(Family) -> Mark) -> HostChange {
         let generation = self.next_generation();
         let families = self.families.iter().map(|managed| {
             let family = managed.view.family;
@@ -55,11 +95,12 @@ impl Observed {
                 change: firewall::change(&managed.view, desired, generation, &mark(family)),
             }
         });
-        Plan::Change(Box::new(HostChange {
+        HostChange {
             generation,
             families: families.collect(),
             differences,
-        }))
+            removes: false,
+        }
     }
 
     fn next_generation(&self) -> Generation {
@@ -94,6 +135,8 @@ pub struct HostChange {
     pub families: Vec<FamilyChange>,
     /// How it differs from what it should be.
     pub differences: Vec<String>,
+    /// Whether nothing of ours stays once it is confirmed.
+    pub removes: bool,
 }
 
 /// The change of one family.
@@ -125,7 +168,12 @@ impl HostChange {
     /// The transaction's files on the host, by the names that the agent knows.
     #[must_use]
     pub fn files(&self) -> Vec<(String, String)> {
-        self.families.iter().flat_map(FamilyChange::files).collect()
+        let removes = self.removes.then(|| ("remove".to_owned(), String::new()));
+        self.families
+            .iter()
+            .flat_map(FamilyChange::files)
+            .chain(removes)
+            .collect()
     }
 
     /// Reads rules back, as answered by the agent's `rules`.

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use crate::firewall::Family;
 use crate::inventory::HostSpec;
+use crate::mapping::MappingSet;
 use crate::memory::Memory;
 use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
@@ -35,6 +36,8 @@ use ways::Arrival;
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What is to become of the hosts.
+    pub goal: Goal,
     /// When a host undoes a change that was not confirmed.
     pub rollback_after: Duration,
     /// How long a login may take.
@@ -47,7 +50,19 @@ pub struct Options {
     pub memory: Arc<Memory>,
 }
 
-/// Brings one host to its mappings. Never fails: the report says what the host runs.
+/// What a run is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goal {
+    /// Every host has its mappings.
+    Deploy,
+    /// Nothing of this program is left on any host.
+    Remove {
+        /// Even where only our own accept lets the operator in, as far as the rules tell.
+        force: bool,
+    },
+}
+
+/// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
     let (name, sender) = (host.name.clone(), events.clone());
     let heard = move |level, line| {
@@ -74,11 +89,16 @@ pub async fn deploy_over<R: Remote>(
     let mut transaction = Transaction {
         contact: Contact::new(remote, &host.name, options, events),
         host,
+        desired: match options.goal {
+            Goal::Deploy => host.mappings.clone(),
+            Goal::Remove { .. } => MappingSet::default(),
+        },
         options,
         id: format!("t{:016x}", fastrand::u64(..)),
         warnings: Vec::new(),
         remembered: Vec::new(),
         arrival: None,
+        announced: false,
         forgets: None,
     };
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
@@ -97,6 +117,8 @@ type Ended = Box<HostReport>;
 struct Transaction<'a, R> {
     contact: Contact<'a, R>,
     host: &'a HostSpec,
+    /// The mappings that it shall have.
+    desired: MappingSet,
     options: &'a Options,
     /// Random: names this transaction on the host.
     id: String,
@@ -104,6 +126,8 @@ struct Transaction<'a, R> {
     /// Ports by which the controller reached this host before.
     remembered: Vec<u16>,
     arrival: Option<Arrival>,
+    /// Whether the operator was told what the change takes away.
+    announced: bool,
     /// Why nothing can be remembered.
     forgets: Option<String>,
 }
@@ -168,7 +192,7 @@ impl<R: Remote> Transaction<'_, R> {
                 let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &observed);
                 marks = marks.by_source(&vantages);
             }
-            let change = match observed.plan(&self.host.mappings, |family| marks.of(family)) {
+            let change = match self.plan(&observed, marks)? {
                 Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
                 Plan::Change(change) => *change,
             };
@@ -185,6 +209,23 @@ impl<R: Remote> Transaction<'_, R> {
             "the host's rules keep changing while we look",
             Some("run again when nobody else changes them"),
         ))
+    }
+
+    fn plan(&self, observed: &Observed, marks: proving::Marks) -> Result<Plan, Ended> {
+        let mark = |family| marks.of(family);
+        match self.options.goal {
+            Goal::Deploy => Ok(observed.plan(&self.desired, mark)),
+            Goal::Remove { force } => observed.removal(force, mark).map_err(|stop| Box::new(stopped(stop))),
+        }
+    }
+
+    /// The port by which operators reach sshd once the change is made.
+    fn way_after(&self, observed: &Observed) -> u16 {
+        let management = self.contact.remote.management_port();
+        match (self.options.goal, observed.sshd_port) {
+            (Goal::Remove { .. }, Some(port)) => port,
+            _ => way_after(management, &self.desired, observed.here),
+        }
     }
 
     async fn observe(&mut self, login: &mut Login) -> Result<Observed, Ended> {
@@ -210,11 +251,7 @@ impl<R: Remote> Transaction<'_, R> {
         armed: &Armed,
         rules: Rules,
     ) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = way_after(
-            self.contact.remote.management_port(),
-            &self.host.mappings,
-            armed.observed.here,
-        );
+        let way = self.way_after(&armed.observed);
         let login = Management {
             family: proving::family(first.peer.ip()),
             port: way,
@@ -224,7 +261,7 @@ impl<R: Remote> Transaction<'_, R> {
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
         let read = armed.change.read_back(&rules)?;
         armed.change.check(&read, false)?;
-        let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Loosened);
+        let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Loosened);
         let probing = Probing::start(checks, armed.marks, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
@@ -234,7 +271,7 @@ impl<R: Remote> Transaction<'_, R> {
             Step::Verify,
             &format!("login on port {way}, mapped ports, direct access"),
         );
-        let checks = proof::checks(&self.host.mappings, &vantages, Some(login), Phase::Tightened);
+        let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, limit);
         let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
@@ -248,7 +285,7 @@ impl<R: Remote> Transaction<'_, R> {
         {
             Ok(proofs) => Ok((
                 second,
-                proving::with_unseen(proofs, &self.host.mappings, &armed.change, &vantages),
+                proving::with_unseen(proofs, &self.desired, &armed.change, &vantages),
             )),
             Err(unproven) => Err(Unproven {
                 second: Some(second),

@@ -120,7 +120,7 @@ fn readme() -> String {
 
 #[test]
 fn the_readme_names_every_option_and_no_other() {
-    let help = stdout(&program(&["--help"]));
+    let help = stdout(&program(&["--help"])) + &stdout(&program(&["remove", "--help"]));
     let options = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
         words

@@ -17,6 +17,8 @@ mod foreign_rules;
 mod kinds;
 #[path = "deploy/logins.rs"]
 mod logins;
+#[path = "deploy/removed.rs"]
+mod removed;
 #[path = "deploy/routed.rs"]
 mod routed;
 #[path = "deploy/second_run.rs"]

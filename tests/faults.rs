@@ -10,3 +10,5 @@ mod host;
 mod killed;
 #[path = "faults/lockout.rs"]
 mod lockout;
+#[path = "faults/removal.rs"]
+mod removal;

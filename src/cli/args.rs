@@ -20,6 +20,8 @@ pub(super) struct Args {
 pub(super) enum Command {
     /// Bring hosts to their mappings (what is done without a command).
     Deploy(Deploy),
+    /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
+    Remove(Remove),
     /// Rehearsal hosts on this machine.
     Lab(super::lab::Arguments),
 }
@@ -66,6 +68,15 @@ pub(super) struct Deploy {
     /// Show the dialogue with the hosts; twice: all of it.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Remove {
+    #[command(flatten)]
+    pub run: Deploy,
+    /// Try it even where no other rule of the host seems to let anybody in to sshd.
+    #[arg(long)]
+    pub force: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

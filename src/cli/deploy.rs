@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
-use super::args::{Deploy, Output};
+use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::request::Request;
 use crate::inventory::{self, HostSpec};
@@ -22,22 +22,31 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Deploys what the arguments ask for.
 pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
-    let request = Request::try_from(args)?;
-    let (hosts, without) = hosts(&request)?;
+    let request = Request::deploy(args)?;
+    let (with, without): (Vec<_>, Vec<_>) = hosts(&request)?.into_iter().partition(|host| host.has_portmap);
     say_untouched(&without);
+    carry_out(request, with)
+}
+
+/// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
+pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
+    let request = Request::remove(args)?;
+    let hosts = hosts(&request)?;
+    carry_out(request, hosts)
+}
+
+fn carry_out(request: Request, hosts: Vec<HostSpec>) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    Ok(runtime.block_on(deploy(request, hosts)))
+    Ok(runtime.block_on(rollout(request, hosts)))
 }
 
-/// The hosts with mappings, complete, and the names of those without.
-fn hosts(request: &Request) -> Result<(Vec<HostSpec>, Vec<String>), Error> {
+/// The hosts that are meant, complete.
+fn hosts(request: &Request) -> Result<Vec<HostSpec>, Error> {
     let hosts = load(&request.inventories, request.limit.as_deref())?;
-    let (with, without): (Vec<_>, Vec<_>) = hosts.into_iter().partition(|host| host.has_portmap);
-    let with = with.into_iter().map(|host| request.complete(host)).collect();
-    Ok((with, without.into_iter().map(|host| host.name).collect()))
+    Ok(hosts.into_iter().map(|host| request.complete(host)).collect())
 }
 
 /// The hosts of inventories; says what is odd in them.
@@ -67,15 +76,16 @@ fn read(path: &Path) -> Result<Source, Error> {
     })
 }
 
-fn say_untouched(hosts: &[String]) {
+fn say_untouched(hosts: &[HostSpec]) {
     if hosts.is_empty() {
         return;
     }
-    let names = report::sanitise(&hosts.join(", "));
+    let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
+    let names = report::sanitise(&names.join(", "));
     let _ = writeln!(anstream::stderr(), "not touched, no `portmap` variable: {names}");
 }
 
-async fn deploy(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
+async fn rollout(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
     let started = Instant::now();
     let plan = RolloutPlan::new(hosts.len(), request.serial, request.forks);
     let run_id = run_id();
@@ -96,11 +106,12 @@ fn job(
     run_id: &str,
     events: UnboundedSender<RunEvent>,
 ) -> impl Fn(HostSpec) -> std::pin::Pin<Box<dyn Future<Output = HostReport> + Send>> + use<> {
-    let (timeout, run_id, operator) = (request.timeout, run_id.to_owned(), operator());
+    let (goal, timeout, run_id, operator) = (request.goal, request.timeout, run_id.to_owned(), operator());
     let memory = Arc::new(Memory::of_user());
     memory.prune();
     move |host| {
         let options = transaction::Options {
+            goal,
             rollback_after: host.rollback_after.unwrap_or_default(),
             timeout,
             run_id: run_id.clone(),

@@ -25,6 +25,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
     let result = match args.command {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
+        Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
     };
     result.unwrap_or_else(|error| error::print(&error).into())

@@ -3,15 +3,17 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Error;
-use super::args::{Deploy, Output};
+use super::args::{Deploy, Output, Remove};
 use crate::inventory::{HostKeyChecking, HostSpec};
+use crate::transaction::Goal;
 
 /// The window where neither the command line nor the inventory names one.
 const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
 
-/// A deploy as it was asked for, checked.
+/// A run as it was asked for, checked.
 #[derive(Debug)]
 pub(super) struct Request {
+    pub goal: Goal,
     pub inventories: Vec<PathBuf>,
     pub limit: Option<String>,
     pub forks: NonZeroUsize,
@@ -33,10 +35,16 @@ pub(super) struct Login {
     pub host_key_checking: HostKeyChecking,
 }
 
-impl TryFrom<Deploy> for Request {
-    type Error = Error;
+impl Request {
+    pub fn deploy(args: Deploy) -> Result<Self, Error> {
+        Self::new(Goal::Deploy, args)
+    }
 
-    fn try_from(args: Deploy) -> Result<Self, Error> {
+    pub fn remove(args: Remove) -> Result<Self, Error> {
+        Self::new(Goal::Remove { force: args.force }, args.run)
+    }
+
+    fn new(goal: Goal, args: Deploy) -> Result<Self, Error> {
         if args.inventory.is_empty() {
             return Err(Error::NoInventory);
         }
@@ -52,6 +60,7 @@ impl TryFrom<Deploy> for Request {
             host_key_checking: args.host_key_checking.into(),
         };
         Ok(Self {
+            goal,
             inventories: args.inventory,
             limit: args.limit,
             forks: args.forks,
@@ -63,9 +72,7 @@ impl TryFrom<Deploy> for Request {
             verbosity: args.verbose,
         })
     }
-}
 
-impl Request {
     /// The host with what the command line adds to its login, and its rollback window.
     pub fn complete(&self, mut host: HostSpec) -> HostSpec {
         self.login.complete(&mut host);

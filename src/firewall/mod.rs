@@ -36,6 +36,8 @@ pub use undo::{TableUndo, Undo};
 
 use std::net::IpAddr;
 
+use crate::mapping::Protocol;
+
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
 pub enum Family {
@@ -48,6 +50,12 @@ pub enum Family {
 }
 
 impl Family {
+    /// Whether an address is of this family.
+    #[must_use]
+    pub fn is_of(self, address: IpAddr) -> bool {
+        (self == Self::V4) == address.to_canonical().is_ipv4()
+    }
+
     /// Whether a network is of this family.
     #[must_use]
     pub fn holds(self, net: &ipnet::IpNet) -> bool {
@@ -92,6 +100,12 @@ pub struct View {
 }
 
 impl View {
+    /// Whether rules of others could let a new TCP connection to this port in. `false`: an accept of ours alone does.
+    #[must_use]
+    pub fn lets_in_without_us(&self, port: u16) -> bool {
+        place::could_enter(&self.ruleset, Protocol::Tcp, port)
+    }
+
     /// The hooks that this family can have.
     pub(crate) fn hooks(&self) -> &'static [Hook] {
         if self.nat { &Hook::ALL } else { &[Hook::Guard] }

@@ -1,7 +1,7 @@
 //! Where in INPUT our accept must stand: before the first rule that decides EVERY new packet to a target port. Rules
 //! for some packets (sources, sets, rates, whatever is not understood) stay above it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::installed::is_ours;
 use super::names::Owned;
@@ -49,6 +49,41 @@ pub(super) fn place(ruleset: &Ruleset, protocol: Protocol, port: u16) -> Place {
         to: rules.len(),
         bans: Vec::new(),
     }
+}
+
+/// Whether foreign rules could let in a new connection to `port`, from anywhere but `lo`. `false`: with certainty none can,
+/// so that only an accept of ours does. A rule for some packets counts as one that could.
+pub(super) fn could_enter(ruleset: &Ruleset, protocol: Protocol, port: u16) -> bool {
+    let mut walk = Walk {
+        ruleset,
+        protocol,
+        port,
+        known: HashMap::new(),
+    };
+    for rule in foreign(ruleset) {
+        let how = walk.applies(rule);
+        if how == Applies::Never {
+            continue;
+        }
+        if walk.could_accept(rule) {
+            return true;
+        }
+        if how == Applies::Every && walk.denies(rule) {
+            return false;
+        }
+        // By RETURN, or by a goto whose chain decides nothing, the policy decides.
+        if how == Applies::Every && walk.ends(rule) {
+            break;
+        }
+    }
+    is_open(ruleset)
+}
+
+fn is_open(ruleset: &Ruleset) -> bool {
+    let input = ruleset.chain("filter", "INPUT");
+    input
+        .and_then(|chain| chain.policy.as_deref())
+        .is_none_or(|policy| policy == "ACCEPT")
 }
 
 /// The rules of filter INPUT but our own jumps.
@@ -164,6 +199,34 @@ impl<'a> Walk<'a> {
             Target::Goto(_) => true,
             Target::Jump { name, .. } => name == "RETURN" || is_verdict(name) || self.decides(name, 0),
         }
+    }
+
+    /// Whether a rule that is known to accept nothing is the last that its packets see.
+    fn denies(&mut self, rule: &'a Rule) -> bool {
+        rule.leads_to()
+            .is_some_and(|name| is_verdict(name) || self.decides(name, 0))
+    }
+
+    /// Whether a rule that applies could accept a packet: it does, or leads to a chain with one that could, or to a target
+    /// that may do anything.
+    fn could_accept(&self, rule: &'a Rule) -> bool {
+        let mut seen = HashSet::new();
+        let mut open = vec![rule];
+        while let Some(name) = open.pop().map(Rule::leads_to) {
+            let Some(name) = name.filter(|name| seen.insert(*name)) else {
+                continue;
+            };
+            match (name, self.ruleset.chain("filter", name)) {
+                ("DROP" | "REJECT" | "RETURN" | "LOG" | "NFLOG", _) => {}
+                (chain, Some(_)) if Owned::parse("filter", chain).is_some() => {}
+                (_, Some(chain)) => {
+                    let applies = |rule: &&Rule| self.applies(rule) != Applies::Never;
+                    open.extend(chain.rules.iter().filter(applies));
+                }
+                (_, None) => return true,
+            }
+        }
+        false
     }
 
     /// Whether every packet that enters a chain is decided in it.

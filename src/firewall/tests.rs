@@ -3,6 +3,7 @@
 mod accept_place;
 mod changes;
 mod standings;
+mod without_us;
 
 use std::sync::Arc;
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Sections, digit};
 use crate::firewall::{self, Family, Ruleset, View};
+use crate::mapping::MappingSet;
 
 /// Why a host is left as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,14 @@ pub struct Managed {
     pub view: View,
 }
 
+impl Managed {
+    /// Whether no rule and no chain of ours is there.
+    #[must_use]
+    pub fn is_without_us(&self) -> bool {
+        firewall::standing(&self.view, &MappingSet::default()) == firewall::Standing::Absent
+    }
+}
+
 /// A host as it was found.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -51,12 +60,14 @@ pub struct Observed {
     pub families: Vec<Managed>,
     /// Our address as the host sees it.
     pub here: Option<IpAddr>,
-    /// The port of the host's own sshd, whatever port we came in by.
-    pub sshd: Option<u16>,
+    /// The port on which the host's sshd itself got this login, behind all mappings.
+    pub sshd_port: Option<u16>,
     /// Addresses that the host says it has, of global scope.
     pub addresses: Vec<IpAddr>,
     /// The generation that is kept for the next boot.
     pub current: Option<u32>,
+    /// Whether files of ours are on the host.
+    pub has_files: bool,
     /// How long the host runs, seconds.
     pub uptime: u64,
     /// Things worth saying.
@@ -85,9 +96,10 @@ impl Observed {
             here: fact("ssh")
                 .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
                 .map(|ip: IpAddr| ip.to_canonical()),
-            sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
+            sshd_port: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
+            has_files: fact("files") == Some("yes"),
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),

@@ -15,7 +15,7 @@ nl='
 IFS=" $nl"
 R=/run/portmap-deploy
 P=/var/lib/portmap-deploy
-nonce=- x4=iptables x6=ip6tables x=- err=''
+nonce=- x4=iptables x6=ip6tables x=- err='' remains=''
 bound=''
 if timeout 5 true 2>/dev/null; then bound='timeout 15'; fi
 
@@ -203,6 +203,51 @@ sweep() {
     IFS=" $nl"
 }
 
+# is_ours CHAIN: a hook, or a chain of a generation. What only begins like one is somebody else's.
+is_ours() {
+    case $1 in PORTMAP-PREROUTING | PORTMAP-OUTPUT | PORTMAP-SEEN | PORTMAP-GUARD | PORTMAP-ACCEPT) return 0 ;; esac
+    number=${1%-L}
+    case ${number##*-} in [0-9][0-9][0-9][0-9][0-9][0-9]*) ;; *) return 1 ;; esac
+    case ${number##*-} in *[!0-9]*) return 1 ;; esac
+    case ${number%-*} in PORTMAP-PREROUTING | PORTMAP-OUTPUT | PORTMAP-SEEN | PORTMAP-GUARD | PORTMAP-ACCEPT) ;; *) return 1 ;; esac
+}
+
+# uproot FAMILY TABLE: every chain of ours and every rule that leads to one, in one commit. Looked at anew when
+# somebody else was faster.
+uproot() {
+    tool "$1" || return 0
+    for try in 1 2 3; do
+        # Looking at a table that is not there could create it.
+        saved=$($bound "$x-save" 2>/dev/null) || return 1
+        take_apart "$2"
+        [ -n "$chains" ] || return 0
+        printf '*%s\n%s%s%sCOMMIT\n' "$2" "$jumps" "$chains" "$gone" | restore "$1" || doze
+    done
+    return 1
+}
+
+# take_apart TABLE: of $saved, what deletes our part of that table. In $jumps, $chains and $gone.
+take_apart() {
+    jumps='' chains='' gone='' of=''
+    IFS=$nl
+    for line in $saved; do
+        case $line in "*"*) of=${line#\*} ;; esac
+        [ "$of" = "$1" ] || continue
+        case $line in
+        ":PORTMAP-"*)
+            chain=${line#:}
+            chain=${chain%% *}
+            if is_ours "$chain"; then chains="$chains:$chain - [0:0]$nl" gone="$gone-X $chain$nl"; fi
+            ;;
+        "-A "*" -"[jg]" PORTMAP-"*)
+            chain=${line#-A } to=${line##* -[jg] }
+            if ! is_ours "${chain%% *}" && is_ours "${to%% *}"; then jumps="$jumps-D${line#-A}$nl"; fi
+            ;;
+        esac
+    done
+    IFS=" $nl"
+}
+
 load_transaction() {
     d=$R/$1.undo
     { read -r gen && read -r u4 && read -r u6; } 2>/dev/null <"$d/about" || return 1
@@ -306,11 +351,14 @@ decided() {
 # tidy T: what is left to do after the answer.
 tidy() {
     known "$1" || return 0
+    vacant=0
     enter "$1"
     if load_transaction "$1" && holds_lock "$1"; then
         stop_timer "$1"
         if [ -e "$R/$1.undone" ]; then
             take_away "undone $1 $gen by $(slurp "$R/$1.by")"
+        elif [ -e "$R/$1.answered" ] && [ -e "$d/remove" ]; then
+            remove_all && vacant=1
         elif [ -e "$R/$1.answered" ]; then
             clean_up "$1"
         else
@@ -320,6 +368,41 @@ tidy() {
     fi
     forget "$1"
     leave "$1"
+    [ "$vacant" = 0 ] || vacate
+}
+
+# remove_all: nothing of ours stays, but for what this transaction itself still needs. In $remains what did not go.
+remove_all() {
+    remains=''
+    for family in 4 6; do
+        for table in nat filter; do
+            uproot "$family" "$table" || remains="$remains, $x table $table"
+        done
+    done
+    # With rules left there is something to load at the next boot: nothing that has an effect.
+    [ -n "$remains" ] || rm -rf "$P" 2>/dev/null
+    [ ! -e "$P" ] || remains="$remains, $P"
+    remains=${remains#, }
+    # Without our files it would look for them when its time is over.
+    tries=0
+    while [ -n "$pid" ] && [ "$pid" != "$$" ] && alive "$pid" && [ "$tries" -lt 20 ]; do
+        tries=$((tries + 1))
+        doze
+    done
+    [ -z "$remains" ]
+}
+
+# vacate: what is remembered of transactions that have ended. Of others nothing is touched.
+vacate() {
+    set +f
+    set -- "$R"/*.confirmed "$R"/*.undone
+    set -f
+    for ended in "$@"; do
+        ended=${ended%.*}
+        [ -e "$ended.undo" ] || rm -f "$ended.confirmed" "$ended.answered" "$ended.boot" "$ended.by" "$ended.undone"
+    done
+    rmdir "$R" 2>/dev/null
+    return 0
 }
 
 # Nothing leads to the new generation: it goes.
@@ -590,6 +673,7 @@ observe() {
     [ -s "$R/lock" ] && say "lock $(slurp "$R/lock")"
     uptime_s
     say "uptime $up"
+    if [ -e "$P" ] || [ -e "$R" ]; then say "files yes"; fi
     section addresses6
     slurp /proc/net/if_inet6
     section addresses4
@@ -859,7 +943,7 @@ dialogue() {
             tighten) tighten ;;
             esac
             ;;
-        settled) done_ ;;
+        settled) done_ "${remains:+left $remains}" ;;
         resume) if resume "$a"; then done_; else failed unknown; fi ;;
         rules) rules ;;
         confirm | rollback) decide "$verb" "$a" ;;

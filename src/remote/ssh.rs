@@ -244,8 +244,8 @@ impl Remote for Ssh {
         self.known.keys().await
     }
 
-    fn command_line(&self, port: u16) -> String {
-        config::command_line(&self.spec, port)
+    async fn command_line(&self, port: u16) -> String {
+        config::command_line(&self.spec, port, self.known.alias_for(port).await)
     }
 
     async fn login(

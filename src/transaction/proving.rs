@@ -147,7 +147,7 @@ impl<R: Remote> Transaction<'_, R> {
         base: &Counts,
         vantages: &[Vantage],
     ) -> Result<(Vec<MappingProof>, Counts), Unproven> {
-        let set = &self.host.mappings;
+        let set = &self.desired;
         let mut counts = base.clone();
         while !probing.is_decided() {
             probing.wait_a_little().await;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Armed, LONG, Transaction};
 use crate::firewall;
-use crate::plan::Observed;
+use crate::plan::{Managed, Observed};
 use crate::remote::dialogue::{Answer, Status};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, RolledBackBy, Step};
@@ -87,7 +87,15 @@ impl<R: Remote> Transaction<'_, R> {
             return None;
         };
         // The host tidies up after its answer; the next run must not find it at that.
-        let _: Result<Answer, _> = self.contact.answer(login, LONG).await;
+        let tidied: Result<Answer, _> = self.contact.answer(login, LONG).await;
+        if let Some(left) = tidied
+            .ok()
+            .and_then(|answer| answer.text.strip_prefix("left ").map(str::to_owned))
+        {
+            self.warnings.push(format!(
+                "not all of portmap-deploy could be taken away ({left}); none of it has an effect, run remove again"
+            ));
+        }
         Some(report)
     }
 
@@ -97,6 +105,9 @@ impl<R: Remote> Transaction<'_, R> {
                 "the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only"
                     .to_owned(),
             );
+        }
+        if armed.change.removes {
+            return removed();
         }
         HostReport {
             generation: Some(armed.change.generation.0),
@@ -140,6 +151,10 @@ impl<R: Remote> Transaction<'_, R> {
             };
             return Some(report.because(format!("the host was booted before the change was confirmed ({why})")));
         }
+        if armed.change.removes && !observed.has_files && observed.families.iter().all(Managed::is_without_us) {
+            // It was confirmed, and has forgotten us since: only the answer was lost.
+            return Some(removed());
+        }
         let generation = Some(armed.change.generation);
         let mut families = observed.families.iter();
         if families.any(|managed| firewall::installed(&managed.view.ruleset).highest == generation) {
@@ -165,6 +180,10 @@ pub(super) fn undone(said: &str) -> Option<HostReport> {
     };
     let rest = rest.trim_start_matches("emptied").trim();
     Some(if rest.is_empty() { report } else { report.because(rest) })
+}
+
+fn removed() -> HostReport {
+    HostReport::new(EndState::Confirmed).because("portmap-deploy is removed from the host")
 }
 
 fn unknown(why: &str) -> HostReport {

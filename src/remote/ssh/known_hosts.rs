@@ -70,6 +70,23 @@ impl KnownHosts {
         !self.entries(&self.name).await.is_empty()
     }
 
+    /// The name that an operator must give to ssh for a login by this port to find the key.
+    pub async fn alias_for(&self, port: u16) -> Option<&str> {
+        if self.own {
+            // In the user's ssh_config, where ssh finds it too.
+            return None;
+        }
+        let ours = self.entries(&self.name).await;
+        for name in [known_hosts_name(&self.host, port), known_hosts_name(&self.host, 22)] {
+            let entries = self.entries(&name).await;
+            if !entries.is_empty() {
+                let found = entries.iter().any(|entry| ours.contains(entry));
+                return (!found).then_some(&self.name);
+            }
+        }
+        Some(&self.name)
+    }
+
     /// The first other name, of those that the host has at these ports, under which there is a key.
     pub async fn other_name(&self, ports: &[u16]) -> Option<(String, u16)> {
         if self.own {
