@@ -68,7 +68,7 @@ impl<R: Remote> Transaction<'_, R> {
             key: login.fingerprint().map(str::to_owned),
             sshd,
             after,
-            loses_port: after != login.port && takes_away(login.port, sshd, set, here),
+            loses_port: after != login.port && takes_away(observed.before(login.port), set, here),
             dead_end: self.dead_end(after, observed),
         });
     }
@@ -76,9 +76,9 @@ impl<R: Remote> Transaction<'_, R> {
     /// The port that ssh itself would use may be that of a mapping which is edited or deleted.
     fn dead_end(&self, after: u16, observed: &Observed) -> Option<String> {
         let sshd = observed.sshd_port?;
-        let came_by_another = takes_away(after, Some(sshd), &self.desired, observed.here);
+        let lost = takes_away(observed.before(after), &self.desired, observed.here);
         let better = way_after(sshd, &self.desired, observed.here);
-        (came_by_another && better != after).then(|| {
+        (lost && better != after).then(|| {
             format!(
                 "ansible_port, or your ssh_config, says port {after}, and no mapping leads from there to sshd on port \
                  {sshd} after the change: make it {better}"
