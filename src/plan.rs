@@ -68,7 +68,7 @@ impl Observed {
 
     /// Why the operator could not log in without us.
     fn only_way_in(&self) -> Option<Stop> {
-        let (here, port) = (self.here?, self.sshd_port?);
+        let (here, port) = (self.here?, self.sshd?);
         let of_login = |managed: &&Managed| managed.view.family.is_of(here);
         let managed = self.families.iter().find(of_login)?;
         (!managed.view.lets_in_without_us(port)).then(|| Stop {

@@ -7,6 +7,7 @@ mod contact;
 mod loading;
 mod proving;
 mod recovery;
+mod refusal;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -222,7 +223,7 @@ impl<R: Remote> Transaction<'_, R> {
     /// The port by which operators reach sshd once the change is made.
     fn way_after(&self, observed: &Observed) -> u16 {
         let management = self.contact.remote.management_port();
-        match (self.options.goal, observed.sshd_port) {
+        match (self.options.goal, observed.sshd) {
             (Goal::Remove { .. }, Some(port)) => port,
             _ => way_after(management, &self.desired, observed.here),
         }

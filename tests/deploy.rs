@@ -19,6 +19,8 @@ mod kinds;
 mod known_hosts;
 #[path = "deploy/logins.rs"]
 mod logins;
+#[path = "deploy/privilege.rs"]
+mod privilege;
 #[path = "deploy/removed.rs"]
 mod removed;
 #[path = "deploy/routed.rs"]

@@ -9,7 +9,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::request::Request;
-use crate::inventory::{self, HostSpec};
+use crate::inventory::{self, HostSpec, Password};
 use crate::memory::Memory;
 use crate::problem::Source;
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
@@ -43,10 +43,25 @@ fn carry_out(request: Request, hosts: Vec<HostSpec>) -> Result<ExitCode, Error> 
     Ok(runtime.block_on(rollout(request, hosts)))
 }
 
-/// The hosts that are meant, complete.
+/// The hosts that are meant, complete. Only when the inventory is sound is the password asked for.
 fn hosts(request: &Request) -> Result<Vec<HostSpec>, Error> {
     let hosts = load(&request.inventories, request.limit.as_deref())?;
-    Ok(hosts.into_iter().map(|host| request.complete(host)).collect())
+    let password = request
+        .login
+        .ask_become_password
+        .then(ask_become_password)
+        .transpose()?;
+    Ok(hosts
+        .into_iter()
+        .map(|host| request.complete(host, password.as_ref()))
+        .collect())
+}
+
+/// Ansible's own words, on the terminal itself: standard input and output may be files.
+fn ask_become_password() -> Result<Password, Error> {
+    rpassword::prompt_password("BECOME password: ")
+        .map(Password::new)
+        .map_err(Error::NoTerminal)
 }
 
 /// The hosts of inventories; says what is odd in them.

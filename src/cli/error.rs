@@ -23,6 +23,8 @@ pub(super) enum Error {
     Problems(Vec<Problem>),
     #[error("--ssh-common-args: the quotes do not match: {0}")]
     SshArguments(String),
+    #[error("-K: cannot ask for the password: there is no terminal")]
+    NoTerminal(#[source] std::io::Error),
     #[error(transparent)]
     Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
@@ -44,6 +46,9 @@ impl Error {
                 Some("name the file in it; several -i are read one after the other")
             }
             Self::UnreadableInventory { .. } | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::NoTerminal(_) => Some(
+                "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
+            ),
             Self::InventoryNotText { .. } => Some("save it as UTF-8"),
             Self::SshArguments(_) => Some("quote as in a shell: --ssh-common-args '-o \"ProxyCommand nc %h %p\"'"),
         }

@@ -9,6 +9,7 @@ mod change;
 mod check;
 mod counters;
 mod desired;
+mod entry;
 mod installed;
 mod loosened;
 mod names;
@@ -35,8 +36,6 @@ pub use standing::{Standing, standing};
 pub use undo::{TableUndo, Undo};
 
 use std::net::IpAddr;
-
-use crate::mapping::Protocol;
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -103,7 +102,7 @@ impl View {
     /// Whether rules of others could let a new TCP connection to this port in. `false`: an accept of ours alone does.
     #[must_use]
     pub fn lets_in_without_us(&self, port: u16) -> bool {
-        place::could_enter(&self.ruleset, Protocol::Tcp, port)
+        entry::could_enter(&self.ruleset, port)
     }
 
     /// The hooks that this family can have.

@@ -1,7 +1,9 @@
 //! Where in INPUT our accept must stand: before the first rule that decides EVERY new packet to a target port. Rules
-//! for some packets (sources, sets, rates, whatever is not understood) stay above it.
+//! for some packets (sources, sets, rates, whatever is not understood) stay above it. Tools with zones have a chain for
+//! each interface that decides, so each interface that rules name is looked at by itself.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Range;
 
 use super::installed::is_ours;
 use super::names::Owned;
@@ -13,6 +15,9 @@ use crate::mapping::Protocol;
 /// Chains in chains are followed this deep; deeper ones count as undecided.
 const DEEPEST: usize = 64;
 
+/// With more interfaces than this each having its own place, none has: the accept has one place for all.
+const MOST_INTERFACES: usize = 128;
+
 /// Where the accept for one target port may stand, as numbers of foreign rules above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
@@ -20,25 +25,43 @@ pub(super) struct Place {
     pub from: usize,
     /// The place proper: just before the deciding rule, or the end.
     pub to: usize,
-    /// Rules inside the deciding chain that take packets of some away, and that the accept stands above.
+    /// Whether foreign rules let in, by themselves, whatever they do not ban.
+    pub superfluous: bool,
+    /// Rules that take packets of some away, and that the accept stands above.
     pub bans: Vec<String>,
 }
 
-/// The place for new connections to `port`, coming from anywhere but `lo`.
-pub(super) fn place(ruleset: &Ruleset, protocol: Protocol, port: u16) -> Place {
+/// What is to be let in: new connections to a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Wish<'a> {
+    pub protocol: Protocol,
+    pub port: u16,
+    /// The interface that they come in by, as rules name it; `None`: one that no rule names. Never `lo`.
+    pub interface: Option<&'a str>,
+}
+
+/// The place for a wish.
+pub(super) fn place(ruleset: &Ruleset, wish: Wish<'_>) -> Place {
     let rules: Vec<_> = foreign(ruleset).collect();
-    let mut walk = Walk {
-        ruleset,
-        protocol,
-        port,
-        known: HashMap::new(),
-    };
+    let mut walk = Walk::new(ruleset, wish);
     let mut from = 0;
     for (index, rule) in rules.iter().enumerate() {
         let how = walk.applies(rule);
-        if how == Applies::Every && walk.ends(rule) {
-            let bans = rule.leads_to().map_or_else(Vec::new, |chain| walk.bans(chain));
-            return Place { from, to: index, bans };
+        if how == Applies::Every {
+            match walk.ends(rule) {
+                Ends::No => {}
+                Ends::Accepts if !is_direct(rule) => return Place::below(index),
+                end => {
+                    let later = if walk.some_escape { &rules[index + 1..] } else { &[] };
+                    let bans = walk.bans(std::iter::once(rule).chain(later).copied());
+                    return Place {
+                        from,
+                        to: index,
+                        superfluous: end == Ends::Accepts,
+                        bans,
+                    };
+                }
+            }
         }
         if how != Applies::Never && rule.target != Target::None {
             from = index + 1;
@@ -47,43 +70,61 @@ pub(super) fn place(ruleset: &Ruleset, protocol: Protocol, port: u16) -> Place {
     Place {
         from,
         to: rules.len(),
+        superfluous: false,
         bans: Vec::new(),
     }
 }
 
-/// Whether foreign rules could let in a new connection to `port`, from anywhere but `lo`. `false`: with certainty none can,
-/// so that only an accept of ours does. A rule for some packets counts as one that could.
-pub(super) fn could_enter(ruleset: &Ruleset, protocol: Protocol, port: u16) -> bool {
-    let mut walk = Walk {
-        ruleset,
-        protocol,
-        port,
-        known: HashMap::new(),
-    };
-    for rule in foreign(ruleset) {
-        let how = walk.applies(rule);
-        if how == Applies::Never {
-            continue;
-        }
-        if walk.could_accept(rule) {
-            return true;
-        }
-        if how == Applies::Every && walk.denies(rule) {
-            return false;
-        }
-        // By RETURN, or by a goto whose chain decides nothing, the policy decides.
-        if how == Applies::Every && walk.ends(rule) {
-            break;
+impl Place {
+    /// Below a chain that bans some and accepts all others: nothing comes so far, and its bans go on counting.
+    fn below(index: usize) -> Self {
+        Self {
+            from: index + 1,
+            to: index + 1,
+            superfluous: true,
+            bans: Vec::new(),
         }
     }
-    is_open(ruleset)
 }
 
-fn is_open(ruleset: &Ruleset) -> bool {
-    let input = ruleset.chain("filter", "INPUT");
-    input
-        .and_then(|chain| chain.policy.as_deref())
-        .is_none_or(|policy| policy == "ACCEPT")
+/// What an accept that stands above these rules of INPUT (numbers of foreign rules) lets nobody be banned by.
+pub(super) fn passed_by(ruleset: &Ruleset, wish: Wish<'_>, rules: Range<usize>) -> Vec<String> {
+    let passed = foreign(ruleset).skip(rules.start).take(rules.len());
+    Walk::new(ruleset, wish).bans(passed)
+}
+
+/// The interfaces that rules of INPUT, and of the chains that it leads to, name.
+pub(super) fn interfaces(ruleset: &Ruleset) -> BTreeSet<&str> {
+    let mut found = BTreeSet::new();
+    let mut walked = BTreeSet::from(["INPUT"]);
+    let mut waiting = vec!["INPUT"];
+    while let Some(chain) = waiting.pop() {
+        for rule in ruleset.rules("filter", chain) {
+            found.extend(rule.matches.iter().filter_map(named));
+            let next = rule.leads_to().filter(|next| Owned::parse("filter", next).is_none());
+            waiting.extend(next.filter(|next| walked.insert(next)));
+        }
+    }
+    found.remove("lo");
+    if found.len() > MOST_INTERFACES {
+        BTreeSet::new()
+    } else {
+        found
+    }
+}
+
+fn named(one: &Match) -> Option<&str> {
+    match one {
+        Match::Not(inner) => named(inner),
+        Match::InInterface(name) => Some(name),
+        _ => None,
+    }
+}
+
+/// Whether an interface of rules (which may end in `+`) is one of `pattern`.
+fn covers(pattern: &str, interface: &str) -> bool {
+    let begins = |start: &str| interface.strip_suffix('+').unwrap_or(interface).starts_with(start);
+    pattern == interface || pattern.strip_suffix('+').is_some_and(begins)
 }
 
 /// The rules of filter INPUT but our own jumps.
@@ -116,7 +157,7 @@ fn takes_away(ruleset: &Ruleset, rule: &Rule, depth: usize) -> bool {
 
 /// How many of the packets in question a condition holds for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Applies {
+pub(super) enum Applies {
     Never,
     Some,
     Every,
@@ -140,16 +181,38 @@ impl Applies {
     }
 }
 
-struct Walk<'a> {
-    ruleset: &'a Ruleset,
-    protocol: Protocol,
-    port: u16,
-    /// Chains that were walked: whether they decide. Those being walked count as undecided, which ends cycles.
-    known: HashMap<&'a str, bool>,
+/// What becomes of every packet that a rule is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ends {
+    /// Some go on to the next rule.
+    No,
+    /// They are accepted, but for some that are banned first.
+    Accepts,
+    /// They are dropped or rejected, or left to the policy, but for some.
+    Closes,
+}
+
+/// How far rules lead the packets of a wish.
+pub(super) struct Walk<'a> {
+    pub ruleset: &'a Ruleset,
+    wish: Wish<'a>,
+    /// Chains that were walked, and what they do. Those being walked count as undecided, which ends cycles.
+    known: HashMap<&'a str, Ends>,
+    /// Whether some sources leave a chain that ends it for all others.
+    pub some_escape: bool,
 }
 
 impl<'a> Walk<'a> {
-    fn applies(&self, rule: &Rule) -> Applies {
+    pub fn new(ruleset: &'a Ruleset, wish: Wish<'a>) -> Self {
+        Self {
+            ruleset,
+            wish,
+            known: HashMap::new(),
+            some_escape: false,
+        }
+    }
+
+    pub fn applies(&self, rule: &Rule) -> Applies {
         rule.matches
             .iter()
             .map(|one| self.holds(one))
@@ -161,8 +224,8 @@ impl<'a> Walk<'a> {
         match one {
             Match::Not(inner) => self.holds(inner).not(),
             Match::Protocol(name) => Applies::when(name == self.protocol_name()),
-            Match::InInterface(name) if name == "lo" => Applies::Never,
-            Match::Port(Side::Destination, ports) => Applies::when(ports.contains(self.port)),
+            Match::InInterface(name) => Applies::when(self.wish.interface.is_some_and(|other| covers(name, other))),
+            Match::Port(Side::Destination, ports) => Applies::when(ports.contains(self.wish.port)),
             Match::Port(
                 Side::Source,
                 PortSpan {
@@ -173,7 +236,7 @@ impl<'a> Walk<'a> {
             | Match::Comment(_) => Applies::Every,
             Match::Ports(Side::Destination, ports) => Applies::when(self.among(ports)),
             Match::Ports(Side::Either, ports) => Applies::some_unless(self.among(ports)),
-            Match::TcpFlags { mask, set } if self.protocol == Protocol::Tcp => syn(*mask, *set),
+            Match::TcpFlags { mask, set } if self.wish.protocol == Protocol::Tcp => syn(*mask, *set),
             Match::State(states) => state(states),
             Match::AddressType(Side::Destination, types) => Applies::some_unless(types.contains("LOCAL")),
             _ => Applies::Some,
@@ -181,121 +244,120 @@ impl<'a> Walk<'a> {
     }
 
     fn among(&self, ports: &[PortSpan]) -> bool {
-        ports.iter().any(|span| span.contains(self.port))
+        ports.iter().any(|span| span.contains(self.wish.port))
     }
 
     fn protocol_name(&self) -> &'static str {
-        match self.protocol {
+        match self.wish.protocol {
             Protocol::Tcp => "tcp",
             Protocol::Udp => "udp",
         }
     }
 
-    /// Whether a rule of INPUT that every packet matches is the last one that they see. Leaving INPUT by RETURN, or by
-    /// a goto, leads to the policy.
-    fn ends(&mut self, rule: &'a Rule) -> bool {
+    /// What becomes of all packets at a rule of INPUT that every one of them matches. Leaving INPUT by RETURN, or by a
+    /// goto, leads to the policy.
+    pub fn ends(&mut self, rule: &'a Rule) -> Ends {
         match &rule.target {
-            Target::None => false,
-            Target::Goto(_) => true,
-            Target::Jump { name, .. } => name == "RETURN" || is_verdict(name) || self.decides(name, 0),
+            Target::None => Ends::No,
+            Target::Goto(_) => Ends::Closes,
+            Target::Jump { name, .. } if name == "RETURN" => Ends::Closes,
+            Target::Jump { name, .. } => verdict(name).unwrap_or_else(|| self.chain(name, 0)),
         }
     }
 
-    /// Whether a rule that is known to accept nothing is the last that its packets see.
-    fn denies(&mut self, rule: &'a Rule) -> bool {
-        rule.leads_to()
-            .is_some_and(|name| is_verdict(name) || self.decides(name, 0))
-    }
-
-    /// Whether a rule that applies could accept a packet: it does, or leads to a chain with one that could, or to a target
-    /// that may do anything.
-    fn could_accept(&self, rule: &'a Rule) -> bool {
-        let mut seen = HashSet::new();
-        let mut open = vec![rule];
-        while let Some(name) = open.pop().map(Rule::leads_to) {
-            let Some(name) = name.filter(|name| seen.insert(*name)) else {
-                continue;
-            };
-            match (name, self.ruleset.chain("filter", name)) {
-                ("DROP" | "REJECT" | "RETURN" | "LOG" | "NFLOG", _) => {}
-                (chain, Some(_)) if Owned::parse("filter", chain).is_some() => {}
-                (_, Some(chain)) => {
-                    let applies = |rule: &&Rule| self.applies(rule) != Applies::Never;
-                    open.extend(chain.rules.iter().filter(applies));
-                }
-                (_, None) => return true,
-            }
-        }
-        false
-    }
-
-    /// Whether every packet that enters a chain is decided in it.
-    fn decides(&mut self, chain: &'a str, depth: usize) -> bool {
+    /// What becomes of all packets that enter a chain.
+    pub fn chain(&mut self, chain: &'a str, depth: usize) -> Ends {
         if depth > DEEPEST || Owned::parse("filter", chain).is_some() {
-            return false;
+            return Ends::No;
         }
         if let Some(known) = self.known.get(chain) {
             return *known;
         }
-        self.known.insert(chain, false);
-        let decides = self.decided(chain, depth);
-        self.known.insert(chain, decides);
-        decides
+        self.known.insert(chain, Ends::No);
+        let ends = self.walked(chain, depth);
+        self.known.insert(chain, ends);
+        ends
     }
 
-    fn decided(&mut self, chain: &'a str, depth: usize) -> bool {
+    fn walked(&mut self, chain: &'a str, depth: usize) -> Ends {
+        let mut some_escape = false;
         for rule in self.ruleset.rules("filter", chain) {
             let how = self.applies(rule);
-            let decided = match &rule.target {
-                _ if how == Applies::Never => continue,
-                Target::None => continue,
-                Target::Jump { name, .. } if name == "RETURN" => return false,
-                Target::Jump { name, .. } => {
-                    is_verdict(name) || (how == Applies::Every && self.decides(name, depth + 1))
+            if how == Applies::Never || rule.target == Target::None {
+                continue;
+            }
+            let (end, returns) = match &rule.target {
+                Target::Jump { name, .. } if name == "RETURN" => (Ends::No, true),
+                Target::Jump { name, .. } => (verdict(name).unwrap_or_else(|| self.chain(name, depth + 1)), false),
+                // A goto that does not end it returns to our caller.
+                Target::Goto(name) => {
+                    let end = self.chain(name, depth + 1);
+                    (end, end == Ends::No)
                 }
-                // A goto that does not decide returns to our caller.
-                Target::Goto(name) if self.decides(name, depth + 1) => true,
-                Target::Goto(_) => return false,
+                Target::None => continue,
             };
-            if decided && how == Applies::Every {
-                return true;
+            match how {
+                // A list of trusted sources, as an exception from what closes the chain for all others.
+                Applies::Some if returns && self.is_about_sources(rule) => some_escape = true,
+                _ if returns => return Ends::No,
+                Applies::Every if end == Ends::Accepts && some_escape => return Ends::No,
+                Applies::Every if end != Ends::No => {
+                    self.some_escape |= some_escape;
+                    return end;
+                }
+                _ => {}
             }
         }
-        false
+        Ends::No
     }
 
-    /// The rules of a deciding chain, up to the one that decides, that take some packets away.
-    fn bans(&mut self, chain: &'a str) -> Vec<String> {
+    /// Whether nothing but `-s` makes the difference between some packets and all.
+    fn is_about_sources(&self, rule: &Rule) -> bool {
+        let mut some = rule.matches.iter().filter(|one| self.holds(one) == Applies::Some);
+        some.all(|one| matches!(one, Match::Address(Side::Source, _)))
+    }
+
+    /// Those of these rules, and of the chains that they lead to, that take some packets away; up to the one that leaves
+    /// none.
+    fn bans(&mut self, rules: impl Iterator<Item = &'a Rule>) -> Vec<String> {
         let mut bans = Vec::new();
-        self.collect_bans(chain, 0, &mut bans);
+        for rule in rules {
+            self.collect_ban(rule, 0, &mut bans);
+        }
         bans
     }
 
-    fn collect_bans(&mut self, chain: &'a str, depth: usize, bans: &mut Vec<String>) {
-        if depth > DEEPEST || bans.len() > DEEPEST {
-            return;
+    /// Whether no packet goes on to the next rule.
+    fn collect_ban(&mut self, rule: &'a Rule, depth: usize, bans: &mut Vec<String>) -> bool {
+        let how = self.applies(rule);
+        let Some(name) = rule.leads_to().filter(|_| how != Applies::Never) else {
+            return false;
+        };
+        let verdict = verdict(name);
+        if verdict == Some(Ends::Closes) && how == Applies::Some {
+            bans.push(rule.raw.clone());
         }
-        for rule in self.ruleset.rules("filter", chain) {
-            let how = self.applies(rule);
-            let Some(name) = rule.leads_to().filter(|_| how != Applies::Never) else {
-                continue;
-            };
-            let verdict = is_verdict(name);
-            if matches!(name, "DROP" | "REJECT") && how == Applies::Some {
-                bans.push(rule.raw.clone());
-            }
-            if !verdict && self.ruleset.chain("filter", name).is_some() {
-                self.collect_bans(name, depth + 1, bans);
-            }
-            if how == Applies::Every && (verdict || self.decides(name, depth + 1)) {
-                return;
+        if verdict.is_none() && depth < DEEPEST && bans.len() < DEEPEST {
+            for inner in self.ruleset.rules("filter", name) {
+                if self.collect_ban(inner, depth + 1, bans) {
+                    break;
+                }
             }
         }
+        how == Applies::Every && verdict.unwrap_or_else(|| self.chain(name, depth + 1)) != Ends::No
     }
 }
 
-fn is_verdict(name: &str) -> bool {
-    matches!(name, "ACCEPT" | "DROP" | "REJECT")
+fn verdict(name: &str) -> Option<Ends> {
+    match name {
+        "ACCEPT" => Some(Ends::Accepts),
+        "DROP" | "REJECT" => Some(Ends::Closes),
+        _ => None,
+    }
+}
+
+fn is_direct(rule: &Rule) -> bool {
+    rule.leads_to().is_some_and(|name| verdict(name).is_some())
 }
 
 /// `--tcp-flags` of a packet with SYN on and FIN, RST and ACK off.

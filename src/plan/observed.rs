@@ -60,8 +60,8 @@ pub struct Observed {
     pub families: Vec<Managed>,
     /// Our address as the host sees it.
     pub here: Option<IpAddr>,
-    /// The port on which the host's sshd itself got this login, behind all mappings.
-    pub sshd_port: Option<u16>,
+    /// The port of the host's own sshd, whatever port we came in by.
+    pub sshd: Option<u16>,
     /// Addresses that the host says it has, of global scope.
     pub addresses: Vec<IpAddr>,
     /// The generation that is kept for the next boot.
@@ -96,7 +96,7 @@ impl Observed {
             here: fact("ssh")
                 .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
                 .map(|ip: IpAddr| ip.to_canonical()),
-            sshd_port: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
+            sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
             has_files: fact("files") == Some("yes"),
@@ -146,7 +146,7 @@ impl Observed {
         Before {
             port,
             mapped: families.any(|managed| firewall::redirects(&managed.view.ruleset, port)),
-            sshd: self.sshd_port,
+            sshd: self.sshd,
         }
     }
 

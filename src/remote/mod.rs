@@ -4,13 +4,14 @@
 //! knows nothing of rules and of what is right; it carries text.
 
 pub mod dialogue;
+pub mod gate;
 pub mod ssh;
 pub mod ways;
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use dialogue::Dialogue;
+use dialogue::{Answer, Dialogue, Lost};
 
 /// Why there is no login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -61,6 +62,19 @@ impl Login {
     pub fn fingerprint(&self) -> Option<&str> {
         let words = self.host_key.as_deref()?.split(' ');
         words.into_iter().find(|word| word.starts_with("SHA256:"))
+    }
+
+    /// The dialogue's next answer. Where sudo insists on a terminal, the session begins anew on one: nothing was done.
+    ///
+    /// # Errors
+    /// As [`Dialogue::answer`].
+    pub async fn answer(&mut self) -> Result<Answer, Lost> {
+        let answer = self.dialogue.answer().await;
+        let ended = matches!(answer, Err(Lost::Ended | Lost::Io(_)));
+        if ended && !self.dialogue.greeted() && self.connection.begin_on_terminal(&mut self.dialogue).await {
+            return self.dialogue.answer().await;
+        }
+        answer
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
 use super::Options;
+use super::refusal::Silence;
 use crate::remote::dialogue::{Answer, Lost};
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{RunEvent, Step};
@@ -20,29 +21,6 @@ pub(super) struct Contact<'a, R> {
     pub logins: u32,
     /// The key of the first login: who shows another is another host.
     key: Option<String>,
-}
-
-/// No answer: why, and what the login itself complained of.
-pub(super) struct Silence {
-    lost: Lost,
-    complaint: String,
-}
-
-impl Silence {
-    pub fn sentence(&self) -> String {
-        if self.complaint.is_empty() {
-            self.lost.to_string()
-        } else {
-            format!("{}: {}", self.lost, self.complaint)
-        }
-    }
-
-    pub fn hint(&self) -> Option<String> {
-        let sudo = self.complaint.contains("sudo");
-        sudo.then(|| {
-            "ansible_become needs sudo without a password on the host: USER ALL=(root) NOPASSWD: /bin/sh".to_owned()
-        })
-    }
 }
 
 impl<'a, R: Remote> Contact<'a, R> {
@@ -87,15 +65,10 @@ impl<'a, R: Remote> Contact<'a, R> {
 
     /// The next answer; what was asked is sent with it.
     pub async fn answer(&self, login: &mut Login, limit: Duration) -> Result<Answer, Silence> {
-        let answer = timeout(limit, login.dialogue.answer())
-            .await
-            .unwrap_or(Err(Lost::Silent(limit)));
+        let answer = timeout(limit, login.answer()).await.unwrap_or(Err(Lost::Silent(limit)));
         match answer {
             Ok(answer) => Ok(answer),
-            Err(lost) => Err(Silence {
-                lost,
-                complaint: login.connection.complaint().await,
-            }),
+            Err(lost) => Err(silence(login, lost).await),
         }
     }
 
@@ -131,4 +104,18 @@ impl<'a, R: Remote> Contact<'a, R> {
         // Nobody listens any more: the transaction goes on all the same.
         let _ = self.events.send(event);
     }
+}
+
+async fn silence(login: &mut Login, lost: Lost) -> Silence {
+    let silence = Silence {
+        lost,
+        complaints: login.connection.complaints().await,
+        user: login.connection.user().to_owned(),
+        sudo: login.connection.uses_sudo(),
+        entering: login.dialogue.entering(),
+    };
+    if silence.is_wrong_password() {
+        login.connection.reject_password();
+    }
+    silence
 }

@@ -61,7 +61,7 @@ impl<R: Remote> Transaction<'_, R> {
 
     /// Notes how we came in and what becomes of that.
     pub(super) fn arrived(&mut self, login: &Login, observed: &Observed) {
-        let (set, here, sshd) = (&self.desired, observed.here, observed.sshd_port);
+        let (set, here, sshd) = (&self.desired, observed.here, observed.sshd);
         let after = self.way_after(observed);
         self.arrival = Some(Arrival {
             port: login.port,
@@ -75,7 +75,7 @@ impl<R: Remote> Transaction<'_, R> {
 
     /// The port that ssh itself would use may be that of a mapping which is edited or deleted.
     fn dead_end(&self, after: u16, observed: &Observed) -> Option<String> {
-        let sshd = observed.sshd_port?;
+        let sshd = observed.sshd?;
         let lost = takes_away(observed.before(after), &self.desired, observed.here);
         let better = way_after(sshd, &self.desired, observed.here);
         (lost && better != after).then(|| {
