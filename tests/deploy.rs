@@ -9,6 +9,8 @@
 
 mod support;
 
+#[path = "deploy/bastion.rs"]
+mod bastion;
 #[path = "deploy/conntrack.rs"]
 mod conntrack;
 #[path = "deploy/foreign_rules.rs"]

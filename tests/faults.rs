@@ -14,3 +14,5 @@ mod lockout;
 mod memory;
 #[path = "faults/removal.rs"]
 mod removal;
+#[path = "faults/terminal.rs"]
+mod terminal;

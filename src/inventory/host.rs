@@ -32,7 +32,7 @@ pub struct Connection {
 }
 
 /// What to make of host keys, as `StrictHostKeyChecking` of ssh. A key that is not the known one is always refused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum HostKeyChecking {
     /// A host whose key is not known is refused.
     #[default]

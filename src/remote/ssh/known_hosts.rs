@@ -1,7 +1,6 @@
 //! The one name under which `known_hosts` is asked for a host, whatever port we come in by, and the keys that it has.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::config::known_hosts_name;
+use crate::remote::route::Peer;
 
 /// `ssh-keygen -F` reads one file.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -107,7 +107,7 @@ impl KnownHosts {
     }
 
     /// What to do when ssh refuses the host's key.
-    pub fn advice(&self, changed: bool, at: SocketAddr, user: Option<&str>) -> String {
+    pub fn advice(&self, changed: bool, at: &Peer, user: Option<&str>) -> String {
         let name = &self.name;
         if changed {
             return format!(
@@ -120,7 +120,7 @@ impl KnownHosts {
             "known_hosts is asked for the name {name}; to look at the key and accept it: ssh -o 'HostKeyAlias={name}' \
              -p {} {user}{}, or take new keys unseen with --host-key-checking accept-new",
             at.port(),
-            at.ip()
+            at.host()
         )
     }
 

@@ -51,7 +51,7 @@ impl Entrance {
 
 impl Ssh {
     pub(super) async fn open(&self, master: Master) -> Result<Login, LoginError> {
-        let at = master.peer;
+        let at = master.peer.clone();
         let opening = Opening::new(&self.entrance);
         let streams = if opening.on_terminal {
             on_terminal(&master, &opening.command())
@@ -75,8 +75,8 @@ impl Ssh {
         };
         Ok(Login {
             dialogue,
-            peer: at,
             port: at.port(),
+            peer: at,
             host_key: connection.host_key.clone(),
             connection,
         })
@@ -150,7 +150,7 @@ struct Streams {
 }
 
 async fn piped(master: &Master, command: String) -> Result<Streams, String> {
-    let session = Session::resume_mux(master.socket.clone().into_boxed_path(), None);
+    let session = Session::resume_mux(master.place.socket().into_boxed_path(), None);
     let mut child = Arc::new(session)
         .arc_raw_command(command)
         .stdin(MuxStdio::piped())
@@ -171,12 +171,14 @@ async fn piped(master: &Master, command: String) -> Result<Streams, String> {
     })
 }
 
-/// The openssh crate knows no terminals: `ssh` itself, over the same master and no other way.
+/// The openssh crate knows no terminals: `ssh` itself, over the same master and no other way. On a terminal the end of
+/// its input ends nothing on the host, so it is ended here when we close it, or are no more.
 fn on_terminal(master: &Master, command: &str) -> Result<Streams, String> {
-    let mut ssh = Command::new("ssh");
+    let mut ssh = Command::new("sh");
     ssh.process_group(0)
-        .args(["-tt", "-F", "none", "-S"])
-        .arg(&master.socket)
+        .args(["-c", "{ cat; kill 0; } | { \"$@\"; kill 0; }", "pm"])
+        .args(["ssh", "-tt", "-F", "none", "-S"])
+        .arg(master.place.socket())
         .args(TERMINAL_OPTIONS.iter().flat_map(|option| ["-o", option]))
         .args(["--", "host", command])
         .stdin(Stdio::piped())
@@ -262,10 +264,7 @@ impl Connection {
 
     /// Ends the connection. Whatever does not end in time ends by itself when it has been idle for a minute.
     pub async fn close(self) {
-        let Self { master, .. } = self;
-        let session = Session::resume_mux(master.socket.into_boxed_path(), None);
-        let _ = timeout(Duration::from_secs(2), session.close()).await;
-        drop(master.dir);
+        self.master.place.close().await;
     }
 }
 
