@@ -22,11 +22,12 @@ mod staged;
 mod standing;
 mod undo;
 mod values;
+mod walk;
 mod words;
 
 pub use change::{Change, TableInput, change};
 pub use counters::Counter;
-pub use installed::{HookState, Installed, Jump, installed};
+pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};
 pub use parse::ParseError;
 pub use rule::{Match, PortSpan, Rule, Side, Target};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Sections, digit};
+use super::{Before, Sections, digit};
 use crate::firewall::{self, Family, Ruleset, View};
 use crate::mapping::MappingSet;
 
@@ -81,8 +81,8 @@ pub struct Observed {
     pub families: Vec<Managed>,
     /// Our address as the host sees it.
     pub here: Option<IpAddr>,
-    /// The port on which the host's sshd itself got this login, behind all mappings.
-    pub sshd_port: Option<u16>,
+    /// The port of the host's own sshd, whatever port we came in by.
+    pub sshd: Option<u16>,
     /// Addresses that the host says it has, of global scope.
     pub addresses: Vec<IpAddr>,
     /// The generation that is kept for the next boot.
@@ -119,7 +119,7 @@ impl Observed {
             here: fact("ssh")
                 .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
                 .map(|ip: IpAddr| ip.to_canonical()),
-            sshd_port: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
+            sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
             boot: Boot::read(fact("boot")),
@@ -161,6 +161,17 @@ impl Observed {
                 .push("there is no ip6tables on this host: only IPv4 is managed".to_owned()),
         }
         Ok(())
+    }
+
+    /// How this port leads to the host's sshd now.
+    #[must_use]
+    pub fn before(&self, port: u16) -> Before {
+        let mut families = self.families.iter();
+        Before {
+            port,
+            mapped: families.any(|managed| firewall::redirects(&managed.view.ruleset, port)),
+            sshd: self.sshd,
+        }
     }
 
     /// Treats a family as one without a nat table: its guard alone is managed.
