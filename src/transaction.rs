@@ -100,6 +100,7 @@ pub async fn deploy_over<R: Remote>(
         warnings: Vec::new(),
         remembered: Vec::new(),
         arrival: None,
+        announced: false,
         forgets: None,
     };
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
@@ -127,6 +128,8 @@ struct Transaction<'a, R> {
     /// Ports by which the controller reached this host before.
     remembered: Vec<u16>,
     arrival: Option<Arrival>,
+    /// Whether the operator was told what the change takes away.
+    announced: bool,
     /// Why nothing can be remembered.
     forgets: Option<String>,
 }

@@ -17,6 +17,8 @@ mod conntrack;
 mod foreign_rules;
 #[path = "deploy/kinds.rs"]
 mod kinds;
+#[path = "deploy/known_hosts.rs"]
+mod known_hosts;
 #[path = "deploy/logins.rs"]
 mod logins;
 #[path = "deploy/privilege.rs"]

@@ -62,7 +62,10 @@ fn hosts(request: &Request) -> Result<Vec<HostSpec>, Error> {
 fn ask_become_password() -> Result<Password, Error> {
     rpassword::prompt_password("BECOME password: ")
         .map(Password::new)
-        .map_err(Error::NoTerminal)
+        .map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted | io::ErrorKind::UnexpectedEof => Error::NoPassword,
+            _ => Error::NoTerminal(error),
+        })
 }
 
 /// The hosts of inventories; says what is odd in them.

@@ -25,6 +25,8 @@ pub(super) enum Error {
     SshArguments(String),
     #[error("-K: cannot ask for the password: there is no terminal")]
     NoTerminal(#[source] std::io::Error),
+    #[error("-K: no password was given")]
+    NoPassword,
     #[error(transparent)]
     Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
@@ -45,7 +47,11 @@ impl Error {
             Self::UnreadableInventory { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
                 Some("name the file in it; several -i are read one after the other")
             }
-            Self::UnreadableInventory { .. } | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::UnreadableInventory { .. }
+            | Self::NoPassword
+            | Self::Problems(_)
+            | Self::Runtime(_)
+            | Self::Lab(_) => None,
             Self::NoTerminal(_) => Some(
                 "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
             ),

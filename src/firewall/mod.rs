@@ -9,7 +9,6 @@ mod change;
 mod check;
 mod counters;
 mod desired;
-mod entry;
 mod installed;
 mod loosened;
 mod names;
@@ -23,11 +22,12 @@ mod staged;
 mod standing;
 mod undo;
 mod values;
+mod walk;
 mod words;
 
 pub use change::{Change, TableInput, change};
 pub use counters::Counter;
-pub use installed::{HookState, Installed, Jump, installed};
+pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};
 pub use parse::ParseError;
 pub use rule::{Match, PortSpan, Rule, Side, Target};
@@ -36,6 +36,8 @@ pub use standing::{Standing, standing};
 pub use undo::{TableUndo, Undo};
 
 use std::net::IpAddr;
+
+use crate::mapping::Protocol;
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
@@ -102,7 +104,7 @@ impl View {
     /// Whether rules of others could let a new TCP connection to this port in. `false`: an accept of ours alone does.
     #[must_use]
     pub fn lets_in_without_us(&self, port: u16) -> bool {
-        entry::could_enter(&self.ruleset, port)
+        place::could_enter(&self.ruleset, Protocol::Tcp, port)
     }
 
     /// The hooks that this family can have.

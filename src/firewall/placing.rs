@@ -6,9 +6,10 @@ use super::View;
 use super::desired::{accepted_ports, service};
 use super::installed::is_ours;
 use super::names::{Generation, Hook, Owned};
-use super::place::{self, Place, Wish, only_takes_away};
+use super::place::{self, Place, only_takes_away};
 use super::rule::{Match, Rule};
 use super::ruleset::Ruleset;
+use super::walk::Wish;
 use super::words::quote;
 use crate::mapping::{MappingSet, Protocol};
 

@@ -157,3 +157,109 @@ async fn send(input: &mut (dyn AsyncWrite + Send + Unpin), password: &Password) 
     input.flush().await?;
     Ok(())
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+mod tests {
+    use tokio::io::{AsyncReadExt, BufReader, DuplexStream, duplex};
+
+    use super::*;
+
+    const PROMPT: &str = "sudo0123";
+    const MARK: &str = "in4567";
+
+    /// What the gate came to, what it sent, and what is left to read: `stderr` and `stdout` come piece by piece.
+    fn passed(on_terminal: bool, pieces: &[(&str, &str)]) -> (Result<(), String>, String, Vec<String>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let password = Some(Password::new("geheim".to_owned()));
+        let complaints = Arc::new(Complaints::new(Some(PROMPT.to_owned()), password.clone()));
+        let gate = Gate {
+            mark: MARK.to_owned(),
+            password,
+            complaints: Arc::clone(&complaints),
+            on_terminal,
+        };
+        let (mut input, mut sent) = duplex(1000);
+        let (mut host, output) = duplex(1000);
+        let (ended, sent) = runtime.block_on(async {
+            let mut output = BufReader::new(output);
+            let passing = async {
+                gate.pass(&mut input, &mut output)
+                    .await
+                    .map_err(|lost| lost.to_string())
+            };
+            let (ended, ()) = tokio::join!(passing, play(&complaints, &mut host, pieces));
+            drop(input);
+            let mut text = String::new();
+            sent.read_to_string(&mut text).await.unwrap();
+            (ended, text)
+        });
+        (ended, sent, complaints.lines())
+    }
+
+    async fn play(complaints: &Complaints, host: &mut DuplexStream, pieces: &[(&str, &str)]) {
+        for (stream, piece) in pieces {
+            match *stream {
+                "err" => complaints.hear(piece.as_bytes()),
+                _ => host.write_all(piece.as_bytes()).await.unwrap_or_default(),
+            }
+            tokio::task::yield_now().await;
+        }
+        let _ = host.shutdown().await;
+    }
+
+    #[test]
+    fn the_password_goes_out_upon_our_prompt_alone() {
+        let (ended, sent, _) = passed(
+            false,
+            &[("err", "Password: [sudo] password for ann: "), ("out", "in4567\n")],
+        );
+        assert_eq!((ended, sent.as_str()), (Ok(()), ""), "sudo did not ask");
+        // In pieces, after a lecture, and not when it stands on stdout, where the login's noise is.
+        let asked = [
+            ("out", "sudo0123 in45"),
+            ("err", "We trust you\nsudo"),
+            ("err", "0123"),
+            ("out", "noise in456"),
+            ("out", "7\n"),
+        ];
+        assert_eq!(passed(false, &asked), (Ok(()), "geheim\n".to_owned(), vec![]));
+        let on_terminal = [("out", "stty\r\nsudo01"), ("out", "23"), ("out", "\r\nin4567\r\n")];
+        let (ended, sent, _) = passed(true, &on_terminal);
+        assert_eq!((ended, sent.as_str()), (Ok(()), "geheim\n"));
+    }
+
+    #[test]
+    fn a_wrong_password_is_sent_once() {
+        for on_terminal in [false, true] {
+            let stream = if on_terminal { "out" } else { "err" };
+            let pieces = [
+                (stream, "sudo0123"),
+                (stream, "\nSorry, try again.\nsudo0123"),
+                (stream, "sudo0123"),
+            ];
+            let (ended, sent, _) = passed(on_terminal, &pieces);
+            assert_eq!((ended, sent.as_str()), (Err("wrong password".to_owned()), "geheim\n"));
+        }
+    }
+
+    #[test]
+    fn what_a_refused_login_says_does_not_show_the_password() {
+        let pieces = [("out", "old noise sudo0123"), ("out", "geheim\r\nno: geheim\r\n")];
+        let (ended, _, lines) = passed(true, &pieces);
+        assert_eq!(ended, Err("the connection ended".to_owned()));
+        assert_eq!(lines, ["[password]", "no: [password]"]);
+    }
+
+    #[test]
+    fn of_long_complaints_the_end_is_kept() {
+        let complaints = Complaints::new(None, None);
+        (0..1000).for_each(|n| complaints.hear(format!("line {n}\n").as_bytes()));
+        let lines = complaints.lines();
+        assert_eq!(lines.last().map(String::as_str), Some("line 999"));
+        assert!(lines.len() < 500, "{}", lines.len());
+    }
+}

@@ -97,5 +97,5 @@ pub trait Remote {
     /// Fingerprints (`SHA256:…`) of the keys that are known under that name.
     async fn known_keys(&self) -> &[String];
     /// What an operator types to log in by this port.
-    fn command_line(&self, port: u16) -> String;
+    async fn command_line(&self, port: u16) -> String;
 }

@@ -224,8 +224,8 @@ impl Remote for Ssh {
         self.known.keys().await
     }
 
-    fn command_line(&self, port: u16) -> String {
-        config::command_line(&self.spec, port)
+    async fn command_line(&self, port: u16) -> String {
+        config::command_line(&self.spec, port, self.known.alias_for(port).await)
     }
 
     async fn login(&self, route: &Route, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {

@@ -279,18 +279,31 @@ impl<'a> Site<'a> {
 
     /// Deploys a mapping of this port to where sshd listens, and that of [`WEB`].
     pub fn deploys(&self, way: &Way, mapped: u16, web: bool) -> Run {
-        let to = way.to.unwrap_or_else(|| self.host());
         let web = if web {
             format!(", '{WEB}:{WEB_TARGET}'")
         } else {
             String::new()
         };
+        let variables = format!("portmap: ['{mapped}:{}'{web}], {}", way.port, self.variables(way));
+        self.lab.deploys(&variables)
+    }
+
+    /// Takes them away, coming in by the mapping.
+    pub fn removes(&self, way: &Way, mapped: u16) -> Run {
+        let variables = format!("portmap: ['{mapped}:{}'], {}", way.port, self.variables(way));
+        let folder = self.lab.inventory_of(&[("host1", &variables)]);
+        let [login, hosts] = ["login.yaml", "hosts.yaml"].map(|name| folder.join(name).display().to_string());
+        self.lab.deploy(&["remove", "-i", &login, "-i", &hosts])
+    }
+
+    fn variables(&self, way: &Way) -> String {
+        let to = way.to.unwrap_or_else(|| self.host());
         // Thousands of rules take their time.
         let window = if self.dump.text.len() > 100_000 { 60 } else { 6 };
-        self.lab.deploys(&format!(
-            "portmap: ['{mapped}:{0}'{web}], ansible_host: '{to}', ansible_port: {0}, portmap_rollback_after: {window}",
+        format!(
+            "ansible_host: '{to}', ansible_port: {}, portmap_rollback_after: {window}",
             way.port
-        ))
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! Where the accept must stand.
 
-use super::super::place::{Place, Wish, place};
+use super::super::place::{Place, place};
+use super::super::walk::Wish;
 use super::*;
 use crate::mapping::Protocol;
 

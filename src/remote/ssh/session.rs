@@ -171,11 +171,13 @@ async fn piped(master: &Master, command: String) -> Result<Streams, String> {
     })
 }
 
-/// The openssh crate knows no terminals: `ssh` itself, over the same master and no other way.
+/// The openssh crate knows no terminals: `ssh` itself, over the same master and no other way. On a terminal the end of
+/// its input ends nothing on the host, so it is ended here when we close it, or are no more.
 fn on_terminal(master: &Master, command: &str) -> Result<Streams, String> {
-    let mut ssh = Command::new("ssh");
+    let mut ssh = Command::new("sh");
     ssh.process_group(0)
-        .args(["-tt", "-F", "none", "-S"])
+        .args(["-c", "{ cat; kill 0; } | { \"$@\"; kill 0; }", "pm"])
+        .args(["ssh", "-tt", "-F", "none", "-S"])
         .arg(master.place.socket())
         .args(TERMINAL_OPTIONS.iter().flat_map(|option| ["-o", option]))
         .args(["--", "host", command])
