@@ -258,6 +258,8 @@ pub(super) struct Probing {
     deadline: Instant,
     /// Whether counters count nothing but our probes.
     marked: bool,
+    /// What probes come to that do not end.
+    unanswered: Outcome,
 }
 
 impl Probing {
@@ -289,6 +291,7 @@ impl Probing {
             started: Instant::now(),
             deadline: Instant::now() + limit,
             marked: marks.sources.is_none(),
+            unanswered: probe::unanswered(route.tunnel()),
         }
     }
 
@@ -330,7 +333,7 @@ impl Probing {
                 // Others may come from our address as well: their packets do not speak for a probe that may yet connect.
                 continue;
             }
-            let outcome = checking.outcome.as_ref().or(late.then_some(&Outcome::Silent));
+            let outcome = checking.outcome.as_ref().or(late.then_some(&self.unanswered));
             let moved = |counter: Counter| counts.get(&(family, counter)).is_some_and(|packets| *packets > 0);
             checking.verdict = checking.check.judge(set, here, outcome, &moved);
             // What is decided makes room for those that wait.
