@@ -52,9 +52,10 @@ detached() {
     if have setsid; then exec setsid "$@"; else exec "$@"; fi
 }
 
-# sync without arguments is what busybox has; it may take long, so only before the timer is armed.
+# sync without arguments is what busybox has; it may take long, so only before the timer is armed. Without any sync the
+# kernel writes when it likes.
 flush() {
-    sync "$@" 2>/dev/null || sync
+    sync "$@" 2>/dev/null || ! have sync || sync
 }
 
 # --- iptables -------------------------------------------------------------------------------------
