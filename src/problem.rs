@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// A text that was read, with the name to call it by in messages (a path, or `-i` text).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,13 +187,31 @@ fn render_one(problem: &Problem, severity: Severity, renderer: &Renderer) -> Str
         Severity::Warning => Level::WARNING,
     };
     let mut group = Group::with_title(level.primary_title(printable(&problem.message)));
-    if let Some(location) = &problem.at {
-        group = group.element(snippet(location, problem.label.as_deref()));
-    }
+    let label = problem.label.as_deref();
+    group = match &problem.at {
+        Some(location) if may_hold_password(location.first_line().0) => {
+            let notes = label.map(|label| Level::NOTE.message(printable(label)));
+            notes.into_iter().fold(group.element(place(location)), Group::element)
+        }
+        Some(location) => group.element(snippet(location, label)),
+        None => group,
+    };
     if let Some(hint) = &problem.hint {
         group = group.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[group])
+}
+
+/// Whatever is wrong with such a line, or beside the password in it, showing it would show the password.
+fn may_hold_password(line: &str) -> bool {
+    line.to_lowercase().contains("pass")
+}
+
+fn place<'a>(location: &Location) -> Origin<'a> {
+    let (line, column) = location.line_and_column();
+    Origin::path(printable(&location.source.name).into_owned())
+        .line(line)
+        .char_column(column)
 }
 
 /// Only the first line of a place is shown: that of a list or map would be its whole text.

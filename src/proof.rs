@@ -3,6 +3,7 @@
 //! A counter proves something only because it counts our own marked packets; an answer proves something only
 //! together with a counter. What cannot be told is *unverified*, with the reason, never taken for closed.
 
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
 use crate::firewall::{Counter, Family};
@@ -18,27 +19,62 @@ pub enum Outcome {
     Refused,
     /// No answer in time.
     Silent,
-    /// There is no path from here: what the system said.
+    /// There is no path from here: what the system, or a bastion, said.
     NoPath(String),
+    /// A proxy that does not tell whether it connected: nothing came over it. What it said.
+    Untold(String),
+}
+
+/// Where a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At this address.
+    Address(IpAddr),
+    /// Behind a proxy, which resolves this name.
+    Behind(String),
+}
+
+impl Place {
+    /// The place with a port, as people write it.
+    fn with(&self, port: u16) -> String {
+        match self {
+            Self::Address(address) => SocketAddr::new(*address, port).to_string(),
+            Self::Behind(name) if name.contains(':') => format!("[{name}]:{port}"),
+            Self::Behind(name) => format!("{name}:{port}"),
+        }
+    }
+
+    /// Whether everything goes through a proxy.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Behind(_))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Behind(name) => f.write_str(name),
+        }
+    }
 }
 
 /// From where one family of a host is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vantage {
-    /// The host's address.
-    pub host: IpAddr,
-    /// Our address as the host sees it, where known.
+    /// Which family.
+    pub family: Family,
+    /// Where the host is.
+    pub host: Place,
+    /// Our address as the host sees it, where known: a bastion's, if there is one.
     pub here: Option<IpAddr>,
     /// Whether the family has a nat table; without one there are no mappings, only the guard.
     pub nat: bool,
     /// Whether the operator named this address. One that only the host told of may well not be reachable.
     pub named: bool,
-}
-
-impl Vantage {
-    fn family(&self) -> Family {
-        if self.host.is_ipv4() { Family::V4 } else { Family::V6 }
-    }
+    /// Why nothing of this family can be looked at from here.
+    pub blind: Option<String>,
 }
 
 /// How the host was logged in to: proven by the login itself, so that sshd sees at most one bare connection.
@@ -72,15 +108,20 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     mapping: usize,
-    family: Family,
+    /// Over which family, as far as counters go.
+    pub family: Family,
     side: Side,
     /// Where to connect.
-    pub to: SocketAddr,
+    pub to: Place,
+    /// To which port.
+    pub at: u16,
     /// Over what.
     pub protocol: Protocol,
     port: PortRange,
     to_port: u16,
     named: bool,
+    /// The new login will come this way: without it there is none.
+    way_in: bool,
     /// Decided without a probe.
     pub known: Option<Verdict>,
 }
@@ -137,26 +178,29 @@ pub fn checks(set: &MappingSet, vantages: &[Vantage], login: Option<Management>,
             for (port, to_port) in ends(mapping) {
                 let check = |side, at: u16| Check {
                     mapping: index,
-                    family: vantage.family(),
+                    family: vantage.family,
                     side,
-                    to: SocketAddr::new(vantage.host, at),
+                    to: vantage.host.clone(),
+                    at,
                     protocol: mapping.protocol,
                     port,
                     to_port,
                     named: vantage.named,
-                    known: None,
+                    way_in: false,
+                    known: unseen(mapping.protocol, side, vantage),
                 };
                 let mut mapped = check(Side::Mapped, port.first());
                 let same_sshd = login.is_some_and(|login| leads_where(set, login.port) == (mapping.protocol, to_port));
                 let is_login = login
                     == Some(Management {
-                        family: vantage.family(),
+                        family: vantage.family,
                         port: port.first(),
                     });
-                mapped.known = excluded(mapping, vantage).or_else(|| {
-                    (phase == Phase::Tightened && is_login && mapping.protocol == Protocol::Tcp)
-                        .then(|| Verdict::mapped(Mapped::Open))
-                });
+                mapped.way_in = is_login && mapping.protocol == Protocol::Tcp;
+                mapped.known = mapped
+                    .known
+                    .or_else(|| excluded(mapping, vantage))
+                    .or_else(|| (phase == Phase::Tightened && mapped.way_in).then(|| Verdict::mapped(Mapped::Open)));
                 // Another family's way to the same sshd is looked at once, at the end.
                 if phase == Phase::Tightened || !same_sshd || is_login {
                     checks.push(mapped);
@@ -194,9 +238,21 @@ fn ends(mapping: &Mapping) -> Vec<(PortRange, u16)> {
     }
 }
 
+/// What cannot be looked at through a proxy.
+fn unseen(protocol: Protocol, side: Side, vantage: &Vantage) -> Option<Verdict> {
+    let unverified = match side {
+        Side::Mapped => Verdict::mapped(Mapped::Unverified),
+        Side::Direct => Verdict::direct(DirectAccess::Unverified),
+    };
+    let datagrams =
+        || (protocol == Protocol::Udp && vantage.host.is_behind()).then_some("no datagrams go through a proxy");
+    let why = vantage.blind.as_deref().or_else(datagrams);
+    why.map(|why| unverified.because(why))
+}
+
 fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
     let unverified = Verdict::mapped(Mapped::Unverified);
-    let family = vantage.family();
+    let family = vantage.family;
     if !vantage.nat {
         return Some(unverified.because(format!("the host has no {} nat table", family.name())));
     }
@@ -248,8 +304,12 @@ impl Check {
     fn somebody_else(&self) -> String {
         format!(
             "{} answers, an address only the host told of: it may be another machine",
-            self.to.ip()
+            self.to
         )
+    }
+
+    fn target(&self) -> String {
+        self.to.with(self.at)
     }
 
     fn judge_mapped(&self, mapping: &Mapping, outcome: &Outcome, moved: &dyn Fn(Counter) -> bool) -> Verdict {
@@ -267,7 +327,7 @@ impl Check {
             Outcome::Connected if !self.named => Verdict::mapped(Mapped::Unverified).because(self.somebody_else()),
             Outcome::Connected => filtered.because(format!(
                 "something else answers on {}: our redirect did not see the connection",
-                self.to
+                self.target()
             )),
             Outcome::Refused if seen => {
                 Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}"))
@@ -280,24 +340,33 @@ impl Check {
             Outcome::Silent if redirected => {
                 filtered.because(format!("a rule on the host drops connections to port {to_port}"))
             }
+            Outcome::NoPath(why) if self.way_in => filtered.because(format!("no way to {}: {why}", self.target())),
             Outcome::NoPath(why) => {
-                Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to.ip()))
+                Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to))
             }
+            Outcome::Untold(why) if seen => Verdict::mapped(Mapped::Unverified).because(format!(
+                "port {to_port} was reached, but what it answers is not told: {why}"
+            )),
+            // sshd speaks first, so there silence does tell.
+            Outcome::Untold(why) if self.way_in => {
+                filtered.because(format!("no sshd answers at {}: {why}", self.target()))
+            }
+            Outcome::Untold(why) => Verdict::mapped(Mapped::Unverified).because(why.clone()),
             _ if !self.named => Verdict::mapped(Mapped::Unverified).because(format!(
                 "nothing from here arrives at {}, an address only the host told of",
-                self.to.ip()
+                self.to
             )),
             _ if mapping.interface.is_some() => {
                 Verdict::mapped(Mapped::Unverified).because("our probe did not come in by the mapping's interface")
             }
             Outcome::Refused => filtered.because(format!(
                 "somebody before the host refuses {}/{}",
-                self.to.port(),
+                self.at,
                 label(protocol)
             )),
             Outcome::Silent => filtered.because(format!(
                 "nothing from here arrives at {}/{}: it is blocked before the host (a cloud security group?)",
-                self.to.port(),
+                self.at,
                 label(protocol)
             )),
         }
@@ -331,7 +400,8 @@ impl Check {
             _ if guarded => Verdict::direct(DirectAccess::Closed),
             None => return None,
             Some(_) if allowed => unverified.because("this machine may connect directly, but did not get through"),
-            Some(Outcome::NoPath(why)) => unverified.because(format!("no path from here to {}: {why}", self.to.ip())),
+            Some(Outcome::NoPath(why)) => unverified.because(format!("no path from here to {}: {why}", self.to)),
+            Some(Outcome::Untold(why)) => unverified.because(why.clone()),
             Some(Outcome::Refused) => unverified.because(format!("port {to_port} refuses, but not by our guard")),
             Some(_) => unverified.because(format!(
                 "no answer from port {to_port}, but our guard did not see the probe: something before it blocks"

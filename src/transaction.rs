@@ -7,10 +7,10 @@ mod contact;
 mod loading;
 mod proving;
 mod recovery;
+mod refusal;
 mod ways;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::memory::Memory;
 use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
-use crate::remote::ssh::Ssh;
+use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
@@ -46,6 +46,8 @@ pub struct Options {
     pub run_id: String,
     /// Who runs it, for a second operator to read.
     pub operator: String,
+    /// The bastions on the ways to its hosts.
+    pub bastions: Bastions,
     /// What is remembered of hosts from run to run.
     pub memory: Arc<Memory>,
 }
@@ -73,7 +75,7 @@ pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender
             line,
         });
     };
-    match Ssh::resolve(&host.connection, Arc::new(heard)).await {
+    match Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await {
         Ok(ssh) => deploy_over(&ssh, host, options, events).await,
         Err(error) => login_report(&error),
     }
@@ -98,6 +100,7 @@ pub async fn deploy_over<R: Remote>(
         warnings: Vec::new(),
         remembered: Vec::new(),
         arrival: None,
+        announced: false,
         forgets: None,
     };
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
@@ -125,6 +128,8 @@ struct Transaction<'a, R> {
     /// Ports by which the controller reached this host before.
     remembered: Vec<u16>,
     arrival: Option<Arrival>,
+    /// Whether the operator was told what the change takes away.
+    announced: bool,
     /// Why nothing can be remembered.
     forgets: Option<String>,
 }
@@ -185,8 +190,9 @@ impl<R: Remote> Transaction<'_, R> {
                 observed.without_nat(Family::V6);
                 self.warnings.clone_from(&observed.warnings);
             }
-            if lacking.tcpmss {
-                let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &observed);
+            // What a proxy sends cannot be marked by us.
+            if lacking.tcpmss || first.peer.address().is_none() {
+                let vantages = proving::vantages(self.contact.remote, &first.peer, &observed);
                 marks = marks.by_source(&vantages);
             }
             let change = match self.plan(&observed, marks)? {
@@ -250,16 +256,17 @@ impl<R: Remote> Transaction<'_, R> {
     ) -> Result<(Login, Vec<MappingProof>), Unproven> {
         let way = self.way_after(&armed.observed);
         let login = Management {
-            family: proving::family(first.peer.ip()),
+            family: proving::login_family(&first.peer, &armed.observed).unwrap_or(Family::V4),
             port: way,
         };
-        let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed);
+        let route = self.contact.remote.route().again(&first.peer);
+        let vantages = proving::vantages(self.contact.remote, &first.peer, &armed.observed);
         let limit = self.options.rollback_after / 3;
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
         let read = armed.change.read_back(&rules)?;
         armed.change.check(&read, false)?;
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Loosened);
-        let probing = Probing::start(checks, armed.marks, limit / 2);
+        let probing = Probing::start(checks, armed.marks, &route, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
         self.contact.step(Step::Switch, "tighten");
@@ -270,11 +277,11 @@ impl<R: Remote> Transaction<'_, R> {
         );
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
         // The probes are under way while we log in.
-        let probing = Probing::start(checks, armed.marks, limit);
-        let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
+        let probing = Probing::start(checks, armed.marks, &route, limit);
+        let second = self.contact.login_at(&route, &[way], true, limit).await;
         let mut second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
-        if second.peer != SocketAddr::new(first.peer.ip(), way) {
-            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
+        if second.peer.host() != first.peer.host() || second.port != way {
+            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
         }
         match self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)

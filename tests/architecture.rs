@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rollout", &["report"]),
     // Edge: the real world.
     ("memory", &[]),
-    ("probe", &["mapping", "proof"]),
+    ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
         "transaction",

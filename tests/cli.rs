@@ -56,6 +56,28 @@ fn bad_arguments_are_errors_before_any_host() {
 }
 
 #[test]
+fn the_password_is_asked_for_on_a_terminal_only_and_after_the_inventory_was_read() {
+    let ask = |text: &str| {
+        let file = inventory(text);
+        // Away from the terminal that the tests may run on.
+        let output = Command::new("setsid")
+            .args(["-w", env!("CARGO_BIN_EXE_portmap-deploy"), "-K", "-i"])
+            .arg(file.path())
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1));
+        stderr(&output)
+    };
+    let said = ask("all: {hosts: {h: {portmap: ['2222:22']}}}");
+    assert!(
+        said.contains("no terminal") && said.contains("ansible_become_password"),
+        "{said}"
+    );
+    let said = ask("all: {hosts: {h: {portmap: [2222:22]}}}");
+    assert!(!said.contains("no terminal") && said.contains("2222:22"), "{said}");
+}
+
+#[test]
 fn without_an_inventory_there_is_a_hint() {
     for args in [&[][..], &["deploy"]] {
         let output = program(args);

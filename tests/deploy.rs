@@ -9,14 +9,20 @@
 
 mod support;
 
+#[path = "deploy/bastion.rs"]
+mod bastion;
 #[path = "deploy/conntrack.rs"]
 mod conntrack;
 #[path = "deploy/foreign_rules.rs"]
 mod foreign_rules;
 #[path = "deploy/kinds.rs"]
 mod kinds;
+#[path = "deploy/known_hosts.rs"]
+mod known_hosts;
 #[path = "deploy/logins.rs"]
 mod logins;
+#[path = "deploy/privilege.rs"]
+mod privilege;
 #[path = "deploy/removed.rs"]
 mod removed;
 #[path = "deploy/routed.rs"]

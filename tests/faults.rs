@@ -10,5 +10,9 @@ mod host;
 mod killed;
 #[path = "faults/lockout.rs"]
 mod lockout;
+#[path = "faults/memory.rs"]
+mod memory;
 #[path = "faults/removal.rs"]
 mod removal;
+#[path = "faults/terminal.rs"]
+mod terminal;

@@ -140,7 +140,7 @@ fn an_inventory_of_ones_own_is_rehearsed_at_other_addresses() {
         1,
         "variables of the fleet are lost"
     );
-    assert!(loaded[1].has_portmap && loaded[1].connection.r#become);
+    assert!(loaded[1].has_portmap && loaded[1].connection.r#become == Some(true));
 }
 
 #[test]

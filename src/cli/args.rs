@@ -43,9 +43,13 @@ pub(super) struct Deploy {
     /// User to log in as, where the inventory names none.
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Become root by sudo, without a password.
+    /// Become root by sudo, where the inventory does not say.
     #[arg(short, long)]
     pub r#become: bool,
+
+    /// Ask for the password that sudo wants, where the inventory has none.
+    #[arg(short = 'K', long)]
+    pub ask_become_pass: bool,
     /// Private key for the login, where the inventory names none.
     #[arg(long, value_name = "FILE")]
     pub private_key: Option<String>,

@@ -113,6 +113,7 @@ fn request(name: &str, dir: &Path) -> Request {
         sources: vec![dir.join("demo.yaml")],
         backends: Backends::Mixed,
         latency: Duration::ZERO,
+        image: None,
     }
 }
 

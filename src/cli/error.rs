@@ -23,6 +23,10 @@ pub(super) enum Error {
     Problems(Vec<Problem>),
     #[error("--ssh-common-args: the quotes do not match: {0}")]
     SshArguments(String),
+    #[error("-K: cannot ask for the password: there is no terminal")]
+    NoTerminal(#[source] std::io::Error),
+    #[error("-K: no password was given")]
+    NoPassword,
     #[error(transparent)]
     Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
@@ -43,7 +47,14 @@ impl Error {
             Self::UnreadableInventory { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
                 Some("name the file in it; several -i are read one after the other")
             }
-            Self::UnreadableInventory { .. } | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::UnreadableInventory { .. }
+            | Self::NoPassword
+            | Self::Problems(_)
+            | Self::Runtime(_)
+            | Self::Lab(_) => None,
+            Self::NoTerminal(_) => Some(
+                "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
+            ),
             Self::InventoryNotText { .. } => Some("save it as UTF-8"),
             Self::SshArguments(_) => Some("quote as in a shell: --ssh-common-args '-o \"ProxyCommand nc %h %p\"'"),
         }

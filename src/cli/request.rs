@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::args::{Deploy, Output, Remove};
-use crate::inventory::{HostKeyChecking, HostSpec};
+use crate::inventory::{HostKeyChecking, HostSpec, Password};
 use crate::transaction::Goal;
 
 /// The window where neither the command line nor the inventory names one.
@@ -30,6 +30,7 @@ pub(super) struct Request {
 pub(super) struct Login {
     pub user: Option<String>,
     pub r#become: bool,
+    pub ask_become_password: bool,
     pub private_key: Option<String>,
     pub common_args: Vec<String>,
     pub host_key_checking: HostKeyChecking,
@@ -55,6 +56,7 @@ impl Request {
         let login = Login {
             user: args.user,
             r#become: args.r#become,
+            ask_become_password: args.ask_become_pass,
             private_key: args.private_key,
             common_args,
             host_key_checking: args.host_key_checking.into(),
@@ -73,9 +75,11 @@ impl Request {
         })
     }
 
-    /// The host with what the command line adds to its login, and its rollback window.
-    pub fn complete(&self, mut host: HostSpec) -> HostSpec {
+    /// The host with what the command line (and who typed the password) adds to its login, and its rollback window.
+    pub fn complete(&self, mut host: HostSpec, password: Option<&Password>) -> HostSpec {
         self.login.complete(&mut host);
+        let to = &mut host.connection;
+        to.become_password = to.become_password.take().or_else(|| password.cloned());
         host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
         host
     }
@@ -86,7 +90,7 @@ impl Login {
         let to = &mut host.connection;
         to.user = to.user.take().or_else(|| self.user.clone());
         to.private_key_file = to.private_key_file.take().or_else(|| self.private_key.clone());
-        to.r#become |= self.r#become;
+        to.r#become = to.r#become.or(Some(self.r#become));
         to.host_key_checking = self.host_key_checking;
         if to.common_args.is_empty() {
             to.common_args.clone_from(&self.common_args);

@@ -27,7 +27,7 @@ mod words;
 
 pub use change::{Change, TableInput, change};
 pub use counters::Counter;
-pub use installed::{HookState, Installed, Jump, installed};
+pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};
 pub use parse::ParseError;
 pub use rule::{Match, PortSpan, Rule, Side, Target};

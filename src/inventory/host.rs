@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::Host;
-use super::variables::{OURS, Variables, boolean, is_ours, text, window};
+use super::variables::{OURS, Variables, is_ours, text, window};
+use super::{Host, Password, privilege};
 use crate::mapping::{MappingSet, port};
 use crate::problem::{Problem, is_unprintable, nearest};
 use crate::yaml::{Node, Value};
@@ -23,14 +23,16 @@ pub struct Connection {
     pub common_args: Vec<String>,
     /// The words of `ansible_ssh_extra_args`.
     pub extra_args: Vec<String>,
-    /// Whether to use sudo.
-    pub r#become: bool,
+    /// `ansible_become`: whether to become root by sudo; `None`: the inventory does not say.
+    pub r#become: Option<bool>,
+    /// `ansible_become_password`: what sudo is told when it asks; an empty one: nothing.
+    pub become_password: Option<Password>,
     /// What to make of host keys; the inventory says nothing of it.
     pub host_key_checking: HostKeyChecking,
 }
 
 /// What to make of host keys, as `StrictHostKeyChecking` of ssh. A key that is not the known one is always refused.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum HostKeyChecking {
     /// A host whose key is not known is refused.
     #[default]
@@ -108,9 +110,8 @@ fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
         }),
         common_args: words(variables, "ansible_ssh_common_args"),
         extra_args: words(variables, "ansible_ssh_extra_args"),
-        r#become: variables
-            .read(&["ansible_become"], |node| boolean(node, "ansible_become"))
-            .unwrap_or(false),
+        r#become: privilege::wanted(variables),
+        become_password: privilege::password(variables),
         host_key_checking: HostKeyChecking::default(),
     }
 }
@@ -215,56 +216,14 @@ fn refuse_misspelt(variables: &mut Variables<'_>) {
 
 /// Variables that change how Ansible connects, in ways that this program does not follow.
 fn refuse_unsupported(variables: &mut Variables<'_>) {
-    refuse_passwords(variables);
-    let others = [
-        (
-            "ansible_connection",
-            ["ssh", "smart", "ansible.builtin.ssh"].as_slice(),
-            "only connections over ssh are supported",
-        ),
-        (
-            "ansible_become_method",
-            &["sudo", "ansible.builtin.sudo"],
-            "only sudo is supported",
-        ),
-        (
-            "ansible_become_user",
-            &["root"],
-            "rules are root's: only root is supported",
-        ),
-    ];
-    for (name, supported, why) in others {
-        let Some(node) = variables.find(&[name]) else {
-            continue;
-        };
-        if !node.as_str().is_some_and(|value| supported.contains(&value)) {
-            variables.problems.push(Problem::at(&node.at, format!("{name}: {why}")));
-        }
+    privilege::refuse_login_passwords(variables);
+    if let Some(node) = variables.find(&["ansible_connection"])
+        && !node
+            .as_str()
+            .is_some_and(|value| ["ssh", "smart", "ansible.builtin.ssh"].contains(&value))
+    {
+        let problem = Problem::at(&node.at, "ansible_connection: only connections over ssh are supported");
+        variables.problems.push(problem);
     }
-}
-
-/// Their places are told in words: a shown line would show the password.
-fn refuse_passwords(variables: &mut Variables<'_>) {
-    let passwords = [
-        (
-            ["ansible_password", "ansible_ssh_pass", "ansible_ssh_password"].as_slice(),
-            "logging in with a password is not supported",
-            "use a key, and ssh-agent",
-        ),
-        (
-            &["ansible_become_password", "ansible_become_pass", "ansible_sudo_pass"],
-            "sudo with a password is not supported yet",
-            "allow the user sudo without a password, or log in as root",
-        ),
-    ];
-    for (names, why, hint) in passwords {
-        let set = variables
-            .all()
-            .find(|(name, node)| names.contains(name) && node.value != Value::Null);
-        if let Some((name, node)) = set {
-            variables
-                .problems
-                .push(Problem::new(format!("{name} at {}: {why}", node.at)).hint(hint));
-        }
-    }
+    privilege::refuse_unsupported(variables);
 }

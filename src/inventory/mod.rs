@@ -8,6 +8,8 @@
 mod host;
 mod limit;
 mod names;
+mod password;
+mod privilege;
 mod read;
 mod resolve;
 mod variables;
@@ -18,6 +20,7 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 pub use host::{Connection, HostKeyChecking, HostSpec};
+pub use password::Password;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, rollback_after};
 
 use crate::problem::{Location, Problem, Source};

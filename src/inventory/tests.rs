@@ -253,13 +253,55 @@ fn names_meant_for_this_program_are_told_from_others() {
     }
 }
 
+/// Whatever is wrong with a password, or with something beside it.
 #[test]
 fn passwords_are_not_shown() {
-    let text = "{all: {vars: {ansible_password: hunter2, ansible_become_pass: hunter2}, hosts: {h: , i: }}}";
-    let problems = load(&[Source::new("x", text)], &[]).unwrap_err();
-    assert_eq!(problems.len(), 2);
-    assert!(!render(&problems, Severity::Error, false).contains("hunter2"));
-    assert!(!format!("{problems:?}").contains("hunter2"));
+    for line in [
+        "ansible_password: hunter2",
+        "ansible_become_pass: [hunter2]",
+        "ansible_become_password: 'hunter2{{ x }}'",
+        "ansible_sudo_pass: \"hunter2\\nx\"",
+        "ansible_sudo_pass: hunter2, ansible_become_user: ann",
+        "ansible_sudo_pass: hunter2, ansible_sudo_pass: hunter2",
+        "ansible_sudo_pass: &a hunter2, b: *c",
+        "ansible_become_password: 'hunter2",
+    ] {
+        let text = format!("{{all: {{vars: {{{line}}}, hosts: {{h: , i: }}}}}}");
+        let problems = load(&[Source::new("x", text)], &[]).map_or_else(|errors| errors, |loaded| loaded.warnings);
+        assert_eq!(problems.len(), 1, "{line}");
+        let shown = render(&problems, Severity::Error, false);
+        assert!(!shown.contains("hunter2") && shown.contains("x:1:"), "{shown}");
+        assert!(!format!("{problems:?}").contains("hunter2"), "{line}");
+    }
+}
+
+/// As Ansible's sudo plugin has it: the last name in its list wins.
+#[test]
+fn the_password_for_sudo() {
+    let password = |variables: &str| {
+        let text = format!("{{all: {{hosts: {{h: {{{variables}}}}}}}}}");
+        let loaded = load(&[Source::new("x", text)], &[]).unwrap();
+        loaded.hosts[0]
+            .connection
+            .become_password
+            .as_ref()
+            .map(|one| one.expose().to_owned())
+    };
+    assert_eq!(password("ansible_become_password: "), None);
+    assert_eq!(password("ansible_become_password: ''").as_deref(), Some(""));
+    assert_eq!(password("ansible_become_password: a").as_deref(), Some("a"));
+    assert_eq!(
+        password("ansible_become_pass: b, ansible_become_password: a").as_deref(),
+        Some("b")
+    );
+    assert_eq!(
+        password("ansible_become_pass: b, ansible_sudo_pass: c").as_deref(),
+        Some("c")
+    );
+    assert_eq!(
+        password("ansible_become_password: ' :\\\"#é '").as_deref(),
+        Some(" :\\\"#é ")
+    );
 }
 
 /// A chain of groups as long as one likes needs no stack.

@@ -105,6 +105,11 @@ impl<'h> Variables<'h> {
         read(node).map_err(|problem| self.problems.push(problem)).ok()
     }
 
+    /// The first of these names that is set, with its value, unchecked: what is wrong with a secret must not be shown.
+    pub fn secret(&self, names: &[&'static str]) -> Option<(&'static str, &'h Node)> {
+        names.iter().find_map(|&name| Some((name, self.set(&[name])?)))
+    }
+
     /// The names of all variables that are set, with their values.
     pub fn all(&self) -> impl Iterator<Item = (&'h str, &'h Node)> {
         self.host.vars.iter().map(|(name, node)| (name.as_str(), node))

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Sections, digit};
+use super::{Before, Sections, digit};
 use crate::firewall::{self, Family, Ruleset, View};
 use crate::mapping::MappingSet;
 
@@ -137,6 +137,17 @@ impl Observed {
                 .push("there is no ip6tables on this host: only IPv4 is managed".to_owned()),
         }
         Ok(())
+    }
+
+    /// How this port leads to the host's sshd now.
+    #[must_use]
+    pub fn before(&self, port: u16) -> Before {
+        let mut families = self.families.iter();
+        Before {
+            port,
+            mapped: families.any(|managed| firewall::redirects(&managed.view.ruleset, port)),
+            sshd: self.sshd,
+        }
     }
 
     /// Treats a family as one without a nat table: its guard alone is managed.

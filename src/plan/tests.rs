@@ -114,16 +114,26 @@ fn the_ways_in_are_those_of_before_and_after() {
 #[test]
 fn a_change_that_takes_the_port_away_by_which_one_came_in_is_seen() {
     let (ours, here) = (set("['2222:22']"), "192.0.2.9".parse().ok());
-    // Closed, or a mapping that goes.
-    assert!(takes_away(22, Some(22), &ours, here));
-    assert!(takes_away(2200, Some(22), &ours, here));
-    assert!(takes_away(2222, Some(22), &MappingSet::default(), here));
+    let before = |port, mapped| Before {
+        port,
+        mapped,
+        sshd: Some(22),
+    };
+    let takes = |before, set: &MappingSet| takes_away(before, set, here);
+    // Closed, also to who is sent there by a router, or a mapping that goes.
+    assert!(takes(before(22, false), &ours));
+    assert!(takes(before(10022, false), &ours));
+    assert!(takes(before(2200, true), &ours));
+    assert!(takes(before(2222, true), &MappingSet::default()));
+    assert!(takes(before(2222, true), &set("['2222:8080']")));
+    assert!(takes(before(22, false), &set("['22:8080']")));
     // The mapping stays, or nothing closes the port.
-    assert!(!takes_away(2222, Some(22), &ours, here));
-    assert!(!takes_away(22, Some(22), &set("['80:8080']"), here));
-    assert!(!takes_away(22, Some(22), &MappingSet::default(), here));
+    assert!(!takes(before(2222, true), &ours));
+    assert!(!takes(before(22, false), &set("['80:8080']")));
+    assert!(!takes(before(10022, false), &set("['80:8080']")));
+    assert!(!takes(before(22, false), &MappingSet::default()));
     let spared = set("[{port: 2222, to_port: 22, direct_source: 192.0.2.0/24}]");
-    assert!(!takes_away(22, Some(22), &spared, here));
+    assert!(!takes(before(22, false), &spared));
 }
 
 #[test]

@@ -37,18 +37,25 @@ pub fn ways_now(proven: u16, sshd: Option<u16>, set: &MappingSet) -> Vec<u16> {
     distinct([proven].into_iter().chain(leading).chain(sshd))
 }
 
-/// Whether a change to these mappings takes the port away by which we came in. `sshd`: where it listens on the host.
+/// How a port led to sshd before a change.
+#[derive(Debug, Clone, Copy)]
+pub struct Before {
+    /// The port.
+    pub port: u16,
+    /// Whether it was by a mapping of ours. If not, sshd itself listens there, or somebody before the host sends it on.
+    pub mapped: bool,
+    /// Where sshd listens on the host.
+    pub sshd: Option<u16>,
+}
+
+/// Whether a change to these mappings leaves that port without a way to sshd.
 #[must_use]
-pub fn takes_away(came_in: u16, sshd: Option<u16>, set: &MappingSet, here: Option<IpAddr>) -> bool {
-    let mapped = || {
-        tcp(set)
-            .flat_map(Mapping::redirects)
-            .any(|(port, _)| port.contains(came_in))
-    };
-    if sshd == Some(came_in) {
-        return closing(came_in, set, here).next().is_some();
+pub fn takes_away(before: Before, set: &MappingSet, here: Option<IpAddr>) -> bool {
+    let redirects = || tcp(set).flat_map(Mapping::redirects);
+    if let Some((_, to)) = redirects().find(|(port, _)| port.contains(before.port)) {
+        return before.sshd.is_some_and(|sshd| sshd != to);
     }
-    !mapped()
+    before.mapped || closing(before.sshd.unwrap_or(before.port), set, here).next().is_some()
 }
 
 fn distinct(ports: impl Iterator<Item = u16>) -> Vec<u16> {

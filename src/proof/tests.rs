@@ -16,27 +16,29 @@ fn set(text: &str) -> MappingSet {
 
 fn vantage() -> Vantage {
     Vantage {
-        host: HOST.parse().unwrap(),
+        family: Family::V4,
+        host: Place::Address(HOST.parse().unwrap()),
         here: HERE.parse().ok(),
         nat: true,
         named: true,
+        blind: None,
     }
 }
 
 /// Checks of the end of a change, `side` of the first mapping, judged with these counters moved.
 fn judged(text: &str, side: Side, outcome: Option<&Outcome>, moved: &[Counter]) -> Option<Verdict> {
-    judged_from(vantage(), text, side, outcome, moved)
+    judged_from(&vantage(), text, side, outcome, moved)
 }
 
 fn judged_from(
-    vantage: Vantage,
+    vantage: &Vantage,
     text: &str,
     side: Side,
     outcome: Option<&Outcome>,
     moved: &[Counter],
 ) -> Option<Verdict> {
     let set = set(text);
-    let checks = checks(&set, &[vantage], None, Phase::Tightened);
+    let checks = checks(&set, std::slice::from_ref(vantage), None, Phase::Tightened);
     let check = checks.iter().find(|check| check.side == side).unwrap();
     check.judge(&set, vantage.here, outcome, &|counter| moved.contains(&counter))
 }
@@ -104,10 +106,10 @@ fn an_address_only_the_host_told_of_proves_nothing_by_silence() {
         named: false,
         ..vantage()
     };
-    let silent = judged_from(vantage, "['80:8080']", Side::Mapped, Some(&Outcome::Silent), &[]).unwrap();
+    let silent = judged_from(&vantage, "['80:8080']", Side::Mapped, Some(&Outcome::Silent), &[]).unwrap();
     assert_eq!((silent.mapped, silent.broken), (Some(Mapped::Unverified), false));
     for side in [Side::Mapped, Side::Direct] {
-        let other = judged_from(vantage, "['80:8080']", side, Some(&Outcome::Connected), &[]).unwrap();
+        let other = judged_from(&vantage, "['80:8080']", side, Some(&Outcome::Connected), &[]).unwrap();
         assert!(!other.broken && other.reason.unwrap().contains("another machine"));
     }
 }
@@ -118,7 +120,7 @@ fn a_family_without_nat_has_no_mapping_to_prove() {
         nat: false,
         ..vantage()
     };
-    let verdict = judged_from(vantage, "['80:8080']", Side::Mapped, None, &[]).unwrap();
+    let verdict = judged_from(&vantage, "['80:8080']", Side::Mapped, None, &[]).unwrap();
     assert_eq!((verdict.mapped, verdict.broken), (Some(Mapped::Unverified), false));
 }
 
@@ -176,7 +178,7 @@ fn sshd_sees_one_bare_connection_before_the_login_and_none_after() {
     let probed = |phase| {
         let checks = checks(&set, &[vantage()], login, phase);
         let bare = checks.iter().filter(|check| check.known.is_none());
-        bare.map(|check| check.to.port()).collect::<Vec<_>>()
+        bare.map(|check| check.at).collect::<Vec<_>>()
     };
     assert_eq!(probed(Phase::Loosened), [2222, 80]);
     assert_eq!(probed(Phase::Tightened), [22, 80, 8080]);
@@ -186,7 +188,7 @@ fn sshd_sees_one_bare_connection_before_the_login_and_none_after() {
 fn the_ends_of_a_range_stand_for_it_and_the_worse_one_counts() {
     let set = set("['9000-9003:7000-7003']");
     let checks = checks(&set, &[vantage()], None, Phase::Tightened);
-    let ports: Vec<_> = checks.iter().map(|check| check.to.port()).collect();
+    let ports: Vec<_> = checks.iter().map(|check| check.at).collect();
     assert_eq!(ports, [9000, 7000, 9003, 7003]);
     let verdicts = [
         Verdict::mapped(Mapped::Open),

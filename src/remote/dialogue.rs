@@ -6,14 +6,15 @@ use std::fmt::Write as _;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 
+use super::gate::Gate;
 use crate::report::sanitise;
 
-/// What is run on the host: reads a count and so many lines of script from stdin, then evaluates them; the
-/// dialogue goes on over the same stdin. One line, single quotes only: the login shell may be csh or fish.
-/// (`sh -s` would not do: dash reads ahead.) The first argument is `SSH_CONNECTION`, which sudo drops.
+/// What `sh -c` is told on the host: reads a count and so many lines of script from stdin, then evaluates them; the
+/// dialogue goes on over the same stdin. One line, no single quotes: those are around it, for the login shell may be csh
+/// or fish. (`sh -s` would not do: dash reads ahead.) Its first argument is `SSH_CONNECTION`, which sudo drops.
 pub const LOADER: &str = concat!(
-    r#"sh -c 'nl=$(printf "\nx");nl=${nl%x};s=;IFS= read -r n||exit 90;"#,
-    r#"while [ "$n" -gt 0 ];do IFS= read -r l||exit 91;s=$s$l$nl;n=$((n-1));done;eval "$s"' pm "$SSH_CONNECTION""#,
+    r#"nl=$(printf "\nx");nl=${nl%x};s=;IFS= read -r n||exit 90;"#,
+    r#"while [ "$n" -gt 0 ];do IFS= read -r l||exit 91;s=$s$l$nl;n=$((n-1));done;eval "$s""#,
 );
 
 const AGENT: &str = include_str!("agent.sh");
@@ -33,6 +34,9 @@ pub enum Lost {
     /// The host sent more than any answer can have.
     #[error("the host's answer was longer than {} MiB", MAX_ANSWER >> 20)]
     TooLong,
+    /// sudo asked for its password once more.
+    #[error("wrong password")]
+    WrongPassword,
     /// No answer in time.
     #[error("no answer within {0:?}")]
     Silent(std::time::Duration),
@@ -60,14 +64,28 @@ pub struct Answer {
     pub sections: BTreeMap<String, String>,
 }
 
+/// How far a dialogue has come.
+enum Stage {
+    /// Nothing was sent.
+    Before(Option<Gate>),
+    /// At the gate. Who is left here was not let in: the script must not go to whoever asks for a password there.
+    Entering,
+    /// The script went out.
+    Sent,
+    /// The script runs.
+    Greeted,
+}
+
 /// An open dialogue. Requests are collected by [`Dialogue::ask`] and leave with [`Dialogue::answer`], so that
 /// several can share one round trip; answers come in the order of the requests.
 pub struct Dialogue {
     input: Box<dyn AsyncWrite + Send + Unpin>,
     output: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     unsent: String,
+    /// What went out with the script, until the host has greeted.
+    opening: String,
     nonce: String,
-    greeted: bool,
+    stage: Stage,
     heard: Box<dyn FnMut(u8, String) + Send>,
 }
 
@@ -80,17 +98,47 @@ impl Dialogue {
         nonce: String,
         heard: impl FnMut(u8, String) + Send + 'static,
     ) -> Self {
-        let script = sendable(AGENT);
-        let mut unsent = format!("{}\n{script}", script.lines().count());
-        let _ = writeln!(unsent, "hello {nonce}");
         Self {
             input: Box::new(input),
             output: BufReader::new(Box::new(output)),
-            unsent,
+            unsent: String::new(),
+            opening: String::new(),
             nonce,
-            greeted: false,
+            stage: Stage::Before(None),
             heard: Box::new(heard),
         }
+    }
+
+    /// The same behind a gate, which is passed first.
+    #[must_use]
+    pub fn behind(mut self, gate: Option<Gate>) -> Self {
+        self.stage = Stage::Before(gate);
+        self
+    }
+
+    /// Begins anew over other streams, with what was asked so far: only for a host that has not [greeted](Self::greeted).
+    pub fn begin_again(
+        &mut self,
+        input: impl AsyncWrite + Send + Unpin + 'static,
+        output: impl AsyncRead + Send + Unpin + 'static,
+        gate: Option<Gate>,
+    ) {
+        self.input = Box::new(input);
+        self.output = BufReader::new(Box::new(output));
+        self.stage = Stage::Before(gate);
+        self.unsent.insert_str(0, &std::mem::take(&mut self.opening));
+    }
+
+    /// Whether the script runs on the host. Before, nothing of what was asked was done.
+    #[must_use]
+    pub fn greeted(&self) -> bool {
+        matches!(self.stage, Stage::Greeted)
+    }
+
+    /// Whether it is still at its gate.
+    #[must_use]
+    pub fn entering(&self) -> bool {
+        matches!(self.stage, Stage::Entering)
     }
 
     /// Puts a request behind those not yet sent. Words must not hold white space.
@@ -113,17 +161,36 @@ impl Dialogue {
     /// Sends what was asked and reads the next answer.
     ///
     /// # Errors
-    /// When the connection ends or breaks; deadlines are the caller's.
+    /// When the connection ends or breaks, or sudo does not let us in; deadlines are the caller's.
     pub async fn answer(&mut self) -> Result<Answer, Lost> {
+        match std::mem::replace(&mut self.stage, Stage::Entering) {
+            Stage::Before(gate) => self.enter(gate).await?,
+            Stage::Entering => return Err(Lost::Ended),
+            later => self.stage = later,
+        }
         let unsent = std::mem::take(&mut self.unsent);
         self.input.write_all(unsent.as_bytes()).await?;
         self.input.flush().await?;
-        if !self.greeted {
+        if !self.greeted() {
             // Whatever the login printed comes before this.
             self.next_answer().await?;
-            self.greeted = true;
+            self.stage = Stage::Greeted;
+            self.opening.clear();
         }
         self.next_answer().await
+    }
+
+    /// Through the gate; then the script stands before the first requests.
+    async fn enter(&mut self, gate: Option<Gate>) -> Result<(), Lost> {
+        if let Some(gate) = gate {
+            gate.pass(&mut self.input, &mut self.output).await?;
+        }
+        self.stage = Stage::Sent;
+        let script = sendable(AGENT);
+        let first = format!("{}\n{script}hello {}\n", script.lines().count(), self.nonce);
+        self.opening = std::mem::replace(&mut self.unsent, first);
+        self.unsent.push_str(&self.opening);
+        Ok(())
     }
 
     async fn next_answer(&mut self) -> Result<Answer, Lost> {

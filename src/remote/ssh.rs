@@ -3,34 +3,44 @@
 //! Every login is a new TCP connection: a check that shares one proves nothing, for that flow is in conntrack
 //! already. So options of ours that matter stand first on the command line, where ssh takes the first value.
 
+mod arguments;
+mod bastion;
 mod config;
+mod jump;
 mod known_hosts;
 mod log;
+mod master;
+mod mux;
+mod proxy_command;
+mod session;
+mod sockets;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use openssh::{Session, Stdio as MuxStdio};
-use tempfile::TempDir;
-use tokio::io::AsyncReadExt;
 use tokio::process::Command;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::dialogue::{Dialogue, LOADER};
+use super::route::{By, Peer, Route, Tunnel};
 use super::ways::{Order, Race, nobody};
 use super::{Login, LoginError, Remote};
 use crate::inventory::{Connection as Spec, HostKeyChecking};
-use crate::report::sanitise;
 
+use arguments::without_jump;
+use bastion::through;
 use config::{addresses, effective_config, user_options};
+use jump::Tokens;
 use known_hosts::KnownHosts;
-use log::{host_key, last_words, peer};
+use log::{host_key, is_about_host_key, last_words, peer};
+use master::{Place, master_command};
+use session::Entrance;
+
+pub use bastion::{Bastion, Bastions};
+pub use mux::Channel;
+pub use proxy_command::{Piped, ProxyCommand};
+pub use session::Connection;
+pub use sockets::sweep;
 
 /// Who listens to a dialogue: verbosity and line.
 pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
@@ -39,74 +49,79 @@ pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
 pub struct Ssh {
     spec: Spec,
     config: HashMap<String, String>,
-    addresses: Vec<IpAddr>,
+    route: Route,
     /// What `known_hosts` is asked for, whatever port we come in by.
     known: KnownHosts,
     heard: Heard,
+    entrance: Arc<Entrance>,
 }
 
 impl Ssh {
-    /// Asks `ssh -G` what the user's configuration makes of this host, and resolves its name.
+    /// Asks `ssh -G` what the user's configuration makes of this host, and resolves its name, unless that is for a proxy
+    /// to do. `bastions`: those of the run.
     ///
     /// # Errors
-    /// When ssh refuses the options, the name does not resolve, or the host is behind a proxy (not supported yet).
-    pub async fn resolve(spec: &Spec, heard: Heard) -> Result<Self, LoginError> {
+    /// When ssh refuses the options, the name does not resolve, or its proxy cannot be used.
+    pub async fn resolve(spec: &Spec, bastions: &Bastions, heard: Heard) -> Result<Self, LoginError> {
         let config = effective_config(spec).await?;
         let get = |key: &str| config.get(key).filter(|value| value.as_str() != "none").cloned();
-        if let Some(proxy) = get("proxyjump").or_else(|| get("proxycommand")) {
-            return Err(LoginError::Unreachable {
-                message: format!(
-                    "it is reached through a proxy ({}), which is not supported yet",
-                    sanitise(&proxy)
-                ),
-                hint: Some("run portmap-deploy where the host can be reached directly".to_owned()),
-            });
-        }
         let name = get("hostname").unwrap_or_else(|| spec.host.clone());
         let port = config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22);
-        let family = config.get("addressfamily").map_or("any", String::as_str);
-        let addresses = addresses(&name, family).await?;
+        let tunnel = |by| {
+            Route::Through(Tunnel {
+                name: name.trim_matches(['[', ']']).into(),
+                by,
+            })
+        };
+        let tokens = Tokens::of(&config, &spec.host);
+        let route = if let Some(jump) = get("proxyjump") {
+            tunnel(By::Bastion(bastions.behind(&jump, &tokens, port, spec).await?))
+        } else if let Some(template) = get("proxycommand") {
+            if get("proxyusefdpass").is_some_and(|value| value == "yes") {
+                return Err(local(
+                    "ProxyUseFdpass is not supported: use a ProxyCommand without it".to_owned(),
+                ));
+            }
+            tunnel(By::Command(Arc::new(ProxyCommand { template, tokens })))
+        } else {
+            let family = config.get("addressfamily").map_or("any", String::as_str);
+            Route::Direct(addresses(&name, family).await?)
+        };
         let known = KnownHosts::of(&config, &name, port).await;
         Ok(Self {
+            entrance: Arc::new(Entrance::new(spec, get("user").unwrap_or_default())),
             spec: spec.clone(),
             config,
-            addresses,
+            route,
             known,
             heard,
         })
     }
 
-    async fn master(&self, at: SocketAddr, quick: bool, limit: Duration) -> Result<Master, LoginError> {
-        let dir =
-            socket_dir().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
-        let log = dir.path().join("log");
-        let socket = dir.path().join("s");
-        let mut command = self.command(at, &socket, &log, quick, limit);
-        // The process goes to the background once it is logged in; until then it is ours to end.
-        let mut child = command
-            .spawn()
-            .map_err(|error| local(format!("cannot run ssh: {error}")))?;
-        let ended = timeout(limit + Duration::from_secs(2), child.wait()).await;
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        match ended {
-            Ok(Ok(status)) if status.success() => Ok(Master {
-                socket,
-                dir,
-                peer: peer(&text).unwrap_or(at),
-                host_key: host_key(&text),
-            }),
-            _ => {
-                let _ = child.kill().await;
-                Err(self.explain(&text, at))
-            }
+    async fn master(&self, at: &Peer, quick: bool, limit: Duration) -> Result<Master, LoginError> {
+        let place =
+            Place::new().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
+        let before = match self.route.tunnel().map(|tunnel| &tunnel.by) {
+            Some(By::Bastion(bastion)) => Some(bastion.link(limit).await?),
+            _ => None,
+        };
+        let mut command = self.command(at, &place, before.as_deref(), quick, limit);
+        let done = place.start(&mut command, limit).await;
+        let text = place.written();
+        if !done.map_err(|error| local(format!("cannot run ssh: {error}")))? {
+            return Err(self.explain(&text, &place.proxy_wrote(), at));
         }
+        let direct = self.route.tunnel().is_none();
+        let reached = peer(&text).filter(|_| direct).map(Peer::Address);
+        Ok(Master {
+            place,
+            peer: reached.unwrap_or_else(|| at.clone()),
+            host_key: host_key(&text),
+        })
     }
 
-    fn command(&self, at: SocketAddr, socket: &Path, log: &Path, quick: bool, limit: Duration) -> Command {
-        let mut command = Command::new("ssh");
-        // Ctrl-C is for us to answer: in our process group it would end ssh in the middle of a proof.
-        command.process_group(0);
-        command.args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
+    fn command(&self, at: &Peer, place: &Place, before: Option<&Place>, quick: bool, limit: Duration) -> Command {
+        let mut command = master_command();
         for option in MASTER_OPTIONS {
             command.args(["-o", option]);
         }
@@ -116,23 +131,28 @@ impl Ssh {
         let checking = self.spec.host_key_checking.as_ssh();
         command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         command.arg("-o").arg(format!("Port={}", at.port()));
-        command.arg("-o").arg(if at.is_ipv4() {
-            "AddressFamily=inet"
-        } else {
-            "AddressFamily=inet6"
-        });
-        if let Some(order) = self.quick_key_exchange().filter(|_| quick) {
+        if let Some(address) = at.address() {
+            command.arg("-o").arg(if address.is_ipv4() {
+                "AddressFamily=inet"
+            } else {
+                "AddressFamily=inet6"
+            });
+        }
+        if let Some(order) = self
+            .quick_key_exchange()
+            .filter(|_| quick && !self.entrance.is_secret())
+        {
             command.arg("-o").arg(format!("KexAlgorithms={order}"));
         }
-        command.args(user_options(&self.spec));
+        let options = user_options(&self.spec);
+        match before {
+            // -J beside a ProxyCommand is an error, the option of that name is passed over.
+            Some(before) => command.args(through(before)).args(without_jump(&options)),
+            None => command.args(options),
+        };
         // Of options the first counts, of these two the last.
-        command.arg("-S").arg(socket).arg("-E").arg(log);
+        command.arg("-S").arg(place.socket()).arg("-E").arg(place.log());
         command.arg("--").arg(&self.spec.host);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
         command
     }
 
@@ -167,13 +187,10 @@ impl Ssh {
         }
     }
 
-    fn explain(&self, log: &str, at: SocketAddr) -> LoginError {
+    fn explain(&self, log: &str, proxy: &str, at: &Peer) -> LoginError {
         let said = |what: &str| log.contains(what);
         let message = last_words(log, &format!("ssh to {at} got no answer in time"));
-        if said("Host key verification failed")
-            || said("HOST IDENTIFICATION HAS CHANGED")
-            || said("host key is known for")
-        {
+        if is_about_host_key(log) {
             return LoginError::HostKey {
                 message: format!("host key of {at}: {message}"),
                 hint: Some(self.known.advice(said("HAS CHANGED"), at, self.spec.user.as_deref())),
@@ -181,49 +198,12 @@ impl Ssh {
         }
         let hint = said("Permission denied")
             .then(|| "check ansible_user, ansible_ssh_private_key_file and your ssh agent".to_owned());
+        let proxy = Some(last_words(proxy, "")).filter(|words| !words.is_empty());
+        let proxy = proxy.map_or_else(String::new, |words| format!(" (ProxyCommand: {words})"));
         LoginError::Unreachable {
-            message: format!("ssh to {at}: {message}"),
+            message: format!("ssh to {at}: {message}{proxy}"),
             hint,
         }
-    }
-
-    async fn open(&self, master: Master) -> Result<Login, LoginError> {
-        let at = master.peer;
-        let session = Session::resume_mux(master.socket.clone().into_boxed_path(), None);
-        let loader = if self.spec.r#become {
-            format!("exec sudo -n -- {LOADER}")
-        } else {
-            format!("exec {LOADER}")
-        };
-        let mut child = Arc::new(session)
-            .arc_raw_command(loader)
-            .stdin(MuxStdio::piped())
-            .stdout(MuxStdio::piped())
-            .stderr(MuxStdio::piped())
-            .spawn()
-            .await
-            .map_err(|error| local(format!("cannot open a session on {at}: {error}")))?;
-        let (Some(input), Some(output), Some(errors)) =
-            (child.stdin().take(), child.stdout().take(), child.stderr().take())
-        else {
-            return Err(local("ssh gave no streams".to_owned()));
-        };
-        let heard = Arc::clone(&self.heard);
-        let dialogue = Dialogue::new(input, output, nonce(), move |level, line| heard(level, line));
-        let (stderr, collecting) = collect(errors);
-        let connection = Connection {
-            master,
-            stderr,
-            collecting,
-            _child: Some(Box::new(child)),
-        };
-        Ok(Login {
-            dialogue,
-            peer: at,
-            port: at.port(),
-            host_key: connection.master.host_key.clone(),
-            connection,
-        })
     }
 }
 
@@ -232,8 +212,8 @@ impl Remote for Ssh {
         self.config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22)
     }
 
-    fn addresses(&self) -> &[IpAddr] {
-        &self.addresses
+    fn route(&self) -> &Route {
+        &self.route
     }
 
     fn name(&self) -> &str {
@@ -244,18 +224,15 @@ impl Remote for Ssh {
         self.known.keys().await
     }
 
-    fn command_line(&self, port: u16) -> String {
-        config::command_line(&self.spec, port)
+    async fn command_line(&self, port: u16) -> String {
+        config::command_line(&self.spec, port, self.known.alias_for(port).await)
     }
 
-    async fn login(
-        &self,
-        addresses: &[IpAddr],
-        ports: &[u16],
-        quick: bool,
-        limit: Duration,
-    ) -> Result<Login, LoginError> {
-        let mut race = Race::start(addresses, ports, self.order().await, limit);
+    async fn login(&self, route: &Route, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
+        if let Some(By::Bastion(bastion)) = route.tunnel().map(|tunnel| &tunnel.by) {
+            bastion.link(limit).await?;
+        }
+        let mut race = Race::start(route, ports, self.order().await, limit);
         let mut refusal = None;
         let mut tried = Vec::new();
         while let Some(attempt) = race.next().await {
@@ -263,7 +240,7 @@ impl Remote for Ssh {
                 tried.push(attempt);
                 continue;
             }
-            match self.master(attempt.at, quick, limit).await {
+            match self.master(&attempt.at, quick, limit).await {
                 Ok(master) => {
                     let opened = timeout(limit, self.open(master)).await;
                     return opened.unwrap_or_else(|_| Err(local(format!("{} opens no session", attempt.at))));
@@ -298,80 +275,13 @@ const MASTER_OPTIONS: [&str; 16] = [
     "ServerAliveCountMax=3",
 ];
 
-/// A master process of ours, known by its control socket.
+/// A master process of ours.
 pub struct Master {
-    socket: PathBuf,
-    dir: TempDir,
-    peer: SocketAddr,
+    place: Place,
+    peer: Peer,
     host_key: Option<String>,
-}
-
-/// What keeps a login's connection; closed by [`Connection::close`].
-pub struct Connection {
-    master: Master,
-    stderr: Arc<Mutex<String>>,
-    collecting: JoinHandle<()>,
-    _child: Option<Box<dyn Send + Sync>>,
-}
-
-impl Connection {
-    /// What the command wrote to its stderr (sudo's complaints come there), at most a few lines. Of a command that has
-    /// ended, all of it; of one that runs on, what came so far.
-    pub async fn complaint(&mut self) -> String {
-        if !self.collecting.is_finished() {
-            let _ = timeout(Duration::from_millis(500), &mut self.collecting).await;
-        }
-        let text = self.stderr.lock().map(|text| text.clone()).unwrap_or_default();
-        sanitise(text.trim())
-    }
-
-    /// Ends the connection. Whatever does not end in time ends by itself when it has been idle for a minute.
-    pub async fn close(self) {
-        let Self { master, .. } = self;
-        let session = Session::resume_mux(master.socket.into_boxed_path(), None);
-        let _ = timeout(Duration::from_secs(2), session.close()).await;
-        drop(master.dir);
-    }
-}
-
-fn collect(mut errors: impl tokio::io::AsyncRead + Send + Unpin + 'static) -> (Arc<Mutex<String>>, JoinHandle<()>) {
-    let text = Arc::new(Mutex::new(String::new()));
-    let sink = Arc::clone(&text);
-    let collecting = tokio::spawn(async move {
-        let mut chunk = [0; 512];
-        while let Ok(read @ 1..) = errors.read(&mut chunk).await {
-            let Ok(mut text) = sink.lock() else { return };
-            if text.len() < 4096 {
-                text.push_str(&String::from_utf8_lossy(chunk.get(..read).unwrap_or_default()));
-            }
-        }
-    });
-    (text, collecting)
-}
-
-/// A control path must be short (108 bytes with what ssh appends) and its folder ours alone.
-fn socket_dir() -> std::io::Result<TempDir> {
-    let base = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|dir| dir.is_dir() && dir.as_os_str().len() < 40);
-    tempfile::Builder::new()
-        .prefix("pm-")
-        .rand_bytes(8)
-        .permissions(std::fs::Permissions::from_mode(0o700))
-        .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
 }
 
 fn local(message: String) -> LoginError {
     LoginError::Unreachable { message, hint: None }
-}
-
-/// 128 random bits for each login: no text that a host prints by itself can hold it.
-fn nonce() -> String {
-    let mut bytes = [0; 16];
-    if getrandom::fill(&mut bytes).is_err() {
-        bytes = fastrand::u128(..).to_le_bytes();
-    }
-    bytes
-        .iter()
-        .fold(String::from("PM"), |text, byte| format!("{text}{byte:02x}"))
 }

@@ -1,21 +1,22 @@
 //! Which port answers as sshd: candidates raced by TCP connect. Only logins count as connections; these are
 //! bare ones that read a banner and go.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::LoginError;
+use super::route::{Opened, Peer, Route, Tunnel};
 
 /// What came of one candidate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Attempt {
     /// Where.
-    pub at: SocketAddr,
+    pub at: Peer,
     /// `None`: it answered as sshd; else what happened, a few words.
     pub failure: Option<String>,
 }
@@ -42,18 +43,29 @@ pub struct Race {
 impl Race {
     /// Connects to every port on every address at once, each for at most `limit`.
     #[must_use]
-    pub fn start(addresses: &[IpAddr], ports: &[u16], order: Order, limit: Duration) -> Self {
+    pub fn start(route: &Route, ports: &[u16], order: Order, limit: Duration) -> Self {
         let mut running = JoinSet::new();
-        for (place, &port) in ports.iter().enumerate() {
-            for &address in addresses {
-                let at = SocketAddr::new(address, port);
-                running.spawn(async move { (place, attempt(at, limit).await) });
+        let mut pending = vec![0; ports.len()];
+        for ((place, &port), pending) in ports.iter().enumerate().zip(&mut pending) {
+            match route {
+                Route::Direct(addresses) => {
+                    *pending = addresses.len();
+                    for &address in addresses {
+                        let at = SocketAddr::new(address, port);
+                        running.spawn(attempt(place, Peer::Address(at), limit, direct(at)));
+                    }
+                }
+                Route::Through(tunnel) => {
+                    *pending = 1;
+                    let asked = through(tunnel.clone(), port, limit);
+                    running.spawn(attempt(place, tunnel.peer(port), limit, asked));
+                }
             }
         }
         Self {
             running,
             order,
-            pending: vec![addresses.len(); ports.len()],
+            pending,
             held: Vec::new(),
         }
     }
@@ -121,37 +133,71 @@ impl LoginError {
     }
 }
 
-async fn attempt(at: SocketAddr, limit: Duration) -> Attempt {
-    let failure = match timeout(limit, banner(at)).await {
-        Ok(Ok(true)) => None,
-        Ok(Ok(false)) => Some("does not answer as sshd".to_owned()),
-        Ok(Err(error)) => Some(error.kind().to_string()),
-        Err(_) => Some("no answer".to_owned()),
-    };
-    Attempt { at, failure }
+async fn attempt(
+    place: usize,
+    at: Peer,
+    limit: Duration,
+    asked: impl Future<Output = Result<(), String>>,
+) -> (usize, Attempt) {
+    let answer = timeout(limit, asked).await;
+    let failure = answer.unwrap_or_else(|_| Err("no answer".to_owned())).err();
+    (place, Attempt { at, failure })
+}
+
+async fn direct(at: SocketAddr) -> Result<(), String> {
+    let stream = TcpStream::connect(at).await.map_err(|error| error.kind().to_string())?;
+    is_sshd(banner(stream).await)
+}
+
+async fn through(tunnel: Tunnel, port: u16, limit: Duration) -> Result<(), String> {
+    match tunnel.open(port, limit).await {
+        Ok(Opened::Connected(stream)) => is_sshd(banner(stream).await),
+        Ok(Opened::Trying(mut stream)) => match banner(&mut stream).await {
+            Ok(Banner::Nothing) => Err(stream.refusal().to_string()),
+            other => is_sshd(other),
+        },
+        Err(refusal) => Err(refusal.to_string()),
+    }
+}
+
+/// How a connection began.
+enum Banner {
+    Sshd,
+    Other,
+    Nothing,
+}
+
+fn is_sshd(banner: std::io::Result<Banner>) -> Result<(), String> {
+    match banner {
+        Ok(Banner::Sshd) => Ok(()),
+        Ok(Banner::Other | Banner::Nothing) => Err("does not answer as sshd".to_owned()),
+        Err(error) => Err(error.kind().to_string()),
+    }
 }
 
 /// RFC 4253, 4.2: other lines may come before the one that begins with `SSH-`.
-async fn banner(at: SocketAddr) -> std::io::Result<bool> {
-    let mut stream = TcpStream::connect(at).await?;
+async fn banner(mut stream: impl AsyncRead + Unpin) -> std::io::Result<Banner> {
     let mut seen = Vec::new();
     let mut chunk = [0; 256];
     while seen.len() < 8192 {
         let read = stream.read(&mut chunk).await?;
+        if read == 0 && seen.is_empty() {
+            return Ok(Banner::Nothing);
+        }
         if read == 0 {
-            return Ok(false);
+            break;
         }
         seen.extend(chunk.iter().take(read));
         if seen.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"SSH-")) {
-            return Ok(true);
+            return Ok(Banner::Sshd);
         }
     }
-    Ok(false)
+    Ok(Banner::Other)
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
+    use std::net::{IpAddr, Ipv4Addr};
 
     use tokio::io::AsyncWriteExt as _;
     use tokio::net::TcpListener;
@@ -174,7 +220,7 @@ mod tests {
     }
 
     async fn answered(ports: &[u16], order: Order) -> Vec<u16> {
-        let mut race = Race::start(&LOCAL, ports, order, Duration::from_secs(5));
+        let mut race = Race::start(&Route::Direct(LOCAL.to_vec()), ports, order, Duration::from_secs(5));
         let mut answered = Vec::new();
         while let Some(attempt) = race.next().await {
             if attempt.failure.is_none() {

@@ -1,13 +1,14 @@
 //! Contact with one host: logins counted, answers awaited with a deadline, steps told.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::timeout;
 
 use super::Options;
+use super::refusal::Silence;
 use crate::remote::dialogue::{Answer, Lost};
+use crate::remote::route::Route;
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{RunEvent, Step};
 
@@ -22,29 +23,6 @@ pub(super) struct Contact<'a, R> {
     key: Option<String>,
 }
 
-/// No answer: why, and what the login itself complained of.
-pub(super) struct Silence {
-    lost: Lost,
-    complaint: String,
-}
-
-impl Silence {
-    pub fn sentence(&self) -> String {
-        if self.complaint.is_empty() {
-            self.lost.to_string()
-        } else {
-            format!("{}: {}", self.lost, self.complaint)
-        }
-    }
-
-    pub fn hint(&self) -> Option<String> {
-        let sudo = self.complaint.contains("sudo");
-        sudo.then(|| {
-            "ansible_become needs sudo without a password on the host: USER ALL=(root) NOPASSWD: /bin/sh".to_owned()
-        })
-    }
-}
-
 impl<'a, R: Remote> Contact<'a, R> {
     pub fn new(remote: &'a R, host: &'a str, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
         Self {
@@ -57,20 +35,20 @@ impl<'a, R: Remote> Contact<'a, R> {
         }
     }
 
-    /// Over any of the addresses that the host's name stands for.
+    /// On any of the addresses that the host's name stands for.
     pub async fn login(&mut self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
-        self.login_at(self.remote.addresses(), ports, quick, limit).await
+        self.login_at(self.remote.route(), ports, quick, limit).await
     }
 
     pub async fn login_at(
         &mut self,
-        addresses: &[IpAddr],
+        route: &Route,
         ports: &[u16],
         quick: bool,
         limit: Duration,
     ) -> Result<Login, LoginError> {
         let limit = limit.min(self.options.timeout);
-        let login = self.remote.login(addresses, ports, quick, limit).await?;
+        let login = self.remote.login(route, ports, quick, limit).await?;
         self.logins += 1;
         let key = login.host_key.clone();
         if self.key.is_some() && self.key != key {
@@ -87,15 +65,10 @@ impl<'a, R: Remote> Contact<'a, R> {
 
     /// The next answer; what was asked is sent with it.
     pub async fn answer(&self, login: &mut Login, limit: Duration) -> Result<Answer, Silence> {
-        let answer = timeout(limit, login.dialogue.answer())
-            .await
-            .unwrap_or(Err(Lost::Silent(limit)));
+        let answer = timeout(limit, login.answer()).await.unwrap_or(Err(Lost::Silent(limit)));
         match answer {
             Ok(answer) => Ok(answer),
-            Err(lost) => Err(Silence {
-                lost,
-                complaint: login.connection.complaint().await,
-            }),
+            Err(lost) => Err(silence(login, lost).await),
         }
     }
 
@@ -131,4 +104,18 @@ impl<'a, R: Remote> Contact<'a, R> {
         // Nobody listens any more: the transaction goes on all the same.
         let _ = self.events.send(event);
     }
+}
+
+async fn silence(login: &mut Login, lost: Lost) -> Silence {
+    let silence = Silence {
+        lost,
+        complaints: login.connection.complaints().await,
+        user: login.connection.user().to_owned(),
+        sudo: login.connection.uses_sudo(),
+        entering: login.dialogue.entering(),
+    };
+    if silence.is_wrong_password() {
+        login.connection.reject_password();
+    }
+    silence
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::Transaction;
 use crate::memory::{Error, Known, Memory};
-use crate::plan::{Observed, takes_away, ways_in, ways_now};
+use crate::plan::{Observed, takes_away, way_after, ways_in, ways_now};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport};
 
@@ -20,6 +20,8 @@ pub(super) struct Arrival {
     after: u16,
     /// Whether the change takes `port` away.
     loses_port: bool,
+    /// Where nothing leads to sshd after the change, as far as one can tell before it: what to do about that.
+    dead_end: Option<String>,
 }
 
 impl Arrival {
@@ -59,24 +61,43 @@ impl<R: Remote> Transaction<'_, R> {
 
     /// Notes how we came in and what becomes of that.
     pub(super) fn arrived(&mut self, login: &Login, observed: &Observed) {
-        let (set, here) = (&self.desired, observed.here);
+        let (set, here, sshd) = (&self.desired, observed.here, observed.sshd);
         let after = self.way_after(observed);
         self.arrival = Some(Arrival {
             port: login.port,
             key: login.fingerprint().map(str::to_owned),
-            sshd: observed.sshd,
+            sshd,
             after,
-            loses_port: after != login.port && takes_away(login.port, observed.sshd, set, here),
+            loses_port: after != login.port && takes_away(observed.before(login.port), set, here),
+            dead_end: self.dead_end(after, observed),
         });
+    }
+
+    /// The port that ssh itself would use may be that of a mapping which is edited or deleted.
+    fn dead_end(&self, after: u16, observed: &Observed) -> Option<String> {
+        let sshd = observed.sshd?;
+        let lost = takes_away(observed.before(after), &self.desired, observed.here);
+        let better = way_after(sshd, &self.desired, observed.here);
+        (lost && better != after).then(|| {
+            format!(
+                "ansible_port, or your ssh_config, says port {after}, and no mapping leads from there to sshd on port \
+                 {sshd} after the change: make it {better}"
+            )
+        })
     }
 
     /// Before a change: says what it takes away, and remembers the ways of before and after, for nobody knows yet which of
     /// them a run that is killed will leave.
     pub(super) async fn announce(&mut self) {
         let Some(arrival) = self.arrival.clone() else { return };
-        if arrival.loses_port {
-            self.contact.warn(&arrival.lost());
+        let warning = arrival
+            .dead_end
+            .clone()
+            .or_else(|| arrival.loses_port.then(|| arrival.lost()));
+        if let Some(warning) = warning.filter(|_| !self.announced) {
+            self.contact.warn(&warning);
         }
+        self.announced = true;
         let before = self.ways_before(&arrival);
         self.remember(&arrival, [vec![arrival.after], before].concat()).await;
     }
@@ -88,7 +109,7 @@ impl<R: Remote> Transaction<'_, R> {
         match report.state {
             EndState::Confirmed => {
                 if arrival.after != arrival.port {
-                    report.login = Some(self.contact.remote.command_line(arrival.after));
+                    report.login = Some(self.contact.remote.command_line(arrival.after).await);
                 }
                 if arrival.loses_port {
                     self.warnings.push(arrival.lost());
@@ -101,6 +122,9 @@ impl<R: Remote> Transaction<'_, R> {
                 self.remember(&arrival, ways).await;
             }
             EndState::RolledBack | EndState::Refused | EndState::Failed => {
+                if report.state == EndState::RolledBack {
+                    report.hint = report.hint.take().or_else(|| arrival.dead_end.clone());
+                }
                 self.remember(&arrival, self.ways_before(&arrival)).await;
             }
             // Either may be in force: both stay.

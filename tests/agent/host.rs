@@ -141,7 +141,7 @@ impl Host {
     /// Logs in, with this in front of what a login does.
     pub fn login_with(&self, noise: &str) -> Session {
         let mut child = self.command(&format!(
-            "{noise}\nexport SSH_CONNECTION='192.0.2.1 40000 192.0.2.2 22'; exec {LOADER}"
+            "{noise}\nexport SSH_CONNECTION='192.0.2.1 40000 192.0.2.2 22'; exec sh -c '{LOADER}' pm \"$SSH_CONNECTION\""
         ));
         child
             .stdin(Stdio::piped())

@@ -1,7 +1,6 @@
 //! The one name under which `known_hosts` is asked for a host, whatever port we come in by, and the keys that it has.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -11,6 +10,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::config::known_hosts_name;
+use crate::remote::route::Peer;
 
 /// `ssh-keygen -F` reads one file.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -18,6 +18,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// One line of `known_hosts`, as `ssh-keygen -l -F` shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Entry {
+    /// `ED25519`, `ECDSA`, `RSA`, …
+    kind: String,
     fingerprint: String,
     /// A `@cert-authority` or `@revoked` line: not the key of a host.
     marked: bool,
@@ -70,6 +72,26 @@ impl KnownHosts {
         !self.entries(&self.name).await.is_empty()
     }
 
+    /// The name that an operator must give to ssh for a login by this port to find the key.
+    pub async fn alias_for(&self, port: u16) -> Option<&str> {
+        if self.own {
+            // In the user's ssh_config, where ssh finds it too.
+            return None;
+        }
+        let ours = self.entries(&self.name).await;
+        let there = self.entries(&known_hosts_name(&self.host, port)).await;
+        let found = if there.is_empty() {
+            // Then ssh looks under the plain name for the type of key that it asked for: its first choice.
+            let plain = self.entries(&known_hosts_name(&self.host, 22)).await;
+            plain
+                .iter()
+                .any(|entry| entry.kind == "ED25519" && ours.contains(entry))
+        } else {
+            there.iter().any(|entry| ours.contains(entry))
+        };
+        (!found).then_some(&self.name)
+    }
+
     /// The first other name, of those that the host has at these ports, under which there is a key.
     pub async fn other_name(&self, ports: &[u16]) -> Option<(String, u16)> {
         if self.own {
@@ -85,7 +107,7 @@ impl KnownHosts {
     }
 
     /// What to do when ssh refuses the host's key.
-    pub fn advice(&self, changed: bool, at: SocketAddr, user: Option<&str>) -> String {
+    pub fn advice(&self, changed: bool, at: &Peer, user: Option<&str>) -> String {
         let name = &self.name;
         if changed {
             return format!(
@@ -98,7 +120,7 @@ impl KnownHosts {
             "known_hosts is asked for the name {name}; to look at the key and accept it: ssh -o 'HostKeyAlias={name}' \
              -p {} {user}{}, or take new keys unseen with --host-key-checking accept-new",
             at.port(),
-            at.ip()
+            at.host()
         )
     }
 
@@ -147,10 +169,22 @@ fn parse(text: &str) -> Vec<Entry> {
     for line in text.lines() {
         if line.starts_with("# ") {
             marked = line.trim_end().ends_with(" CA") || line.trim_end().ends_with(" REVOKED");
-        } else if let Some(fingerprint) = line.split(' ').find(|word| word.starts_with("SHA256:")) {
-            let fingerprint = fingerprint.to_owned();
-            entries.push(Entry { fingerprint, marked });
+            continue;
         }
+        let words: Vec<&str> = line.split(' ').collect();
+        let Some(place) = words.iter().position(|word| word.starts_with("SHA256:")) else {
+            continue;
+        };
+        let word = |place: Option<usize>| {
+            place
+                .and_then(|place| words.get(place))
+                .map_or_else(String::new, |word| (*word).to_owned())
+        };
+        entries.push(Entry {
+            kind: word(place.checked_sub(1)),
+            fingerprint: word(Some(place)),
+            marked,
+        });
     }
     entries
 }
@@ -163,17 +197,18 @@ mod tests {
     fn reads_the_keys_of_a_name_and_tells_authorities_apart() {
         let text = "# Host web1 found: line 1 \nweb1 ED25519 SHA256:abc\n# Host web1 found: line 4 CA\nweb1 RSA SHA256:def\n# Host web1 found: line 5 REVOKED\nweb1 RSA SHA256:ghi\n# Host web1 found: line 6 \nweb1 RSA SHA256:jkl comment\n";
         let entries = parse(text);
-        let marks: Vec<_> = entries
-            .iter()
-            .map(|entry| (entry.fingerprint.as_str(), entry.marked))
-            .collect();
+        let entry = |kind: &str, fingerprint: &str, marked| Entry {
+            kind: kind.to_owned(),
+            fingerprint: fingerprint.to_owned(),
+            marked,
+        };
         assert_eq!(
-            marks,
+            entries,
             [
-                ("SHA256:abc", false),
-                ("SHA256:def", true),
-                ("SHA256:ghi", true),
-                ("SHA256:jkl", false)
+                entry("ED25519", "SHA256:abc", false),
+                entry("RSA", "SHA256:def", true),
+                entry("RSA", "SHA256:ghi", true),
+                entry("RSA", "SHA256:jkl", false)
             ]
         );
         assert_eq!(parse("Host key not found\n"), []);

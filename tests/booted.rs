@@ -1,0 +1,11 @@
+//! Hosts that are whole Debian systems with systemd as PID 1. Where their system cannot be made these tests are skipped,
+//! with a line that says so.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod support;
+
+#[path = "booted/host.rs"]
+mod host;
+#[path = "booted/machine.rs"]
+mod machine;
