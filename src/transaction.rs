@@ -101,11 +101,11 @@ pub async fn deploy_over<R: Remote>(
         remembered: Vec::new(),
         arrival: None,
         announced: false,
-        forgets: None,
+        asides: Vec::new(),
     };
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
     transaction.conclude(&mut report).await;
-    transaction.warnings.extend(transaction.forgets);
+    transaction.warnings.extend(transaction.asides);
     HostReport {
         connections: transaction.contact.logins,
         warnings: transaction.warnings,
@@ -130,8 +130,8 @@ struct Transaction<'a, R> {
     arrival: Option<Arrival>,
     /// Whether the operator was told what the change takes away.
     announced: bool,
-    /// Why nothing can be remembered.
-    forgets: Option<String>,
+    /// Warnings that are not about the host: keys that were not noted, memory that does not work.
+    asides: Vec<String>,
 }
 
 /// A change that is armed on the host.

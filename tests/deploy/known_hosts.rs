@@ -202,6 +202,19 @@ fn new_hosts_are_believed_once_when_asked_to() {
 }
 
 #[test]
+fn a_new_host_whose_key_cannot_be_noted_is_told_of() {
+    let mut host = Strict::up("nft", 1);
+    host.file = PathBuf::from("/proc/none");
+    let run = host.deploys(MAPPINGS, &["--host-key-checking", "accept-new"]);
+    run.expect("host1", "confirmed");
+    let warnings = run.warnings("host1");
+    assert!(
+        warnings.contains("could not be noted") && warnings.contains("/proc/none"),
+        "{warnings}"
+    );
+}
+
+#[test]
 fn who_answers_by_the_port_of_ssh_is_believed_and_nobody_who_is_quicker_elsewhere() {
     let host = Strict::up("nft", 2);
     let key = host.key("host1", "ed25519");
