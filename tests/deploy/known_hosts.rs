@@ -44,6 +44,11 @@ impl Strict {
         std::fs::write(&self.file, text).unwrap();
     }
 
+    /// As `HashKnownHosts` has it.
+    fn hashes(&self) {
+        said(self.lab.command("ssh-keygen").args(["-H", "-f"]).arg(&self.file));
+    }
+
     fn known(&self) -> String {
         std::fs::read_to_string(&self.file).unwrap()
     }
@@ -163,6 +168,7 @@ fn a_host_known_by_a_port_that_is_not_the_inventory_s() {
     host.lab.expect_tcp("host1", 22, Silent);
     // As with ssh, the name without a port will do where the one with it is not known; not where it is another's.
     host.knows(&[(host.name(22), key.clone())]);
+    host.hashes();
     host.deploys(by_2222, &[]).expect("host1", "unchanged");
     host.knows(&[(host.name(22), key), (host.name(2222), somebodys())]);
     host.is_refused(by_2222, &[], "HAS CHANGED");
