@@ -9,7 +9,7 @@ use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, 
 use crate::mapping::MappingSet;
 
 pub use observed::{Boot, Managed, Observed, Stop};
-pub use ways::{Before, takes_away, way_after, ways_in, ways_now};
+pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 
 /// The sections of an agent's answer, by title.
 type Sections = BTreeMap<String, String>;

@@ -20,7 +20,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Boot, Counts, HostChange, Observed, Plan, Stop, way_after};
+use crate::plan::{Boot, Counts, HostChange, Observed, Plan, Stop, is_mapped, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
@@ -226,10 +226,18 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     /// The port by which operators reach sshd once the change is made.
-    fn way_after(&self, observed: &Observed) -> u16 {
+    fn way_after(&self, first: &Login, observed: &Observed) -> u16 {
         let management = self.contact.remote.management_port();
-        match (self.options.goal, observed.sshd) {
-            (Goal::Remove { .. }, Some(port)) => port,
+        let before = observed.before(first.port);
+        match (self.options.goal, before.sshd) {
+            // Where no mapping of ours led, sshd itself listens, or somebody before the host goes on sending it there.
+            (Goal::Remove { .. }, Some(port)) => {
+                if before.mapped {
+                    port
+                } else {
+                    first.port
+                }
+            }
             _ => way_after(management, &self.desired, observed.here),
         }
     }
@@ -270,7 +278,7 @@ impl<R: Remote> Transaction<'_, R> {
         armed: &Armed,
         rules: Rules,
     ) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = self.way_after(&armed.observed);
+        let way = self.way_after(first, &armed.observed);
         let login = Management {
             family: proving::login_family(&first.peer, &armed.observed).unwrap_or(Family::V4),
             port: way,
@@ -285,6 +293,10 @@ impl<R: Remote> Transaction<'_, R> {
         let probing = Probing::start(checks, armed.marks, &route, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
+        if way != first.port && !is_mapped(way, &self.desired) {
+            // Nothing has tried it yet, and the way in that we know is about to close.
+            proving::answers(&route, way, limit / 2).await?;
+        }
         self.contact.step(Step::Switch, "tighten");
         self.tighten(first, limit).await?;
         self.contact.step(

@@ -58,6 +58,14 @@ pub fn takes_away(before: Before, set: &MappingSet, here: Option<IpAddr>) -> boo
     before.mapped || closing(before.sshd.unwrap_or(before.port), set, here).next().is_some()
 }
 
+/// Whether a TCP mapping takes what comes to this port.
+#[must_use]
+pub fn is_mapped(port: u16, set: &MappingSet) -> bool {
+    tcp(set)
+        .flat_map(Mapping::redirects)
+        .any(|(ports, _)| ports.contains(port))
+}
+
 fn distinct(ports: impl Iterator<Item = u16>) -> Vec<u16> {
     let mut ways = Vec::new();
     for port in ports {

@@ -68,7 +68,7 @@ impl<R: Remote> Transaction<'_, R> {
             ));
         }
         let (set, here, sshd) = (&self.desired, observed.here, observed.sshd);
-        let after = self.way_after(observed);
+        let after = self.way_after(login, observed);
         self.arrival = Some(Arrival {
             port: login.port,
             key: login.fingerprint().map(str::to_owned),
