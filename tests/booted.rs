@@ -11,3 +11,5 @@ mod boot;
 mod host;
 #[path = "booted/machine.rs"]
 mod machine;
+#[path = "booted/neighbours.rs"]
+mod neighbours;
