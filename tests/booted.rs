@@ -13,3 +13,5 @@ mod host;
 mod machine;
 #[path = "booted/neighbours.rs"]
 mod neighbours;
+#[path = "booted/other_inits.rs"]
+mod other_inits;

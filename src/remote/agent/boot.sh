@@ -36,13 +36,13 @@ drop_in_text() {
         "ExecStartPost=-/bin/sh $P/agent.sh boot"
 }
 
+# No `need`: not every distribution calls its own so, and all of these are of earlier runlevels.
 openrc_text() {
     printf '%s\n' '#!/sbin/openrc-run' \
         'description="Port mappings of portmap-deploy"' \
         '' \
         'depend() {' \
-        '    need localmount' \
-        '    after bootmisc iptables ip6tables nftables ufw firewalld shorewall shorewall6' \
+        '    after localmount mountall.sh bootmisc iptables ip6tables nftables ufw firewalld shorewall shorewall6' \
         '    before sshd dropbear' \
         '}' \
         '' \
