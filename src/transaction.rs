@@ -20,7 +20,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Boot, Counts, HostChange, Observed, Plan, Stop, is_mapped, way_after};
+use crate::plan::{Counts, HostChange, Observed, Plan, Stop, is_mapped, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
@@ -239,19 +239,6 @@ impl<R: Remote> Transaction<'_, R> {
                 }
             }
             _ => way_after(management, &self.desired, observed.here),
-        }
-    }
-
-    /// On a host that has its mappings: whether it has them after a reboot as well.
-    async fn mend_boot(&mut self, login: &mut Login, boot: Boot) {
-        if boot == Boot::Settled {
-            return;
-        }
-        login.dialogue.ask("mend");
-        if let Ok(answer) = self.contact.answer(login, LONG).await
-            && answer.status != Status::Ok
-        {
-            self.warnings.push(loading::gone_at_boot(&answer.text));
         }
     }
 

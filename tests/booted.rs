@@ -11,3 +11,7 @@ mod boot;
 mod host;
 #[path = "booted/machine.rs"]
 mod machine;
+#[path = "booted/neighbours.rs"]
+mod neighbours;
+#[path = "booted/other_inits.rs"]
+mod other_inits;

@@ -159,12 +159,16 @@ pub fn reboot(lab: &str, host: &str, hard: bool) -> Result<(), Error> {
     starting.stay()
 }
 
-/// Until systemd has started what it should. From outside it may not be seen: by its own rules, or because its link is cut.
+/// With another init, sshd is what comes last.
+const IS_UP: &str = "if [ -d /run/systemd/system ]; then systemctl is-system-running --wait; \
+     else ss -Hltn sport = :22 | grep -q : && echo running; fi";
+
+/// Until init has started what it should. From outside it may not be seen: by its own rules, or because its link is cut.
 fn await_boot(host: &Host, deadline: Instant) -> Result<(), Error> {
-    let line = ["systemctl", "is-system-running", "--wait"].map(str::to_owned);
+    let line = ["sh", "-c", IS_UP].map(str::to_owned);
     while Instant::now() < deadline {
         let said = tool::inside(&host.name, host.member.init, &line)?.output();
-        let said = said.map_err(Error::io("run systemctl"))?;
+        let said = said.map_err(Error::io("ask its init"))?;
         // "degraded" is up as well; without an answer it is not yet there to ask.
         if ["running", "degraded"].contains(&String::from_utf8_lossy(&said.stdout).trim()) {
             return Ok(());
@@ -182,7 +186,7 @@ fn replace(lab: &mut Lab, name: &str, member: Member) {
 
 fn end(lab: &Lab, host: &Host, hard: bool) -> Result<(), Error> {
     if !hard && host.member.init.is_alive() {
-        let line = ["systemctl", "reboot"].map(str::to_owned);
+        let line = ["reboot".to_owned()];
         // It may end so fast that the command has no answer.
         let _ = tool::output(&mut lab.exec(&host.name, &line)?);
         let _ = host.member.init.await_end(SHUTDOWN);

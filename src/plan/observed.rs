@@ -127,7 +127,13 @@ impl Observed {
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),
-            warnings: fact("saved").map(saved_elsewhere).into_iter().collect(),
+            warnings: [
+                fact("saved").map(saved_elsewhere),
+                fact("firewalld").map(|_| by_firewalld()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
         let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
             Stop::failed(
@@ -184,6 +190,10 @@ impl Observed {
             ));
         }
     }
+}
+
+fn by_firewalld() -> String {
+    "firewalld runs on this host, and `firewall-cmd --reload` takes away all rules that are not its own: deploy again after it".to_owned()
 }
 
 fn saved_elsewhere(files: &str) -> String {

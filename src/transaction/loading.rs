@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Armed, Changed, Ended, LONG, Transaction, failed, proving, recovery};
 use crate::firewall::Family;
-use crate::plan::{HostChange, Observed};
+use crate::plan::{Boot, HostChange, Observed};
 use crate::remote::dialogue::Status;
 use crate::remote::{Login, Remote};
 use crate::report::Step;
@@ -113,6 +113,19 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
+    /// On a host that has its mappings: whether it has them after a reboot as well.
+    pub(super) async fn mend_boot(&mut self, login: &mut Login, boot: Boot) {
+        if boot == Boot::Settled {
+            return;
+        }
+        login.dialogue.ask("mend");
+        if let Ok(answer) = self.contact.answer(login, LONG).await
+            && answer.status != Status::Ok
+        {
+            self.warnings.push(gone_at_boot(&answer.text));
+        }
+    }
+
     fn ask_for_change(&self, login: &mut Login, change: &HostChange) {
         let window = self.options.rollback_after.as_secs().max(1);
         let [v4, v6] = [Family::V4, Family::V6].map(|family| change.tool(family));
@@ -159,7 +172,7 @@ impl<R: Remote> Transaction<'_, R> {
 }
 
 /// The host says why nothing of ours starts at its boot.
-pub(super) fn gone_at_boot(why: &str) -> String {
+fn gone_at_boot(why: &str) -> String {
     format!("after a reboot the host is without its mappings until the next deploy: {why}")
 }
 

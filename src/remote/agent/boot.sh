@@ -27,21 +27,22 @@ unit_text() {
         'WantedBy=multi-user.target'
 }
 
-# Shorewall starts when the network is up, so our unit cannot come after it: it starts us once more.
-shorewall_text() {
+# Shorewall starts when the network is up, so our unit cannot come after it. And both flush all rules whenever they start.
+# So they start us once more.
+drop_in_text() {
     printf '%s\n' '[Unit]' \
         'Before=ssh.service sshd.service dropbear.service' \
         '' '[Service]' \
         "ExecStartPost=-/bin/sh $P/agent.sh boot"
 }
 
+# No `need`: not every distribution calls its own so, and all of these are of earlier runlevels.
 openrc_text() {
     printf '%s\n' '#!/sbin/openrc-run' \
         'description="Port mappings of portmap-deploy"' \
         '' \
         'depend() {' \
-        '    need localmount' \
-        '    after bootmisc iptables ip6tables nftables ufw firewalld shorewall shorewall6' \
+        '    after localmount mountall.sh bootmisc iptables ip6tables nftables ufw firewalld shorewall shorewall6' \
         '    before sshd dropbear' \
         '}' \
         '' \
@@ -87,6 +88,7 @@ init_system() {
 }
 
 units=/etc/systemd/system
+flushers='firewalld shorewall shorewall6 shorewall-lite shorewall6-lite'
 
 holds() { [ "$(slurp "$1")" = "$2" ]; }
 
@@ -157,15 +159,18 @@ boot_install() {
 
 install_systemd() {
     install_file "$units/portmap-deploy.service" 644 "$(unit_text)" || return 1
-    for shorewall in shorewall shorewall6 shorewall-lite shorewall6-lite; do
-        has_link "/lib/systemd/system/$shorewall.service" "/usr/lib/systemd/system/$shorewall.service" \
-            "$units/$shorewall.service" || continue
-        (umask 022 && mkdir -p "$units/$shorewall.service.d") || return 1
-        install_file "$units/$shorewall.service.d/portmap-deploy.conf" 644 "$(shorewall_text)" || return 1
+    for flusher in $flushers; do
+        has_link "/lib/systemd/system/$flusher.service" "/usr/lib/systemd/system/$flusher.service" \
+            "$units/$flusher.service" || continue
+        (umask 022 && mkdir -p "$units/$flusher.service.d") || return 1
+        install_file "$units/$flusher.service.d/portmap-deploy.conf" 644 "$(drop_in_text)" || return 1
     done
     (umask 022 && mkdir -p "$units/multi-user.target.wants") || return 1
     ln -sfn "$units/portmap-deploy.service" "$units/multi-user.target.wants/portmap-deploy.service" || return 1
     flush "$units" "$units/multi-user.target.wants"
+    # Only what is running already has to be told.
+    has_drop_in && $bound systemctl daemon-reload
+    return 0
 }
 
 install_openrc() {
@@ -187,19 +192,23 @@ install_sysv() {
 # boot_remove: nothing of ours starts at boot any more. What is not there costs nothing.
 boot_remove() {
     rm -f "$P/agent.sh" "$P/agent.sh.tmp" 2>/dev/null
-    for shorewall in shorewall shorewall6 shorewall-lite shorewall6-lite; do
-        [ -e "$units/$shorewall.service.d/portmap-deploy.conf" ] || continue
-        rm -f "$units/$shorewall.service.d/portmap-deploy.conf"
-        rmdir "$units/$shorewall.service.d" 2>/dev/null
+    known_to_systemd=0
+    for flusher in $flushers; do
+        [ -e "$units/$flusher.service.d/portmap-deploy.conf" ] || continue
+        known_to_systemd=1
+        rm -f "$units/$flusher.service.d/portmap-deploy.conf"
+        rmdir "$units/$flusher.service.d" 2>/dev/null
     done
     if [ -e "$units/portmap-deploy.service" ]; then
-        rm -f "$units/portmap-deploy.service" "$units/multi-user.target.wants/portmap-deploy.service"
         # After a boot the unit is known to systemd, and active.
-        if [ -d /run/systemd/system ] && have systemctl && $bound systemctl is-active --quiet portmap-deploy.service; then
-            $bound systemctl daemon-reload
+        if [ -d /run/systemd/system ] && $bound systemctl is-active --quiet portmap-deploy.service; then
+            known_to_systemd=1
+            # Not by itself, at boot: that would wait for its own end.
             [ "${1-}" = boot ] || $bound systemctl stop portmap-deploy.service
         fi
+        rm -f "$units/portmap-deploy.service" "$units/multi-user.target.wants/portmap-deploy.service"
     fi
+    if [ "$known_to_systemd" = 1 ] && [ -d /run/systemd/system ]; then $bound systemctl daemon-reload; fi
     if [ -e /etc/init.d/portmap-deploy ]; then
         have chkconfig && ! have update-rc.d && chkconfig --del portmap-deploy
         rm -f /etc/init.d/portmap-deploy /etc/runlevels/default/portmap-deploy
@@ -208,6 +217,13 @@ boot_remove() {
     has_unit && return 1
     return 0
 } </dev/null >/dev/null 2>&1
+
+has_drop_in() {
+    for flusher in $flushers; do
+        [ ! -e "$units/$flusher.service.d/portmap-deploy.conf" ] || return 0
+    done
+    return 1
+}
 
 has_unit() { has_link "$units/portmap-deploy.service" /etc/init.d/portmap-deploy; }
 
@@ -231,6 +247,7 @@ observe_boot() {
         boot_state
         say "boot $boot"
     fi
+    ! firewalld_runs || say "firewalld yes"
     saved_elsewhere
     [ -z "$found" ] || say "saved ${found% }"
 }
@@ -378,6 +395,17 @@ clear_other() {
     )
 }
 
+firewalld_runs() {
+    [ -d /run/systemd/system ] && have firewall-cmd || return 1
+    case $($bound systemctl is-active firewalld.service 2>/dev/null) in active | activating | reloading) ;; *) return 1 ;; esac
+}
+
+# To systemd it is started when it has its name on the bus; then it flushes all rules and loads its own. It answers after that.
+await_firewalld() {
+    firewalld_runs || return 0
+    $bound firewall-cmd --state >/dev/null 2>&1
+}
+
 # boot: the confirmed generation, whole, and nothing else of ours.
 boot() {
     if [ -s "$R/lock" ]; then
@@ -396,6 +424,7 @@ boot() {
         tool "$family" || continue
         have "$x-restore" || use iptables ip6tables
     done
+    await_firewalld
     for family in 4 6; do
         if ! tool "$family" || ! have "$x-restore"; then continue; fi
         if boot_family "$family"; then
