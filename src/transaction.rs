@@ -20,7 +20,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after};
+use crate::plan::{Boot, Counts, HostChange, Observed, Plan, Stop, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
@@ -101,11 +101,11 @@ pub async fn deploy_over<R: Remote>(
         remembered: Vec::new(),
         arrival: None,
         announced: false,
-        forgets: None,
+        asides: Vec::new(),
     };
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
     transaction.conclude(&mut report).await;
-    transaction.warnings.extend(transaction.forgets);
+    transaction.warnings.extend(transaction.asides);
     HostReport {
         connections: transaction.contact.logins,
         warnings: transaction.warnings,
@@ -130,8 +130,8 @@ struct Transaction<'a, R> {
     arrival: Option<Arrival>,
     /// Whether the operator was told what the change takes away.
     announced: bool,
-    /// Why nothing can be remembered.
-    forgets: Option<String>,
+    /// Warnings that are not about the host: keys that were not noted, memory that does not work.
+    asides: Vec<String>,
 }
 
 /// A change that is armed on the host.
@@ -196,7 +196,10 @@ impl<R: Remote> Transaction<'_, R> {
                 marks = marks.by_source(&vantages);
             }
             let change = match self.plan(&observed, marks)? {
-                Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
+                Plan::Unchanged(generation) => {
+                    self.mend_boot(first, observed.boot).await;
+                    return Ok(Changed::Not(unchanged(generation.map(|number| number.0))));
+                }
                 Plan::Change(change) => *change,
             };
             self.announce().await;
@@ -228,6 +231,19 @@ impl<R: Remote> Transaction<'_, R> {
         match (self.options.goal, observed.sshd) {
             (Goal::Remove { .. }, Some(port)) => port,
             _ => way_after(management, &self.desired, observed.here),
+        }
+    }
+
+    /// On a host that has its mappings: whether it has them after a reboot as well.
+    async fn mend_boot(&mut self, login: &mut Login, boot: Boot) {
+        if boot == Boot::Settled {
+            return;
+        }
+        login.dialogue.ask("mend");
+        if let Ok(answer) = self.contact.answer(login, LONG).await
+            && answer.status != Status::Ok
+        {
+            self.warnings.push(loading::gone_at_boot(&answer.text));
         }
     }
 

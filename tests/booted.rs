@@ -5,6 +5,8 @@
 
 mod support;
 
+#[path = "booted/boot.rs"]
+mod boot;
 #[path = "booted/host.rs"]
 mod host;
 #[path = "booted/machine.rs"]

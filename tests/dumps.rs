@@ -144,6 +144,14 @@ fn deployed(site: &Site<'_>, way: &Way) -> Fate {
     if !told[0].starts_with("SSH-2.0-") || told[1..] != [if web { "web\n" } else { "" }, "", ""] {
         return Fate::Wrong(format!("{told:?}: {}", site.lab.our_rules("host1")));
     }
+    let run = site.removes(way, mapped);
+    if run.state("host1") != "confirmed" {
+        return Fate::Wrong(format!("remove: {}: {}", run.state("host1"), run.reason("host1")));
+    }
+    let (after, left) = (site.lab.foreign_rules("host1"), site.lab.our_rules("host1"));
+    if after != foreign || !left.is_empty() || !site.answers(way, way.port) {
+        return Fate::Wrong(format!("remove:\n{foreign}\n{after}\n{left}"));
+    }
     if web { Fate::AsPromised } else { Fate::AsPromisedForSsh }
 }
 

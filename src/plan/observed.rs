@@ -53,6 +53,27 @@ impl Managed {
     }
 }
 
+/// Whether our rules are loaded when a host boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// They are, or there are none.
+    Settled,
+    /// What does so was taken away.
+    Missing,
+    /// There is nothing that could do so, or the operator forbade it.
+    Never,
+}
+
+impl Boot {
+    fn read(fact: Option<&str>) -> Self {
+        match fact {
+            None | Some("yes") => Self::Settled,
+            Some("missing") => Self::Missing,
+            Some(_) => Self::Never,
+        }
+    }
+}
+
 /// A host as it was found.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -66,6 +87,8 @@ pub struct Observed {
     pub addresses: Vec<IpAddr>,
     /// The generation that is kept for the next boot.
     pub current: Option<u32>,
+    /// Whether our rules are loaded at the host's boot, where there are some to load.
+    pub boot: Boot,
     /// Whether files of ours are on the host.
     pub has_files: bool,
     /// How long the host runs, seconds.
@@ -99,11 +122,12 @@ impl Observed {
             sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
+            boot: Boot::read(fact("boot")),
             has_files: fact("files") == Some("yes"),
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),
-            warnings: Vec::new(),
+            warnings: fact("saved").map(saved_elsewhere).into_iter().collect(),
         };
         let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
             Stop::failed(
@@ -160,6 +184,14 @@ impl Observed {
             ));
         }
     }
+}
+
+fn saved_elsewhere(files: &str) -> String {
+    format!(
+        "another tool has saved chains of portmap-deploy on the host ({}): when they come from there at a boot, \
+         portmap-deploy puts its confirmed rules in their place",
+        files.split(' ').collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn facts(sections: &Sections) -> BTreeMap<&str, &str> {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::mapping::{Direct, Mapping, MappingSet, Protocol};
 
 /// The most ports that are tried: each costs a connection to every address of the host.
-const MOST_WAYS: usize = 24;
+const MOST_WAYS: usize = 64;
 
 /// Ports by which sshd may be reached before and after, the likeliest first: the one that ssh itself would use,
 /// mapped ports that lead to it, where it leads itself, and `more`: those that are remembered, those that the operator named.

@@ -91,6 +91,9 @@ impl<R: Remote> Transaction<'_, R> {
             };
             match answer.status {
                 Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                Status::Ok if verb == "stage" => self
+                    .warnings
+                    .extend(answer.text.strip_prefix("boot ").map(gone_at_boot)),
                 Status::Ok if verb == "rules" => rules = Some(answer.sections),
                 Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
                 _ => {}
@@ -153,6 +156,11 @@ impl<R: Remote> Transaction<'_, R> {
             None => failed(&plainly(reason), hint_for(reason)),
         })
     }
+}
+
+/// The host says why nothing of ours starts at its boot.
+pub(super) fn gone_at_boot(why: &str) -> String {
+    format!("after a reboot the host is without its mappings until the next deploy: {why}")
 }
 
 /// The agent's reason, for people.
