@@ -189,18 +189,27 @@ fn an_ipv6_host_behind_a_bastion(backend: &str) {
     let lab = behind_host1(2, backend);
     lab.ssh_config("host1", "");
     let variables = format!(
-        "portmap: ['2222:22', '53:5353/udp'], ansible_host: '{}', ansible_ssh_common_args: '-J bastion'",
+        "portmap: ['2222:22', '53:5353/udp', {{port: 81, to_port: 8081, direct: allow}}], ansible_host: '{}', \
+         ansible_ssh_common_args: '-J bastion'",
         lab.address("host2", 6)
     );
+    let _web = lab.serve("host2", 8081, "web");
     let run = lab.deploy_to(&[("host2", &variables)], &[]);
     run.expect("host2", "confirmed")
         .expect_logins("host2", 2)
         .expect_mapping("host2", 6, "2222", "open", "closed")
         .expect_mapping("host2", 4, "2222", "unverified", "unverified")
+        .expect_mapping("host2", 6, "81", "open", "open")
         .expect_mapping("host2", 6, "53", "unverified", "unverified");
     let why = run.mapping_reason("host2", 6, "53");
     assert!(why.contains("no datagrams"), "{why}");
     lab.expect_mapped_from("host1", "host2");
+    let folder = lab.inventory_of(&[("host2", &variables)]);
+    let path = |name: &str| folder.join(name).display().to_string();
+    lab.deploy(&["remove", "-i", &path("login.yaml"), "-i", &path("hosts.yaml")])
+        .expect("host2", "confirmed");
+    assert_eq!(lab.our_rules("host2"), "");
+    assert_eq!(lab.connects_between("host1", "host2", 6, 22), Open);
 }
 
 /// A bastion that is not the known one, that forbids forwarding, or that does not let us in: said with its name, asked
