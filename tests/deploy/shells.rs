@@ -71,7 +71,7 @@ fn noisy_login_shells(backend: &str) {
     }
 }
 
-/// Everything on it that busybox has is busybox's, its `sh` and `ip` as well: Alpine's and `OpenWrt`'s userland.
+/// Everything on it that busybox has is busybox's, its `sh` and `ip` as well: Alpine's and OpenWrt's userland.
 fn a_busybox_host(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.run(
