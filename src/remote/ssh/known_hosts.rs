@@ -10,7 +10,6 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::config::known_hosts_name;
-use crate::remote::route::Peer;
 
 /// `ssh-keygen -F` reads one file.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -115,22 +114,20 @@ impl KnownHosts {
         None
     }
 
-    /// What to do when ssh refuses the host's key.
-    pub fn advice(&self, changed: bool, at: &Peer, user: Option<&str>) -> String {
+    /// What to do when ssh refuses the host's key. `offending`: the file that holds another one. `login`: the command that
+    /// asks whether to accept it.
+    pub fn advice(&self, offending: Option<&str>, login: &str) -> String {
         let name = &self.name;
-        if changed {
-            return format!(
-                "known_hosts has another key for {name}: if the host was made anew, ssh-keygen -R '{name}' forgets the \
-                 old one; if not, somebody else answers there"
-            );
+        match offending {
+            Some(file) => format!(
+                "known_hosts has another key for {name}: if the host was made anew, ssh-keygen -R '{name}' -f '{file}' \
+                 forgets the old one; if not, somebody else answers there"
+            ),
+            None => format!(
+                "known_hosts is asked for the name {name}; to look at the key and accept it: {login}; or take the keys of \
+                 new hosts unseen with --host-key-checking accept-new"
+            ),
         }
-        let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-        format!(
-            "known_hosts is asked for the name {name}; to look at the key and accept it: ssh -o 'HostKeyAlias={name}' \
-             -p {} {user}{}, or take new keys unseen with --host-key-checking accept-new",
-            at.port(),
-            at.host()
-        )
     }
 
     async fn best(&self, name: &str) -> Option<Mark> {
