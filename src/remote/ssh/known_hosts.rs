@@ -246,7 +246,7 @@ mod tests {
         let config = HashMap::from([("userknownhostsfile".to_owned(), file.display().to_string())]);
         let name = |names: &str| {
             let lines: String = names.split(' ').flat_map(|name| [name, " ", &public]).collect();
-            std::fs::write(&file, lines.replace('+', " ")).unwrap();
+            std::fs::write(&file, lines.replace('~', " ")).unwrap();
             let config = config.clone();
             async move { KnownHosts::of(&config, "Web1", 2222).await.name }
         };
@@ -254,10 +254,10 @@ mod tests {
         assert_eq!(name("web1").await, "web1");
         assert_eq!(name("web*").await, "web1");
         assert_eq!(name("web1 [web1]:2222").await, "[web1]:2222");
-        assert_eq!(name("@cert-authority+web1").await, "web1");
-        assert_eq!(name("web1 @cert-authority+*").await, "web1");
+        assert_eq!(name("@cert-authority~web1").await, "web1");
+        assert_eq!(name("web1 @cert-authority~*").await, "web1");
         // Its own name is asked as long as that can refuse it.
-        assert_eq!(name("web1 @revoked+[web1]:2222").await, "[web1]:2222");
+        assert_eq!(name("web1 @revoked~[web1]:2222").await, "[web1]:2222");
     }
 
     #[test]
