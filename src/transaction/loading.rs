@@ -173,7 +173,7 @@ impl<R: Remote> Transaction<'_, R> {
 
 /// The host says why nothing of ours starts at its boot.
 fn gone_at_boot(why: &str) -> String {
-    format!("after a reboot the host is without its mappings until the next deploy: {why}")
+    format!("a reboot of the host would take its mappings away until the next deploy: {why}")
 }
 
 /// The agent's reason, for people.

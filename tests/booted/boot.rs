@@ -78,6 +78,43 @@ fn confirmed_rules_are_there_before_sshd() {
         .expect_logins("host1", 1);
 }
 
+/// The generation is on a file system of its own; it does not load in one family; the host's iptables is the legacy one.
+#[test]
+fn what_makes_a_boot_hard() {
+    let Some(mut lab) = booted(3, PERSISTENT) else { return };
+    lab.run(
+        "host3",
+        "for tool in iptables ip6tables; do update-alternatives --set $tool /usr/sbin/$tool-legacy; done",
+    );
+    let mapping = "portmap: ['2222:22']";
+    let run = lab.deploy_to(&[("host1", mapping), ("host2", mapping), ("host3", mapping)], &[]);
+    assert_eq!(run.code, Some(0), "{}", run.said());
+    let before = ["host1", "host3"].map(|host| rules(&lab, host));
+    lab.run(
+        "host1",
+        "mv /var/lib/portmap-deploy /srv/state; mkdir /var/lib/portmap-deploy; \
+         echo '/srv/state /var/lib/portmap-deploy none bind' >>/etc/fstab",
+    );
+    lab.run(
+        "host2",
+        "sed -i s/REDIRECT/NOTHING/ /var/lib/portmap-deploy/gen-*/4.boot.1.*",
+    );
+    for host in ["host1", "host2", "host3"] {
+        lab.pull_the_plug(host);
+    }
+    assert_eq!(["host1", "host3"].map(|host| rules(&lab, host)), before);
+    lab.run("host1", "mountpoint /var/lib/portmap-deploy");
+    assert!(lab.run("host3", "iptables -V").contains("legacy"));
+    // A guard without mappings would have closed the way in.
+    assert_eq!(lab.connects("host2", 4, 22), Open);
+    assert_eq!(
+        (lab.connects("host2", 6, 22), lab.connects("host2", 6, 2222)),
+        (Silent, Open)
+    );
+    assert_eq!(lab.run("host2", "systemctl is-failed portmap-deploy"), "failed\n");
+    lab.deploy_to(&[("host2", mapping)], &[]).expect("host2", "confirmed");
+}
+
 #[test]
 fn a_reboot_inside_the_window_is_a_rollback() {
     let Some(mut lab) = booted(2, PERSISTENT) else { return };

@@ -4,6 +4,7 @@ use crate::host::{NEIGHBOURS, booted};
 use crate::support::deploy::Run;
 use crate::support::deploy::Seen::{Open, Refused, Silent};
 use crate::support::lab::Lab;
+use crate::support::run::{Run as Watched, on_all, ours, rules};
 
 const MAPPING: &str = "portmap: ['2222:22'], portmap_previous_ports: [2222]";
 
@@ -58,6 +59,48 @@ fn ufw() {
     lab.run("host1", "ufw reload");
     lab.expect_sshd("host1", 22);
     lab.expect_tcp("host1", 2222, Silent);
+}
+
+/// Whatever the report says is what the host runs, whole.
+#[test]
+fn a_firewall_started_anew_inside_the_window() {
+    let Some(lab) = booted(3, NEIGHBOURS) else { return };
+    let reload = [
+        (
+            "host1",
+            "ufw allow 22/tcp; ufw --force enable",
+            "ufw disable; ufw --force enable",
+        ),
+        (
+            "host2",
+            "systemctl enable --now firewalld; firewall-cmd --state",
+            "firewall-cmd --reload",
+        ),
+        ("host3", "systemctl enable --now nftables", "systemctl restart nftables"),
+    ];
+    for (host, start, _) in reload {
+        lab.run(host, start);
+    }
+    on_all(&lab, |host, index| {
+        let folder = lab.inventory_of(&[(host, MAPPING)]);
+        let path = |name: &str| folder.join(name).display().to_string();
+        let (login, hosts) = (path("login.yaml"), path("hosts.yaml"));
+        let mut run = Watched::start(lab.controller(&["-i", &login, "-i", &hosts, "--output", "jsonl"]));
+        run.step(host, "verify");
+        lab.run(host, reload[index].2);
+        let ended = run.end();
+        match ended.state(host) {
+            "confirmed" => is_mapped(&lab, host),
+            "rolled_back" => {
+                lab.expect_sshd(host, 22);
+                assert_eq!(ours(&rules(&lab, host)), Vec::<&str>::new(), "{ended:#?}");
+            }
+            _ => panic!("{ended:#?}"),
+        }
+        // And nothing is in the way of the next.
+        lab.deploy_to(&[(host, MAPPING)], &[]);
+        is_mapped(&lab, host);
+    });
 }
 
 /// A ban holds on the mapped port too, whichever way fail2ban bans.

@@ -13,7 +13,7 @@ fn survives(packages: &str) {
     let units = |lab: &crate::support::lab::Lab| lab.run("host1", "find /etc -name '*portmap*'");
     let run = lab.deploys("portmap: ['2222:22']");
     run.expect("host1", "confirmed");
-    assert!(!run.warnings("host1").contains("reboot"), "{}", run.said());
+    assert!(!run.warnings("host1").contains("a reboot of"), "{}", run.said());
     let before = rules(&lab, "host1");
     lab.run("host1", LOOK);
     for hard in [false, true] {

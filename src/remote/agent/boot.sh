@@ -147,7 +147,7 @@ keep_agent() {
 boot_install() {
     boot_state
     case $boot in
-    none) why='there is no systemd, OpenRC or SysV init on it that could load them' ;;
+    none) why='it has no systemd, OpenRC or SysV init that could load them' ;;
     masked) why='its portmap-deploy.service is masked' ;;
     *)
         if why=$({ [ "$boot" = yes ] || { keep_agent && "install_$init"; }; } 2>&1); then return 0; fi
