@@ -6,7 +6,7 @@
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::firewall::{Counter, Family};
+use crate::firewall::{Counter, Family, HOST_RULE};
 use crate::mapping::{Direct, Mapping, MappingSet, PortRange, Protocol};
 use crate::report::{DirectAccess, Mapped, MappingProof};
 
@@ -333,12 +333,12 @@ impl Check {
                 Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}"))
             }
             Outcome::Refused if redirected => {
-                filtered.because(format!("a rule on the host rejects connections to port {to_port}"))
+                filtered.because(format!("{HOST_RULE} rejects connections to port {to_port}"))
             }
             Outcome::Silent if seen && protocol == Protocol::Udp => open,
             Outcome::Silent if seen => filtered.because(format!("port {to_port} was reached, but no answer came back")),
             Outcome::Silent if redirected => {
-                filtered.because(format!("a rule on the host drops connections to port {to_port}"))
+                filtered.because(format!("{HOST_RULE} drops connections to port {to_port}"))
             }
             Outcome::NoPath(why) if self.way_in => filtered.because(format!("no way to {}: {why}", self.target())),
             Outcome::NoPath(why) => {
