@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
-pub use observed::{Managed, Observed, Stop};
-pub use ways::{Before, takes_away, way_after, ways_in, ways_now};
+pub use observed::{Boot, Managed, Observed, Stop};
+pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 
 /// The sections of an agent's answer, by title.
 type Sections = BTreeMap<String, String>;

@@ -33,18 +33,13 @@ pub async fn attempt(protocol: Protocol, to: SocketAddr, mss: u16, payload: usiz
 
 /// Tries once over TCP, through a tunnel. It cannot be marked: only where it comes from tells it from others'.
 pub async fn attempt_through(tunnel: &Tunnel, port: u16, limit: Duration) -> Outcome {
-    // A command that goes on for ever may have connected to somebody who waits for us to speak.
-    let mut late = Outcome::Silent;
     let tried = async {
         match tunnel.open(port, limit).await? {
             Opened::Connected(_) => Ok(Outcome::Connected),
-            Opened::Trying(mut stream) => {
-                late = Outcome::Untold(format!("{tunnel} does not tell whether it connected"));
-                match stream.read(&mut [0]).await {
-                    Ok(1..) => Ok(Outcome::Connected),
-                    _ => Err(stream.refusal()),
-                }
-            }
+            Opened::Trying(mut stream) => match stream.read(&mut [0]).await {
+                Ok(1..) => Ok(Outcome::Connected),
+                _ => Err(stream.refusal()),
+            },
         }
     };
     match timeout(limit, tried).await {
@@ -53,7 +48,17 @@ pub async fn attempt_through(tunnel: &Tunnel, port: u16, limit: Duration) -> Out
         Ok(Err(Refusal::Silent)) => Outcome::Silent,
         Ok(Err(Refusal::Broken(why))) if tunnel.tells() => Outcome::NoPath(why),
         Ok(Err(Refusal::Broken(why))) => Outcome::Untold(why),
-        Err(_) => late,
+        Err(_) => unanswered(Some(tunnel)),
+    }
+}
+
+/// What an attempt came to that has not ended in time. A command that goes on may have connected to somebody who waits
+/// for us to speak.
+#[must_use]
+pub fn unanswered(tunnel: Option<&Tunnel>) -> Outcome {
+    match tunnel {
+        Some(tunnel) if !tunnel.tells() => Outcome::Untold(format!("{tunnel} does not tell whether it connected")),
+        _ => Outcome::Silent,
     }
 }
 

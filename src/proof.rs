@@ -3,12 +3,17 @@
 //! A counter proves something only because it counts our own marked packets; an answer proves something only
 //! together with a counter. What cannot be told is *unverified*, with the reason, never taken for closed.
 
+mod judge;
+mod verdict;
+
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::firewall::{Counter, Family, HOST_RULE};
-use crate::mapping::{Direct, Mapping, MappingSet, PortRange, Protocol};
-use crate::report::{DirectAccess, Mapped, MappingProof};
+use crate::firewall::Family;
+use crate::mapping::{Mapping, MappingSet, PortRange, Protocol};
+use crate::report::{DirectAccess, Mapped};
+
+pub use verdict::{Verdict, summary};
 
 /// What one attempt showed by itself; counters say the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,46 +131,6 @@ pub struct Check {
     pub known: Option<Verdict>,
 }
 
-/// What is proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    mapped: Option<Mapped>,
-    direct: Option<DirectAccess>,
-    reason: Option<String>,
-    broken: bool,
-}
-
-impl Verdict {
-    fn mapped(mapped: Mapped) -> Self {
-        Self {
-            mapped: Some(mapped),
-            direct: None,
-            reason: None,
-            broken: mapped == Mapped::Filtered,
-        }
-    }
-
-    fn direct(direct: DirectAccess) -> Self {
-        Self {
-            mapped: None,
-            direct: Some(direct),
-            reason: None,
-            broken: false,
-        }
-    }
-
-    fn because(self, reason: impl Into<String>) -> Self {
-        Self {
-            reason: Some(reason.into()),
-            ..self
-        }
-    }
-
-    fn broken(self) -> Self {
-        Self { broken: true, ..self }
-    }
-}
-
 /// The checks of a phase, in the order of the mappings.
 ///
 /// `login` is a login that has been made, or will be, over exactly that way; in [`Phase::Loosened`] it gets the one
@@ -266,231 +231,6 @@ fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
         Some(here) if mapping.source.iter().any(|net| net.contains(&here)) => None,
         Some(here) => Some(unverified.because(format!("source does not include this machine ({here})"))),
         None => Some(unverified.because("it is not known whether source includes this machine")),
-    }
-}
-
-impl Check {
-    /// What the outcome (`None`: still under way) and the counters that moved since the phase began prove; `None`: nothing yet.
-    #[must_use]
-    pub fn judge(
-        &self,
-        set: &MappingSet,
-        here: Option<IpAddr>,
-        outcome: Option<&Outcome>,
-        moved: &dyn Fn(Counter) -> bool,
-    ) -> Option<Verdict> {
-        if let Some(known) = &self.known {
-            return Some(known.clone());
-        }
-        let mapping = set.mappings().get(self.mapping)?;
-        match self.side {
-            Side::Mapped => Some(self.judge_mapped(mapping, outcome?, moved)),
-            Side::Direct => self.judge_direct(mapping, here, outcome, moved),
-        }
-    }
-
-    /// Whether what answers at this address is the host for sure.
-    #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        self.named
-    }
-
-    /// Our own probes were counted on the host: it does have the address that it told of.
-    pub fn trust(&mut self) {
-        self.named = true;
-    }
-
-    /// Private networks overlap: what answers there need not be the host that told of the address.
-    fn somebody_else(&self) -> String {
-        format!(
-            "{} answers, an address only the host told of: it may be another machine",
-            self.to
-        )
-    }
-
-    fn target(&self) -> String {
-        self.to.with(self.at)
-    }
-
-    fn judge_mapped(&self, mapping: &Mapping, outcome: &Outcome, moved: &dyn Fn(Counter) -> bool) -> Verdict {
-        let (protocol, port, to_port) = (self.protocol, self.port, self.to_port);
-        let redirected = moved(Counter::Redirected { protocol, port });
-        let seen = moved(Counter::Seen {
-            protocol,
-            port,
-            to_port,
-        });
-        let open = Verdict::mapped(Mapped::Open);
-        let filtered = Verdict::mapped(Mapped::Filtered);
-        match outcome {
-            Outcome::Connected if redirected => open,
-            Outcome::Connected if !self.named => Verdict::mapped(Mapped::Unverified).because(self.somebody_else()),
-            Outcome::Connected => filtered.because(format!(
-                "something else answers on {}: our redirect did not see the connection",
-                self.target()
-            )),
-            Outcome::Refused if seen => {
-                Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}"))
-            }
-            Outcome::Refused if redirected => {
-                filtered.because(format!("{HOST_RULE} rejects connections to port {to_port}"))
-            }
-            Outcome::Silent if seen && protocol == Protocol::Udp => open,
-            Outcome::Silent if seen => filtered.because(format!("port {to_port} was reached, but no answer came back")),
-            Outcome::Silent if redirected => {
-                filtered.because(format!("{HOST_RULE} drops connections to port {to_port}"))
-            }
-            Outcome::NoPath(why) if self.way_in => filtered.because(format!("no way to {}: {why}", self.target())),
-            Outcome::NoPath(why) => {
-                Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to))
-            }
-            Outcome::Untold(why) if seen => Verdict::mapped(Mapped::Unverified).because(format!(
-                "port {to_port} was reached, but what it answers is not told: {why}"
-            )),
-            // sshd speaks first, so there silence does tell.
-            Outcome::Untold(why) if self.way_in => {
-                filtered.because(format!("no sshd answers at {}: {why}", self.target()))
-            }
-            Outcome::Untold(why) => Verdict::mapped(Mapped::Unverified).because(why.clone()),
-            _ if !self.named => Verdict::mapped(Mapped::Unverified).because(format!(
-                "nothing from here arrives at {}, an address only the host told of",
-                self.to
-            )),
-            _ if mapping.interface.is_some() => {
-                Verdict::mapped(Mapped::Unverified).because("our probe did not come in by the mapping's interface")
-            }
-            Outcome::Refused => filtered.because(format!(
-                "somebody before the host refuses {}/{}",
-                self.at,
-                label(protocol)
-            )),
-            Outcome::Silent => filtered.because(format!(
-                "nothing from here arrives at {}/{}: it is blocked before the host (a cloud security group?)",
-                self.at,
-                label(protocol)
-            )),
-        }
-    }
-
-    fn judge_direct(
-        &self,
-        mapping: &Mapping,
-        here: Option<IpAddr>,
-        outcome: Option<&Outcome>,
-        moved: &dyn Fn(Counter) -> bool,
-    ) -> Option<Verdict> {
-        let (protocol, to_port) = (self.protocol, self.to_port);
-        let guarded = moved(Counter::Guarded { protocol, to_port });
-        let unverified = Verdict::direct(DirectAccess::Unverified);
-        let allowed = mapping.direct == Direct::Allow
-            || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));
-        Some(match outcome {
-            Some(Outcome::Connected) if !self.named && protocol == Protocol::Tcp => {
-                unverified.because(self.somebody_else())
-            }
-            Some(Outcome::Connected) if protocol == Protocol::Tcp => {
-                let open = Verdict::direct(DirectAccess::Open);
-                if allowed {
-                    open
-                } else {
-                    open.because(format!("port {to_port} can still be reached directly"))
-                        .broken()
-                }
-            }
-            _ if guarded => Verdict::direct(DirectAccess::Closed),
-            None => return None,
-            Some(_) if allowed => unverified.because("this machine may connect directly, but did not get through"),
-            Some(Outcome::NoPath(why)) => unverified.because(format!("no path from here to {}: {why}", self.to)),
-            Some(Outcome::Untold(why)) => unverified.because(why.clone()),
-            Some(Outcome::Refused) => unverified.because(format!("port {to_port} refuses, but not by our guard")),
-            Some(_) => unverified.because(format!(
-                "no answer from port {to_port}, but our guard did not see the probe: something before it blocks"
-            )),
-        })
-    }
-}
-
-fn label(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    }
-}
-
-/// All verdicts as one line per mapping and family, and the first thing that is not as promised.
-#[must_use]
-pub fn summary(set: &MappingSet, verdicts: &[(Check, Verdict)]) -> (Vec<MappingProof>, Option<String>) {
-    let mut lines: Vec<(usize, Family, Verdict)> = Vec::new();
-    for (check, verdict) in verdicts {
-        match lines
-            .iter_mut()
-            .find(|(index, family, _)| (*index, *family) == (check.mapping, check.family))
-        {
-            Some((.., line)) => line.merge(verdict),
-            None => lines.push((check.mapping, check.family, verdict.clone())),
-        }
-    }
-    let broken = verdicts
-        .iter()
-        .find(|(_, verdict)| verdict.broken)
-        .and_then(|(check, verdict)| {
-            let mapping = set.mappings().get(check.mapping)?;
-            Some(format!(
-                "{} {}: {}",
-                check.family.name(),
-                describe(mapping),
-                verdict.reason.as_deref().unwrap_or_default()
-            ))
-        });
-    let proofs = lines
-        .into_iter()
-        .filter_map(|(index, family, line)| Some(line.proof(set.mappings().get(index)?, family)));
-    (proofs.collect(), broken)
-}
-
-fn describe(mapping: &Mapping) -> String {
-    let name = mapping
-        .name
-        .as_deref()
-        .map(|name| format!(" ({name})"))
-        .unwrap_or_default();
-    format!("{}/{}{name}", mapping.port, label(mapping.protocol))
-}
-
-impl Verdict {
-    /// The worse of both: a range is as open as its least open end, and as exposed as its most exposed one.
-    fn merge(&mut self, other: &Self) {
-        let rank = |mapped: &Mapped| match mapped {
-            Mapped::Open => 0,
-            Mapped::Refused => 1,
-            Mapped::Unverified => 2,
-            Mapped::Filtered => 3,
-        };
-        let exposure = |direct: &DirectAccess| match direct {
-            DirectAccess::Closed => 0,
-            DirectAccess::Unverified => 1,
-            DirectAccess::Open => 2,
-        };
-        self.mapped = self.mapped.into_iter().chain(other.mapped).max_by_key(rank);
-        self.direct = self.direct.into_iter().chain(other.direct).max_by_key(exposure);
-        self.broken |= other.broken;
-        self.reason = match (self.reason.take(), &other.reason) {
-            (Some(own), Some(more)) if !own.contains(more.as_str()) => Some(format!("{own}; {more}")),
-            (own, more) => own.or_else(|| more.clone()),
-        };
-    }
-
-    fn proof(self, mapping: &Mapping, family: Family) -> MappingProof {
-        MappingProof {
-            name: mapping.name.clone(),
-            family,
-            protocol: mapping.protocol,
-            port: mapping.port,
-            to_port: mapping.to_port,
-            mapped: self.mapped.unwrap_or(Mapped::Unverified),
-            direct: self.direct.unwrap_or(DirectAccess::Unverified),
-            reason: self.reason,
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after};
+use crate::plan::{Counts, HostChange, Observed, Plan, Stop, is_mapped, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
@@ -101,11 +101,11 @@ pub async fn deploy_over<R: Remote>(
         remembered: Vec::new(),
         arrival: None,
         announced: false,
-        forgets: None,
+        asides: Vec::new(),
     };
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
     transaction.conclude(&mut report).await;
-    transaction.warnings.extend(transaction.forgets);
+    transaction.warnings.extend(transaction.asides);
     HostReport {
         connections: transaction.contact.logins,
         warnings: transaction.warnings,
@@ -130,8 +130,8 @@ struct Transaction<'a, R> {
     arrival: Option<Arrival>,
     /// Whether the operator was told what the change takes away.
     announced: bool,
-    /// Why nothing can be remembered.
-    forgets: Option<String>,
+    /// Warnings that are not about the host: keys that were not noted, memory that does not work.
+    asides: Vec<String>,
 }
 
 /// A change that is armed on the host.
@@ -197,7 +197,10 @@ impl<R: Remote> Transaction<'_, R> {
                 marks = marks.by_source(&vantages);
             }
             let change = match self.plan(&observed, marks)? {
-                Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
+                Plan::Unchanged(generation) => {
+                    self.mend_boot(first, observed.boot).await;
+                    return Ok(Changed::Not(unchanged(generation.map(|number| number.0))));
+                }
                 Plan::Change(change) => *change,
             };
             self.announce().await;
@@ -224,10 +227,18 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     /// The port by which operators reach sshd once the change is made.
-    fn way_after(&self, observed: &Observed) -> u16 {
+    fn way_after(&self, first: &Login, observed: &Observed) -> u16 {
         let management = self.contact.remote.management_port();
-        match (self.options.goal, observed.sshd) {
-            (Goal::Remove { .. }, Some(port)) => port,
+        let before = observed.before(first.port);
+        match (self.options.goal, before.sshd) {
+            // Where no mapping of ours led, sshd itself listens, or somebody before the host goes on sending it there.
+            (Goal::Remove { .. }, Some(port)) => {
+                if before.mapped {
+                    port
+                } else {
+                    first.port
+                }
+            }
             _ => way_after(management, &self.desired, observed.here),
         }
     }
@@ -255,7 +266,7 @@ impl<R: Remote> Transaction<'_, R> {
         armed: &Armed,
         rules: Rules,
     ) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = self.way_after(&armed.observed);
+        let way = self.way_after(first, &armed.observed);
         let login = Management {
             family: proving::login_family(&first.peer, &armed.observed).unwrap_or(Family::V4),
             port: way,
@@ -270,6 +281,10 @@ impl<R: Remote> Transaction<'_, R> {
         let probing = Probing::start(checks, armed.marks, &route, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
+        if way != first.port && !is_mapped(way, &self.desired) {
+            // Nothing has tried it yet, and the way in that we know is about to close.
+            proving::answers(&route, way, limit / 2).await?;
+        }
         self.contact.step(Step::Switch, "tighten");
         self.tighten(first, limit).await?;
         self.contact.step(

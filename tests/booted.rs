@@ -5,7 +5,13 @@
 
 mod support;
 
+#[path = "booted/boot.rs"]
+mod boot;
 #[path = "booted/host.rs"]
 mod host;
 #[path = "booted/machine.rs"]
 mod machine;
+#[path = "booted/neighbours.rs"]
+mod neighbours;
+#[path = "booted/other_inits.rs"]
+mod other_inits;

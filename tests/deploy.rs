@@ -29,6 +29,8 @@ mod removed;
 mod routed;
 #[path = "deploy/second_run.rs"]
 mod second_run;
+#[path = "deploy/shells.rs"]
+mod shells;
 #[path = "deploy/truth_table.rs"]
 mod truth_table;
 #[path = "deploy/update.rs"]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::statfs;
 
 use super::start::HostStart;
-use super::up::{await_host, batch_on};
+use super::up::batch_on;
 use super::{Error, Host, Lab, Member, state, tool};
 
 /// How long a host may take to shut down before its plug is pulled, as systemd's own default.
@@ -119,7 +119,7 @@ pub(super) fn unplug_all(lab: &str) -> Result<(), Error> {
 }
 
 /// Ends a booted host's system and starts it again: `/run` and rules are gone, files are not. `hard`: without shutting
-/// it down. Returns when its sshd answers, if its link is not cut.
+/// it down. Returns when it is up.
 ///
 /// # Errors
 /// [`Error::NotBooted`], or it does not come up again.
@@ -154,12 +154,28 @@ pub fn reboot(lab: &str, host: &str, hard: bool) -> Result<(), Error> {
     starting.tell("go")?;
     starting.hear("key", deadline)?;
     starting.hear("ready", deadline)?;
-    if !cut {
-        let up = await_host(&host, deadline);
-        up.map_err(|error| starting.failed(&format!("its sshd does not answer: {error}")))?;
-    }
+    await_boot(&host, deadline).map_err(|error| starting.failed(&error))?;
     state::update(&lab.name, |lab| replace(lab, &host.name, host.member))?;
     starting.stay()
+}
+
+/// With another init, sshd is what comes last.
+const IS_UP: &str = "if [ -d /run/systemd/system ]; then systemctl is-system-running --wait; \
+     else ss -Hltn sport = :22 | grep -q : && echo running; fi";
+
+/// Until init has started what it should. From outside it may not be seen: by its own rules, or because its link is cut.
+fn await_boot(host: &Host, deadline: Instant) -> Result<(), Error> {
+    let line = ["sh", "-c", IS_UP].map(str::to_owned);
+    while Instant::now() < deadline {
+        let said = tool::inside(&host.name, host.member.init, &line)?.output();
+        let said = said.map_err(Error::io("ask its init"))?;
+        // "degraded" is up as well; without an answer it is not yet there to ask.
+        if ["running", "degraded"].contains(&String::from_utf8_lossy(&said.stdout).trim()) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(Error::Dead(host.name.clone()))
 }
 
 fn replace(lab: &mut Lab, name: &str, member: Member) {
@@ -170,7 +186,7 @@ fn replace(lab: &mut Lab, name: &str, member: Member) {
 
 fn end(lab: &Lab, host: &Host, hard: bool) -> Result<(), Error> {
     if !hard && host.member.init.is_alive() {
-        let line = ["systemctl", "reboot"].map(str::to_owned);
+        let line = ["reboot".to_owned()];
         // It may end so fast that the command has no answer.
         let _ = tool::output(&mut lab.exec(&host.name, &line)?);
         let _ = host.member.init.await_end(SHUTDOWN);

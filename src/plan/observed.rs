@@ -53,6 +53,27 @@ impl Managed {
     }
 }
 
+/// Whether our rules are loaded when a host boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// They are, or there are none.
+    Settled,
+    /// What does so was taken away.
+    Missing,
+    /// There is nothing that could do so, or the operator forbade it.
+    Never,
+}
+
+impl Boot {
+    fn read(fact: Option<&str>) -> Self {
+        match fact {
+            None | Some("yes") => Self::Settled,
+            Some("missing") => Self::Missing,
+            Some(_) => Self::Never,
+        }
+    }
+}
+
 /// A host as it was found.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -66,6 +87,8 @@ pub struct Observed {
     pub addresses: Vec<IpAddr>,
     /// The generation that is kept for the next boot.
     pub current: Option<u32>,
+    /// Whether our rules are loaded at the host's boot, where there are some to load.
+    pub boot: Boot,
     /// Whether files of ours are on the host.
     pub has_files: bool,
     /// How long the host runs, seconds.
@@ -101,6 +124,7 @@ impl Observed {
             sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
+            boot: Boot::read(fact("boot")),
             has_files: fact("files") == Some("yes"),
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
@@ -108,7 +132,13 @@ impl Observed {
             nft: sections
                 .get("nft")
                 .map_or_else(Vec::new, |text| firewall::base_chains(text)),
-            warnings: Vec::new(),
+            warnings: [
+                fact("saved").map(saved_elsewhere),
+                fact("firewalld").map(|_| by_firewalld()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
         observed.warnings.extend(observed.beside_iptables());
         let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
@@ -183,6 +213,18 @@ impl Observed {
             ));
         }
     }
+}
+
+fn by_firewalld() -> String {
+    "firewalld runs on this host, and `firewall-cmd --reload` takes away all rules that are not its own: deploy again after it".to_owned()
+}
+
+fn saved_elsewhere(files: &str) -> String {
+    format!(
+        "another tool has saved chains of portmap-deploy on the host ({}): when they come from there at a boot, \
+         portmap-deploy puts its confirmed rules in their place",
+        files.split(' ').collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn facts(sections: &Sections) -> BTreeMap<&str, &str> {

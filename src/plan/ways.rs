@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::mapping::{Direct, Mapping, MappingSet, Protocol};
 
 /// The most ports that are tried: each costs a connection to every address of the host.
-const MOST_WAYS: usize = 24;
+const MOST_WAYS: usize = 64;
 
 /// Ports by which sshd may be reached before and after, the likeliest first: the one that ssh itself would use,
 /// mapped ports that lead to it, where it leads itself, and `more`: those that are remembered, those that the operator named.
@@ -56,6 +56,14 @@ pub fn takes_away(before: Before, set: &MappingSet, here: Option<IpAddr>) -> boo
         return before.sshd.is_some_and(|sshd| sshd != to);
     }
     before.mapped || closing(before.sshd.unwrap_or(before.port), set, here).next().is_some()
+}
+
+/// Whether a TCP mapping takes what comes to this port.
+#[must_use]
+pub fn is_mapped(port: u16, set: &MappingSet) -> bool {
+    tcp(set)
+        .flat_map(Mapping::redirects)
+        .any(|(ports, _)| ports.contains(port))
 }
 
 fn distinct(ports: impl Iterator<Item = u16>) -> Vec<u16> {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::firewall::Counter;
 use crate::problem::Source;
 
 const HERE: &str = "192.0.2.9";
@@ -202,4 +203,70 @@ fn the_ends_of_a_range_stand_for_it_and_the_worse_one_counts() {
         (Mapped::Filtered, DirectAccess::Unverified)
     );
     assert_eq!(broken.unwrap(), "IPv4 9000-9003/tcp: why");
+}
+
+/// A host behind a proxy, by whose address alone our probes are known.
+fn behind() -> Vantage {
+    Vantage {
+        host: Place::Behind("web.internal".to_owned()),
+        ..vantage()
+    }
+}
+
+#[test]
+fn what_a_proxy_does_not_tell_is_neither_open_nor_closed() {
+    let untold = Some(&Outcome::Untold("why".to_owned()));
+    for moved in [&[][..], &[redirected()], &[redirected(), seen(Protocol::Tcp)]] {
+        let mapped = judged_from(&behind(), "['80:8080']", Side::Mapped, untold, moved).unwrap();
+        assert_eq!((mapped.mapped, mapped.broken), (Some(Mapped::Unverified), false));
+    }
+    let direct = judged_from(&behind(), "['80:8080']", Side::Direct, untold, &[]).unwrap();
+    assert_eq!(direct.direct, Some(DirectAccess::Unverified));
+    let guarded = judged_from(&behind(), "['80:8080']", Side::Direct, untold, &[GUARDED]).unwrap();
+    assert_eq!(guarded.direct, Some(DirectAccess::Closed));
+    let open = judged_from(
+        &behind(),
+        "['80:8080']",
+        Side::Direct,
+        Some(&Outcome::Connected),
+        &[GUARDED],
+    )
+    .unwrap();
+    assert_eq!((open.direct, open.broken), (Some(DirectAccess::Open), true));
+}
+
+#[test]
+fn the_way_of_the_new_login_must_be_there_while_the_old_one_is() {
+    let set = set("['2222:22', '80:8080']");
+    let login = Some(Management {
+        family: Family::V4,
+        port: 2222,
+    });
+    let checks = checks(&set, &[behind()], login, Phase::Loosened);
+    let broken = |outcome: &Outcome| {
+        let judged = checks
+            .iter()
+            .map(|check| check.judge(&set, None, Some(outcome), &|_| false).unwrap());
+        judged.map(|verdict| verdict.broken).collect::<Vec<_>>()
+    };
+    let why = || "why".to_owned();
+    assert_eq!(broken(&Outcome::NoPath(why())), [true, false]);
+    assert_eq!(broken(&Outcome::Untold(why())), [true, false]);
+    assert_eq!(broken(&Outcome::Silent), [true, true]);
+}
+
+#[test]
+fn what_no_proxy_carries_is_unverified_without_a_probe() {
+    let udp = judged_from(&behind(), "['80:8080/udp']", Side::Direct, None, &[]).unwrap();
+    assert_eq!(udp.direct, Some(DirectAccess::Unverified));
+    assert_eq!(udp.reason.as_deref(), Some("no datagrams go through a proxy"));
+    let blind = Vantage {
+        blind: Some("the proxy connects over IPv6".to_owned()),
+        ..behind()
+    };
+    for side in [Side::Mapped, Side::Direct] {
+        let verdict = judged_from(&blind, "['80:8080']", side, None, &[GUARDED, redirected()]).unwrap();
+        assert!(!verdict.broken && verdict.mapped != Some(Mapped::Open));
+        assert!(verdict.direct != Some(DirectAccess::Closed) && verdict.reason.is_some());
+    }
 }

@@ -32,7 +32,7 @@ use bastion::through;
 use config::{addresses, effective_config, user_options};
 use jump::Tokens;
 use known_hosts::KnownHosts;
-use log::{host_key, is_about_host_key, last_words, peer};
+use log::{host_key, is_about_host_key, last_words, peer, unrecorded};
 use master::{Place, master_command};
 use session::Entrance;
 
@@ -117,6 +117,7 @@ impl Ssh {
             place,
             peer: reached.unwrap_or_else(|| at.clone()),
             host_key: host_key(&text),
+            unrecorded: unrecorded(&text),
         })
     }
 
@@ -280,6 +281,8 @@ pub struct Master {
     place: Place,
     peer: Peer,
     host_key: Option<String>,
+    /// Why the key of a new host is not in `known_hosts`.
+    unrecorded: Option<String>,
 }
 
 fn local(message: String) -> LoginError {

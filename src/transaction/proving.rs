@@ -14,6 +14,7 @@ use crate::plan::{Counts, HostChange, Observed};
 use crate::probe;
 use crate::proof::{self, Check, Outcome, Place, Vantage, Verdict};
 use crate::remote::route::{Peer, Route};
+use crate::remote::ways::{Order, Race};
 use crate::remote::{Login, Remote};
 use crate::report::{DirectAccess, Mapped, MappingProof};
 
@@ -99,6 +100,22 @@ pub(super) fn vantages(remote: &impl Remote, peer: &Peer, observed: &Observed) -
             })
             .collect(),
     }
+}
+
+/// Asks for sshd's banner at a port that no mapping makes.
+pub(super) async fn answers(route: &Route, port: u16, limit: Duration) -> Result<(), String> {
+    let mut race = Race::start(route, &[port], Order::Quickest, limit);
+    let mut failures = Vec::new();
+    while let Some(attempt) = race.next().await {
+        match attempt.failure {
+            None => return Ok(()),
+            Some(failure) => failures.push(format!("{}: {failure}", attempt.at)),
+        }
+    }
+    Err(format!(
+        "no sshd answers on port {port}, by which the host would be reached from then on ({})",
+        failures.join(", ")
+    ))
 }
 
 /// A proxy decides itself over which family it connects, and from which address: only that of the login is known.
@@ -258,6 +275,8 @@ pub(super) struct Probing {
     deadline: Instant,
     /// Whether counters count nothing but our probes.
     marked: bool,
+    /// What probes come to that do not end.
+    unanswered: Outcome,
 }
 
 impl Probing {
@@ -289,6 +308,7 @@ impl Probing {
             started: Instant::now(),
             deadline: Instant::now() + limit,
             marked: marks.sources.is_none(),
+            unanswered: probe::unanswered(route.tunnel()),
         }
     }
 
@@ -330,7 +350,7 @@ impl Probing {
                 // Others may come from our address as well: their packets do not speak for a probe that may yet connect.
                 continue;
             }
-            let outcome = checking.outcome.as_ref().or(late.then_some(&Outcome::Silent));
+            let outcome = checking.outcome.as_ref().or(late.then_some(&self.unanswered));
             let moved = |counter: Counter| counts.get(&(family, counter)).is_some_and(|packets| *packets > 0);
             checking.verdict = checking.check.judge(set, here, outcome, &moved);
             // What is decided makes room for those that wait.

@@ -25,9 +25,10 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    fn lost(&self) -> String {
+    /// `when`: "will be" before the change, "is" after it.
+    fn lost(&self, when: &str) -> String {
         format!(
-            "port {}, by which this run logged in, is no way in after the change: log in by port {}",
+            "port {}, by which this run logged in, {when} no way in any longer: log in by port {}",
             self.port, self.after
         )
     }
@@ -61,8 +62,13 @@ impl<R: Remote> Transaction<'_, R> {
 
     /// Notes how we came in and what becomes of that.
     pub(super) fn arrived(&mut self, login: &Login, observed: &Observed) {
+        if let Some(why) = login.connection.unrecorded() {
+            self.say_aside(format!(
+                "the host's key could not be noted, the next run will not know it: {why}"
+            ));
+        }
         let (set, here, sshd) = (&self.desired, observed.here, observed.sshd);
-        let after = self.way_after(observed);
+        let after = self.way_after(login, observed);
         self.arrival = Some(Arrival {
             port: login.port,
             key: login.fingerprint().map(str::to_owned),
@@ -93,7 +99,7 @@ impl<R: Remote> Transaction<'_, R> {
         let warning = arrival
             .dead_end
             .clone()
-            .or_else(|| arrival.loses_port.then(|| arrival.lost()));
+            .or_else(|| arrival.loses_port.then(|| arrival.lost("will be")));
         if let Some(warning) = warning.filter(|_| !self.announced) {
             self.contact.warn(&warning);
         }
@@ -112,7 +118,7 @@ impl<R: Remote> Transaction<'_, R> {
                     report.login = Some(self.contact.remote.command_line(arrival.after).await);
                 }
                 if arrival.loses_port {
-                    self.warnings.push(arrival.lost());
+                    self.warnings.push(arrival.lost("is"));
                 }
                 let ways = ways_now(arrival.after, arrival.sshd, set);
                 self.remember(&arrival, ways).await;
@@ -157,6 +163,12 @@ impl<R: Remote> Transaction<'_, R> {
         .await;
     }
 
+    fn say_aside(&mut self, warning: String) {
+        if !self.asides.contains(&warning) {
+            self.asides.push(warning);
+        }
+    }
+
     /// Memory is on a disk, which may be slow. That it does not work is worth one warning.
     async fn remembering<T: Send + 'static>(
         &mut self,
@@ -167,7 +179,7 @@ impl<R: Remote> Transaction<'_, R> {
         match done {
             Ok(Ok(done)) => Some(done),
             Ok(Err(error)) => {
-                self.forgets = Some(error.to_string());
+                self.say_aside(error.to_string());
                 None
             }
             Err(_) => None,

@@ -10,6 +10,9 @@ use crate::support::lab::{Lab, PROGRAM};
 /// Other tools that write rules. Debian keeps ufw and iptables-persistent from being on one system.
 pub const NEIGHBOURS: &str = "ufw,fail2ban,firewalld,nftables,python3-systemd";
 pub const PERSISTENT: &str = "iptables-persistent";
+/// Other inits, in place of systemd.
+pub const OPENRC: &str = "openrc,sysvinit-core";
+pub const SYSV: &str = "sysv-rc,sysvinit-core";
 
 /// Debian's archive: where it cannot be reached, a system cannot be made.
 const ARCHIVE: (&str, u16) = ("deb.debian.org", 80);
@@ -18,7 +21,7 @@ const ARCHIVE: (&str, u16) = ("deb.debian.org", 80);
 fn systems() -> Option<()> {
     static MADE: OnceLock<Option<()>> = OnceLock::new();
     *MADE.get_or_init(|| {
-        for packages in [PERSISTENT, NEIGHBOURS] {
+        for packages in [PERSISTENT, NEIGHBOURS, OPENRC, SYSV] {
             let made = make(packages);
             if made.status.success() {
                 continue;

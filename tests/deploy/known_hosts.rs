@@ -44,6 +44,11 @@ impl Strict {
         std::fs::write(&self.file, text).unwrap();
     }
 
+    /// As `HashKnownHosts` has it.
+    fn hashes(&self) {
+        said(self.lab.command("ssh-keygen").args(["-H", "-f"]).arg(&self.file));
+    }
+
     fn known(&self) -> String {
         std::fs::read_to_string(&self.file).unwrap()
     }
@@ -163,6 +168,7 @@ fn a_host_known_by_a_port_that_is_not_the_inventory_s() {
     host.lab.expect_tcp("host1", 22, Silent);
     // As with ssh, the name without a port will do where the one with it is not known; not where it is another's.
     host.knows(&[(host.name(22), key.clone())]);
+    host.hashes();
     host.deploys(by_2222, &[]).expect("host1", "unchanged");
     host.knows(&[(host.name(22), key), (host.name(2222), somebodys())]);
     host.is_refused(by_2222, &[], "HAS CHANGED");
@@ -199,6 +205,19 @@ fn new_hosts_are_believed_once_when_asked_to() {
         .expect("host1", "unchanged");
     host.knows(&[(host.name(22), somebodys())]);
     host.is_refused(MAPPINGS, &believing, "HAS CHANGED");
+}
+
+#[test]
+fn a_new_host_whose_key_cannot_be_noted_is_told_of() {
+    let mut host = Strict::up("nft", 1);
+    host.file = PathBuf::from("/proc/none");
+    let run = host.deploys(MAPPINGS, &["--host-key-checking", "accept-new"]);
+    run.expect("host1", "confirmed");
+    let warnings = run.warnings("host1");
+    assert!(
+        warnings.contains("could not be noted") && warnings.contains("/proc/none"),
+        "{warnings}"
+    );
 }
 
 #[test]

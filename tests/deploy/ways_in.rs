@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde_json::Value;
 
 use super::support::deploy::Run;
-use super::support::deploy::Seen::{Refused, Silent};
+use super::support::deploy::Seen::{Open, Refused, Silent};
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
@@ -56,7 +56,12 @@ fn an_edited_and_then_deleted_way_in_is_remembered(backend: &str) {
     let run = lab.deploys("portmap: ['2222:22']");
     run.expect("host1", "confirmed");
     logs_in_by(&run, "ssh -p 2222 ");
-    assert!(run.warnings("host1").contains("port 22, by which"), "{}", run.said());
+    assert!(
+        run.warnings("host1")
+            .contains("port 22, by which this run logged in, is no way in"),
+        "{}",
+        run.said()
+    );
     assert_eq!(remembered(&lab), [[2222, 22]]);
 
     let run = lab.deploys("portmap: ['2200:22']");
@@ -262,4 +267,22 @@ fn memory_that_does_not_work_fails_no_deploy() {
     run.expect("host1", "confirmed");
     assert_eq!(run.warnings("host1"), "");
     assert_eq!(remembered(&lab), [[2222, 22]]);
+}
+
+#[test]
+fn a_host_behind_a_bastion() {
+    let lab = Lab::up(2, "mixed");
+    lab.hide_all_but(&["host1"]);
+    lab.ssh_config("host1", "");
+    for (mappings, port) in [("['2222:22']", 2222), ("['2200:22']", 2200), ("[]", 22)] {
+        let variables = format!("portmap: {mappings}, ansible_ssh_common_args: '-J bastion'");
+        let run = lab.deploy_to(&[("host2", &variables)], &[]);
+        run.expect("host2", "confirmed").expect_logins("host2", 2);
+        let login = run.host("host2")["login"].as_str().unwrap();
+        assert!(
+            login.starts_with(&format!("ssh -p {port} ")) && login.contains("-J bastion"),
+            "{login}"
+        );
+        assert_eq!(lab.connects_between("host1", "host2", 4, port), Open);
+    }
 }

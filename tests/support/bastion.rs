@@ -4,9 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use super::deploy::{Seen, tcp};
 use super::lab::{Lab, said};
@@ -54,6 +53,15 @@ impl Lab {
         path
     }
 
+    /// Adds one more name of a host to `known_hosts`.
+    pub fn known_as(&self, host: &str, name: &str) {
+        let known = std::fs::read_to_string(self.known_hosts()).unwrap();
+        let address = format!("{},", self.address(host, 4));
+        let line = known.lines().find(|line| line.starts_with(&address)).unwrap();
+        let key = line.split_once(' ').unwrap().1;
+        std::fs::write(self.known_hosts(), format!("{known}{name} {key}\n")).unwrap();
+    }
+
     /// What comes back of a new TCP connection from one host to another.
     pub fn connects_between(&self, from: &str, to: &str, family: u8, port: u16) -> Seen {
         let to = SocketAddr::new(self.address(to, family), port);
@@ -91,11 +99,4 @@ impl Lab {
             .unwrap();
         String::from_utf8_lossy(&found.stdout).into_owned()
     }
-}
-
-/// Connects within a namespace and keeps the connection.
-pub fn connection(lab: &Lab, from: &str, to: SocketAddr) -> TcpStream {
-    lab.inside(from, || {
-        TcpStream::connect_timeout(&to, Duration::from_secs(5)).unwrap()
-    })
 }

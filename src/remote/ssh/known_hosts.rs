@@ -21,8 +21,18 @@ struct Entry {
     /// `ED25519`, `ECDSA`, `RSA`, …
     kind: String,
     fingerprint: String,
-    /// A `@cert-authority` or `@revoked` line: not the key of a host.
-    marked: bool,
+    mark: Mark,
+}
+
+/// What a line's key is to its hosts; the greater, the more it decides under which name to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Mark {
+    /// `@cert-authority`: it signs their keys.
+    Authority,
+    /// It is their own.
+    Key,
+    /// `@revoked`: never to be believed.
+    Revoked,
 }
 
 /// What the user's `known_hosts` files know of a host.
@@ -48,9 +58,9 @@ impl KnownHosts {
             files: files(config),
             keys: OnceCell::new(),
         };
-        if own.is_none() && port != 22 && known.entries(&known.name).await.is_empty() {
+        if own.is_none() && port != 22 {
             let plain = known_hosts_name(host, 22);
-            if known.entries(&plain).await.iter().any(|entry| !entry.marked) {
+            if known.best(&plain).await > known.best(&known.name).await {
                 known.name = plain;
             }
         }
@@ -60,8 +70,7 @@ impl KnownHosts {
     /// The fingerprints of the host's keys.
     pub async fn keys(&self) -> &[String] {
         let read = || async {
-            let entries = self.entries(&self.name).await;
-            let keys = entries.into_iter().filter(|entry| !entry.marked);
+            let keys = self.own_keys(&self.name).await.into_iter();
             keys.map(|entry| entry.fingerprint).collect()
         };
         self.keys.get_or_init(read).await
@@ -69,7 +78,7 @@ impl KnownHosts {
 
     /// Whether there is anything to judge the host's key by.
     pub async fn is_known(&self) -> bool {
-        !self.entries(&self.name).await.is_empty()
+        self.best(&self.name).await.is_some()
     }
 
     /// The name that an operator must give to ssh for a login by this port to find the key.
@@ -78,8 +87,8 @@ impl KnownHosts {
             // In the user's ssh_config, where ssh finds it too.
             return None;
         }
-        let ours = self.entries(&self.name).await;
-        let there = self.entries(&known_hosts_name(&self.host, port)).await;
+        let ours = self.own_keys(&self.name).await;
+        let there = self.own_keys(&known_hosts_name(&self.host, port)).await;
         let found = if there.is_empty() {
             // Then ssh looks under the plain name for the type of key that it asked for: its first choice.
             let plain = self.entries(&known_hosts_name(&self.host, 22)).await;
@@ -99,7 +108,7 @@ impl KnownHosts {
         }
         for &port in ports {
             let name = known_hosts_name(&self.host, port);
-            if name != self.name && !self.entries(&name).await.is_empty() {
+            if name != self.name && !self.own_keys(&name).await.is_empty() {
                 return Some((name, port));
             }
         }
@@ -122,6 +131,16 @@ impl KnownHosts {
             at.port(),
             at.host()
         )
+    }
+
+    async fn best(&self, name: &str) -> Option<Mark> {
+        self.entries(name).await.iter().map(|entry| entry.mark).max()
+    }
+
+    async fn own_keys(&self, name: &str) -> Vec<Entry> {
+        let mut entries = self.entries(name).await;
+        entries.retain(|entry| entry.mark == Mark::Key);
+        entries
     }
 
     async fn entries(&self, name: &str) -> Vec<Entry> {
@@ -164,11 +183,15 @@ async fn keygen(name: &str, file: &Path) -> String {
 
 /// `# Host NAME found: line N [CA|REVOKED]`, then `NAME TYPE FINGERPRINT`.
 fn parse(text: &str) -> Vec<Entry> {
-    let mut marked = false;
+    let mut mark = Mark::Key;
     let mut entries = Vec::new();
     for line in text.lines() {
         if line.starts_with("# ") {
-            marked = line.trim_end().ends_with(" CA") || line.trim_end().ends_with(" REVOKED");
+            mark = match line.trim_end().rsplit(' ').next() {
+                Some("CA") => Mark::Authority,
+                Some("REVOKED") => Mark::Revoked,
+                _ => Mark::Key,
+            };
             continue;
         }
         let words: Vec<&str> = line.split(' ').collect();
@@ -183,7 +206,7 @@ fn parse(text: &str) -> Vec<Entry> {
         entries.push(Entry {
             kind: word(place.checked_sub(1)),
             fingerprint: word(Some(place)),
-            marked,
+            mark,
         });
     }
     entries
@@ -197,21 +220,47 @@ mod tests {
     fn reads_the_keys_of_a_name_and_tells_authorities_apart() {
         let text = "# Host web1 found: line 1 \nweb1 ED25519 SHA256:abc\n# Host web1 found: line 4 CA\nweb1 RSA SHA256:def\n# Host web1 found: line 5 REVOKED\nweb1 RSA SHA256:ghi\n# Host web1 found: line 6 \nweb1 RSA SHA256:jkl comment\n";
         let entries = parse(text);
-        let entry = |kind: &str, fingerprint: &str, marked| Entry {
+        let entry = |kind: &str, fingerprint: &str, mark| Entry {
             kind: kind.to_owned(),
             fingerprint: fingerprint.to_owned(),
-            marked,
+            mark,
         };
         assert_eq!(
             entries,
             [
-                entry("ED25519", "SHA256:abc", false),
-                entry("RSA", "SHA256:def", true),
-                entry("RSA", "SHA256:ghi", true),
-                entry("RSA", "SHA256:jkl", false)
+                entry("ED25519", "SHA256:abc", Mark::Key),
+                entry("RSA", "SHA256:def", Mark::Authority),
+                entry("RSA", "SHA256:ghi", Mark::Revoked),
+                entry("RSA", "SHA256:jkl", Mark::Key)
             ]
         );
         assert_eq!(parse("Host key not found\n"), []);
+    }
+
+    #[tokio::test]
+    async fn the_name_without_a_port_where_only_that_is_known() {
+        let folder = tempfile::tempdir().unwrap();
+        let key = folder.path().join("key");
+        let mut keygen = Command::new("ssh-keygen");
+        keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&key);
+        assert!(keygen.status().await.unwrap().success());
+        let public = std::fs::read_to_string(key.with_extension("pub")).unwrap();
+        let file = folder.path().join("known_hosts");
+        let config = HashMap::from([("userknownhostsfile".to_owned(), file.display().to_string())]);
+        let name = |names: &str| {
+            let lines: String = names.split(' ').flat_map(|name| [name, " ", &public]).collect();
+            std::fs::write(&file, lines.replace('+', " ")).unwrap();
+            let config = config.clone();
+            async move { KnownHosts::of(&config, "Web1", 2222).await.name }
+        };
+        assert_eq!(name("other").await, "[web1]:2222");
+        assert_eq!(name("web1").await, "web1");
+        assert_eq!(name("web*").await, "web1");
+        assert_eq!(name("web1 [web1]:2222").await, "[web1]:2222");
+        assert_eq!(name("@cert-authority+web1").await, "web1");
+        assert_eq!(name("web1 @cert-authority+*").await, "web1");
+        // Its own name is asked as long as that can refuse it.
+        assert_eq!(name("web1 @revoked+[web1]:2222").await, "[web1]:2222");
     }
 
     #[test]

@@ -24,6 +24,12 @@ pub(super) fn host_key(log: &str) -> Option<String> {
     Some(sanitise(line.trim()))
 }
 
+/// What ssh says when it believed a new key and could not write it down.
+pub(super) fn unrecorded(log: &str) -> Option<String> {
+    let line = log.lines().find(|line| line.starts_with("Failed to add the host"))?;
+    Some(sanitise(line))
+}
+
 /// Whether a login failed because the host's key is not the known one.
 pub(super) fn is_about_host_key(log: &str) -> bool {
     let said = |what: &str| log.contains(what);

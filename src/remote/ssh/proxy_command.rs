@@ -89,6 +89,8 @@ impl Drop for Piped {
         let id = self.child.id().and_then(|id| i32::try_from(id).ok());
         if let Some(group) = id.and_then(Pid::from_raw) {
             let _ = kill_process_group(group, Signal::HUP);
+            // One that wanted to ask on the terminal is stopped, and would not hear it.
+            let _ = kill_process_group(group, Signal::CONT);
         }
     }
 }

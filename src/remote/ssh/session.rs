@@ -218,6 +218,12 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Why the key of a host that was not known is not known now either.
+    #[must_use]
+    pub fn unrecorded(&self) -> Option<&str> {
+        self.master.unrecorded.as_deref()
+    }
+
     /// Who logged in.
     #[must_use]
     pub fn user(&self) -> &str {
