@@ -665,6 +665,33 @@ observe_rules() {
     iptables-legacy) seen_iptables_legacy=$text ;; ip6tables-legacy) seen_ip6tables_legacy=$text ;; esac
 }
 
+# Base chains of nft that packets for this host pass, but for the tables of iptables-nft. Their names come first: rules
+# and sets may be many.
+observe_nft() {
+    have nft || return 0
+    section nft
+    text=$($bound nft list chains 2>/dev/null) || return 0
+    IFS=$nl
+    for line in $text; do
+        case $line in
+        table*) nft_table=${line#table } nft_table=${nft_table%" {"} ;;
+        *chain*) nft_chain=${line#*chain } nft_chain=${nft_chain%" {"} ;;
+        *" hook input "* | *" hook prerouting "* | *" hook ingress "*)
+            of=${nft_table#ip6 } of=${of#ip }
+            case "$of $nft_chain" in
+            "filter INPUT" | "nat INPUT" | "nat PREROUTING" | "mangle INPUT" | "mangle PREROUTING") continue ;;
+            "raw PREROUTING" | "security INPUT" | bridge* | arp*) continue ;;
+            esac
+            IFS=' '
+            # shellcheck disable=SC2086 # words on purpose: family and name, as nft has them (no globs: set -f)
+            $bound nft list chain $nft_table "$nft_chain" 2>/dev/null
+            IFS=$nl
+            ;;
+        esac
+    done
+    IFS=" $nl"
+}
+
 observe() {
     section facts
     say "uid $(id -u)"
@@ -696,6 +723,7 @@ observe() {
         *) observe_rules "$family" "$name-nft" ;;
         esac
     done
+    observe_nft
     done_
 }
 
