@@ -2,8 +2,9 @@
 //!
 //! Text of an inventory becomes hosts with mappings ([`inventory`], [`mapping`]); mappings and a host's live
 //! rules become a change ([`firewall`], [`plan`]); a rollout decides which host comes when ([`rollout`]), a
-//! transaction carries one host from its old rules to the proven new ones ([`transaction`]), and run events
-//! become a screen and a report ([`screen`], [`report`]). Everything above `remote` is synchronous and free of
+//! transaction carries one host from its old rules to the proven new ones ([`transaction`]), the controller
+//! remembers by which ports it reached it ([`memory`]), and run events become a screen and a report ([`screen`],
+//! [`report`]). Everything above `remote` is synchronous and free of
 //! clocks and I/O; dependencies point from the edge to the core, never back.
 
 pub mod cli;
@@ -12,6 +13,7 @@ pub mod firewall;
 pub mod inventory;
 pub mod lab;
 pub mod mapping;
+pub mod memory;
 pub mod plan;
 pub mod probe;
 pub mod problem;

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
-pub use observed::{Managed, Observed, Stop};
-pub use ways::{way_after, ways_in};
+pub use observed::{Boot, Managed, Observed, Stop};
+pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 
 /// The sections of an agent's answer, by title.
 type Sections = BTreeMap<String, String>;
@@ -68,7 +68,7 @@ impl Observed {
 
     /// Why the operator could not log in without us.
     fn only_way_in(&self) -> Option<Stop> {
-        let (here, port) = (self.here?, self.sshd_port?);
+        let (here, port) = (self.here?, self.sshd?);
         let of_login = |managed: &&Managed| managed.view.family.is_of(here);
         let managed = self.families.iter().find(of_login)?;
         (!managed.view.lets_in_without_us(port)).then(|| Stop {

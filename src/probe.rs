@@ -6,11 +6,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
+use tokio::io::AsyncReadExt;
 use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::timeout;
 
 use crate::mapping::Protocol;
 use crate::proof::Outcome;
+use crate::remote::route::{Opened, Refusal, Tunnel};
 
 /// Tries once, over a new connection from a new source port, for at most `limit`.
 ///
@@ -26,6 +28,37 @@ pub async fn attempt(protocol: Protocol, to: SocketAddr, mss: u16, payload: usiz
         Ok(Ok(())) => Outcome::Connected,
         Ok(Err(error)) => outcome(&error),
         Err(_) => Outcome::Silent,
+    }
+}
+
+/// Tries once over TCP, through a tunnel. It cannot be marked: only where it comes from tells it from others'.
+pub async fn attempt_through(tunnel: &Tunnel, port: u16, limit: Duration) -> Outcome {
+    let tried = async {
+        match tunnel.open(port, limit).await? {
+            Opened::Connected(_) => Ok(Outcome::Connected),
+            Opened::Trying(mut stream) => match stream.read(&mut [0]).await {
+                Ok(1..) => Ok(Outcome::Connected),
+                _ => Err(stream.refusal()),
+            },
+        }
+    };
+    match timeout(limit, tried).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(Refusal::Refused)) => Outcome::Refused,
+        Ok(Err(Refusal::Silent)) => Outcome::Silent,
+        Ok(Err(Refusal::Broken(why))) if tunnel.tells() => Outcome::NoPath(why),
+        Ok(Err(Refusal::Broken(why))) => Outcome::Untold(why),
+        Err(_) => unanswered(Some(tunnel)),
+    }
+}
+
+/// What an attempt came to that has not ended in time. A command that goes on may have connected to somebody who waits
+/// for us to speak.
+#[must_use]
+pub fn unanswered(tunnel: Option<&Tunnel>) -> Outcome {
+    match tunnel {
+        Some(tunnel) if !tunnel.tells() => Outcome::Untold(format!("{tunnel} does not tell whether it connected")),
+        _ => Outcome::Silent,
     }
 }
 

@@ -3,11 +3,17 @@
 //! A counter proves something only because it counts our own marked packets; an answer proves something only
 //! together with a counter. What cannot be told is *unverified*, with the reason, never taken for closed.
 
+mod judge;
+mod verdict;
+
+use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 
-use crate::firewall::{Counter, Family};
-use crate::mapping::{Direct, Mapping, MappingSet, PortRange, Protocol};
-use crate::report::{DirectAccess, Mapped, MappingProof};
+use crate::firewall::Family;
+use crate::mapping::{Mapping, MappingSet, PortRange, Protocol};
+use crate::report::{DirectAccess, Mapped};
+
+pub use verdict::{Verdict, summary};
 
 /// What one attempt showed by itself; counters say the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,27 +24,62 @@ pub enum Outcome {
     Refused,
     /// No answer in time.
     Silent,
-    /// There is no path from here: what the system said.
+    /// There is no path from here: what the system, or a bastion, said.
     NoPath(String),
+    /// A proxy that does not tell whether it connected: nothing came over it. What it said.
+    Untold(String),
+}
+
+/// Where a host is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// At this address.
+    Address(IpAddr),
+    /// Behind a proxy, which resolves this name.
+    Behind(String),
+}
+
+impl Place {
+    /// The place with a port, as people write it.
+    fn with(&self, port: u16) -> String {
+        match self {
+            Self::Address(address) => SocketAddr::new(*address, port).to_string(),
+            Self::Behind(name) if name.contains(':') => format!("[{name}]:{port}"),
+            Self::Behind(name) => format!("{name}:{port}"),
+        }
+    }
+
+    /// Whether everything goes through a proxy.
+    #[must_use]
+    pub fn is_behind(&self) -> bool {
+        matches!(self, Self::Behind(_))
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Behind(name) => f.write_str(name),
+        }
+    }
 }
 
 /// From where one family of a host is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Vantage {
-    /// The host's address.
-    pub host: IpAddr,
-    /// Our address as the host sees it, where known.
+    /// Which family.
+    pub family: Family,
+    /// Where the host is.
+    pub host: Place,
+    /// Our address as the host sees it, where known: a bastion's, if there is one.
     pub here: Option<IpAddr>,
     /// Whether the family has a nat table; without one there are no mappings, only the guard.
     pub nat: bool,
     /// Whether the operator named this address. One that only the host told of may well not be reachable.
     pub named: bool,
-}
-
-impl Vantage {
-    fn family(&self) -> Family {
-        if self.host.is_ipv4() { Family::V4 } else { Family::V6 }
-    }
+    /// Why nothing of this family can be looked at from here.
+    pub blind: Option<String>,
 }
 
 /// How the host was logged in to: proven by the login itself, so that sshd sees at most one bare connection.
@@ -72,57 +113,22 @@ pub enum Side {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Check {
     mapping: usize,
-    family: Family,
+    /// Over which family, as far as counters go.
+    pub family: Family,
     side: Side,
     /// Where to connect.
-    pub to: SocketAddr,
+    pub to: Place,
+    /// To which port.
+    pub at: u16,
     /// Over what.
     pub protocol: Protocol,
     port: PortRange,
     to_port: u16,
     named: bool,
+    /// The new login will come this way: without it there is none.
+    way_in: bool,
     /// Decided without a probe.
     pub known: Option<Verdict>,
-}
-
-/// What is proven.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verdict {
-    mapped: Option<Mapped>,
-    direct: Option<DirectAccess>,
-    reason: Option<String>,
-    broken: bool,
-}
-
-impl Verdict {
-    fn mapped(mapped: Mapped) -> Self {
-        Self {
-            mapped: Some(mapped),
-            direct: None,
-            reason: None,
-            broken: mapped == Mapped::Filtered,
-        }
-    }
-
-    fn direct(direct: DirectAccess) -> Self {
-        Self {
-            mapped: None,
-            direct: Some(direct),
-            reason: None,
-            broken: false,
-        }
-    }
-
-    fn because(self, reason: impl Into<String>) -> Self {
-        Self {
-            reason: Some(reason.into()),
-            ..self
-        }
-    }
-
-    fn broken(self) -> Self {
-        Self { broken: true, ..self }
-    }
 }
 
 /// The checks of a phase, in the order of the mappings.
@@ -137,26 +143,29 @@ pub fn checks(set: &MappingSet, vantages: &[Vantage], login: Option<Management>,
             for (port, to_port) in ends(mapping) {
                 let check = |side, at: u16| Check {
                     mapping: index,
-                    family: vantage.family(),
+                    family: vantage.family,
                     side,
-                    to: SocketAddr::new(vantage.host, at),
+                    to: vantage.host.clone(),
+                    at,
                     protocol: mapping.protocol,
                     port,
                     to_port,
                     named: vantage.named,
-                    known: None,
+                    way_in: false,
+                    known: unseen(mapping.protocol, side, vantage),
                 };
                 let mut mapped = check(Side::Mapped, port.first());
                 let same_sshd = login.is_some_and(|login| leads_where(set, login.port) == (mapping.protocol, to_port));
                 let is_login = login
                     == Some(Management {
-                        family: vantage.family(),
+                        family: vantage.family,
                         port: port.first(),
                     });
-                mapped.known = excluded(mapping, vantage).or_else(|| {
-                    (phase == Phase::Tightened && is_login && mapping.protocol == Protocol::Tcp)
-                        .then(|| Verdict::mapped(Mapped::Open))
-                });
+                mapped.way_in = is_login && mapping.protocol == Protocol::Tcp;
+                mapped.known = mapped
+                    .known
+                    .or_else(|| excluded(mapping, vantage))
+                    .or_else(|| (phase == Phase::Tightened && mapped.way_in).then(|| Verdict::mapped(Mapped::Open)));
                 // Another family's way to the same sshd is looked at once, at the end.
                 if phase == Phase::Tightened || !same_sshd || is_login {
                     checks.push(mapped);
@@ -194,9 +203,21 @@ fn ends(mapping: &Mapping) -> Vec<(PortRange, u16)> {
     }
 }
 
+/// What cannot be looked at through a proxy.
+fn unseen(protocol: Protocol, side: Side, vantage: &Vantage) -> Option<Verdict> {
+    let unverified = match side {
+        Side::Mapped => Verdict::mapped(Mapped::Unverified),
+        Side::Direct => Verdict::direct(DirectAccess::Unverified),
+    };
+    let datagrams =
+        || (protocol == Protocol::Udp && vantage.host.is_behind()).then_some("no datagrams go through a proxy");
+    let why = vantage.blind.as_deref().or_else(datagrams);
+    why.map(|why| unverified.because(why))
+}
+
 fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
     let unverified = Verdict::mapped(Mapped::Unverified);
-    let family = vantage.family();
+    let family = vantage.family;
     if !vantage.nat {
         return Some(unverified.because(format!("the host has no {} nat table", family.name())));
     }
@@ -210,217 +231,6 @@ fn excluded(mapping: &Mapping, vantage: &Vantage) -> Option<Verdict> {
         Some(here) if mapping.source.iter().any(|net| net.contains(&here)) => None,
         Some(here) => Some(unverified.because(format!("source does not include this machine ({here})"))),
         None => Some(unverified.because("it is not known whether source includes this machine")),
-    }
-}
-
-impl Check {
-    /// What the outcome (`None`: still under way) and the counters that moved since the phase began prove; `None`: nothing yet.
-    #[must_use]
-    pub fn judge(
-        &self,
-        set: &MappingSet,
-        here: Option<IpAddr>,
-        outcome: Option<&Outcome>,
-        moved: &dyn Fn(Counter) -> bool,
-    ) -> Option<Verdict> {
-        if let Some(known) = &self.known {
-            return Some(known.clone());
-        }
-        let mapping = set.mappings().get(self.mapping)?;
-        match self.side {
-            Side::Mapped => Some(self.judge_mapped(mapping, outcome?, moved)),
-            Side::Direct => self.judge_direct(mapping, here, outcome, moved),
-        }
-    }
-
-    /// Whether what answers at this address is the host for sure.
-    #[must_use]
-    pub fn is_trusted(&self) -> bool {
-        self.named
-    }
-
-    /// Our own probes were counted on the host: it does have the address that it told of.
-    pub fn trust(&mut self) {
-        self.named = true;
-    }
-
-    /// Private networks overlap: what answers there need not be the host that told of the address.
-    fn somebody_else(&self) -> String {
-        format!(
-            "{} answers, an address only the host told of: it may be another machine",
-            self.to.ip()
-        )
-    }
-
-    fn judge_mapped(&self, mapping: &Mapping, outcome: &Outcome, moved: &dyn Fn(Counter) -> bool) -> Verdict {
-        let (protocol, port, to_port) = (self.protocol, self.port, self.to_port);
-        let redirected = moved(Counter::Redirected { protocol, port });
-        let seen = moved(Counter::Seen {
-            protocol,
-            port,
-            to_port,
-        });
-        let open = Verdict::mapped(Mapped::Open);
-        let filtered = Verdict::mapped(Mapped::Filtered);
-        match outcome {
-            Outcome::Connected if redirected => open,
-            Outcome::Connected if !self.named => Verdict::mapped(Mapped::Unverified).because(self.somebody_else()),
-            Outcome::Connected => filtered.because(format!(
-                "something else answers on {}: our redirect did not see the connection",
-                self.to
-            )),
-            Outcome::Refused if seen => {
-                Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}"))
-            }
-            Outcome::Refused if redirected => {
-                filtered.because(format!("a rule on the host rejects connections to port {to_port}"))
-            }
-            Outcome::Silent if seen && protocol == Protocol::Udp => open,
-            Outcome::Silent if seen => filtered.because(format!("port {to_port} was reached, but no answer came back")),
-            Outcome::Silent if redirected => {
-                filtered.because(format!("a rule on the host drops connections to port {to_port}"))
-            }
-            Outcome::NoPath(why) => {
-                Verdict::mapped(Mapped::Unverified).because(format!("no path from here to {}: {why}", self.to.ip()))
-            }
-            _ if !self.named => Verdict::mapped(Mapped::Unverified).because(format!(
-                "nothing from here arrives at {}, an address only the host told of",
-                self.to.ip()
-            )),
-            _ if mapping.interface.is_some() => {
-                Verdict::mapped(Mapped::Unverified).because("our probe did not come in by the mapping's interface")
-            }
-            Outcome::Refused => filtered.because(format!(
-                "somebody before the host refuses {}/{}",
-                self.to.port(),
-                label(protocol)
-            )),
-            Outcome::Silent => filtered.because(format!(
-                "nothing from here arrives at {}/{}: it is blocked before the host (a cloud security group?)",
-                self.to.port(),
-                label(protocol)
-            )),
-        }
-    }
-
-    fn judge_direct(
-        &self,
-        mapping: &Mapping,
-        here: Option<IpAddr>,
-        outcome: Option<&Outcome>,
-        moved: &dyn Fn(Counter) -> bool,
-    ) -> Option<Verdict> {
-        let (protocol, to_port) = (self.protocol, self.to_port);
-        let guarded = moved(Counter::Guarded { protocol, to_port });
-        let unverified = Verdict::direct(DirectAccess::Unverified);
-        let allowed = mapping.direct == Direct::Allow
-            || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));
-        Some(match outcome {
-            Some(Outcome::Connected) if !self.named && protocol == Protocol::Tcp => {
-                unverified.because(self.somebody_else())
-            }
-            Some(Outcome::Connected) if protocol == Protocol::Tcp => {
-                let open = Verdict::direct(DirectAccess::Open);
-                if allowed {
-                    open
-                } else {
-                    open.because(format!("port {to_port} can still be reached directly"))
-                        .broken()
-                }
-            }
-            _ if guarded => Verdict::direct(DirectAccess::Closed),
-            None => return None,
-            Some(_) if allowed => unverified.because("this machine may connect directly, but did not get through"),
-            Some(Outcome::NoPath(why)) => unverified.because(format!("no path from here to {}: {why}", self.to.ip())),
-            Some(Outcome::Refused) => unverified.because(format!("port {to_port} refuses, but not by our guard")),
-            Some(_) => unverified.because(format!(
-                "no answer from port {to_port}, but our guard did not see the probe: something before it blocks"
-            )),
-        })
-    }
-}
-
-fn label(protocol: Protocol) -> &'static str {
-    match protocol {
-        Protocol::Tcp => "tcp",
-        Protocol::Udp => "udp",
-    }
-}
-
-/// All verdicts as one line per mapping and family, and the first thing that is not as promised.
-#[must_use]
-pub fn summary(set: &MappingSet, verdicts: &[(Check, Verdict)]) -> (Vec<MappingProof>, Option<String>) {
-    let mut lines: Vec<(usize, Family, Verdict)> = Vec::new();
-    for (check, verdict) in verdicts {
-        match lines
-            .iter_mut()
-            .find(|(index, family, _)| (*index, *family) == (check.mapping, check.family))
-        {
-            Some((.., line)) => line.merge(verdict),
-            None => lines.push((check.mapping, check.family, verdict.clone())),
-        }
-    }
-    let broken = verdicts
-        .iter()
-        .find(|(_, verdict)| verdict.broken)
-        .and_then(|(check, verdict)| {
-            let mapping = set.mappings().get(check.mapping)?;
-            Some(format!(
-                "{} {}: {}",
-                check.family.name(),
-                describe(mapping),
-                verdict.reason.as_deref().unwrap_or_default()
-            ))
-        });
-    let proofs = lines
-        .into_iter()
-        .filter_map(|(index, family, line)| Some(line.proof(set.mappings().get(index)?, family)));
-    (proofs.collect(), broken)
-}
-
-fn describe(mapping: &Mapping) -> String {
-    let name = mapping
-        .name
-        .as_deref()
-        .map(|name| format!(" ({name})"))
-        .unwrap_or_default();
-    format!("{}/{}{name}", mapping.port, label(mapping.protocol))
-}
-
-impl Verdict {
-    /// The worse of both: a range is as open as its least open end, and as exposed as its most exposed one.
-    fn merge(&mut self, other: &Self) {
-        let rank = |mapped: &Mapped| match mapped {
-            Mapped::Open => 0,
-            Mapped::Refused => 1,
-            Mapped::Unverified => 2,
-            Mapped::Filtered => 3,
-        };
-        let exposure = |direct: &DirectAccess| match direct {
-            DirectAccess::Closed => 0,
-            DirectAccess::Unverified => 1,
-            DirectAccess::Open => 2,
-        };
-        self.mapped = self.mapped.into_iter().chain(other.mapped).max_by_key(rank);
-        self.direct = self.direct.into_iter().chain(other.direct).max_by_key(exposure);
-        self.broken |= other.broken;
-        self.reason = match (self.reason.take(), &other.reason) {
-            (Some(own), Some(more)) if !own.contains(more.as_str()) => Some(format!("{own}; {more}")),
-            (own, more) => own.or_else(|| more.clone()),
-        };
-    }
-
-    fn proof(self, mapping: &Mapping, family: Family) -> MappingProof {
-        MappingProof {
-            name: mapping.name.clone(),
-            family,
-            protocol: mapping.protocol,
-            port: mapping.port,
-            to_port: mapping.to_port,
-            mapped: self.mapped.unwrap_or(Mapped::Unverified),
-            direct: self.direct.unwrap_or(DirectAccess::Unverified),
-            reason: self.reason,
-        }
     }
 }
 

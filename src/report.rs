@@ -196,6 +196,8 @@ pub struct HostReport {
     pub mappings: Vec<MappingProof>,
     /// Things worth saying that are no failure (no IPv6 on this host, bans that our accept stands above).
     pub warnings: Vec<String>,
+    /// What logs in from now on, where that is by another port than before: `ssh -p 2222 root@203.0.113.11`.
+    pub login: Option<String>,
 }
 
 impl HostReport {
@@ -213,6 +215,7 @@ impl HostReport {
             elapsed: Duration::ZERO,
             mappings: vec![],
             warnings: vec![],
+            login: None,
         }
     }
 
@@ -299,6 +302,13 @@ pub enum RunEvent {
         host: String,
         /// Until it undoes the change.
         window: Duration,
+    },
+    /// Something to know before a host is changed.
+    Warning {
+        /// Which.
+        host: String,
+        /// What, for people.
+        text: String,
     },
     /// The rollback timer no longer matters (confirmed or undone).
     TimerStopped {

@@ -98,6 +98,8 @@ impl Screen {
                 running.at = Some(*step);
                 running.detail.clone_from(detail);
             }),
+            // The recap says it once for all hosts that it is true of.
+            RunEvent::Warning { host, text } => self.change(host, |running| running.detail.clone_from(text)),
             RunEvent::TimerArmed { host, window } => {
                 self.change(host, |running| running.deadline = now.checked_add(*window));
             }

@@ -8,9 +8,9 @@ mod loading;
 mod proving;
 mod recovery;
 mod refusal;
+mod ways;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,11 @@ use tokio::sync::mpsc::UnboundedSender;
 use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, way_after, ways_in};
+use crate::memory::Memory;
+use crate::plan::{Counts, HostChange, Observed, Plan, Stop, is_mapped, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
-use crate::remote::ssh::Ssh;
+use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
@@ -30,6 +31,7 @@ use contact::Contact;
 use loading::{Lacking, Loaded};
 use proving::Probing;
 use recovery::Wish;
+use ways::Arrival;
 
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
@@ -44,6 +46,10 @@ pub struct Options {
     pub run_id: String,
     /// Who runs it, for a second operator to read.
     pub operator: String,
+    /// The bastions on the ways to its hosts.
+    pub bastions: Bastions,
+    /// What is remembered of hosts from run to run.
+    pub memory: Arc<Memory>,
 }
 
 /// What a run is for.
@@ -69,7 +75,7 @@ pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender
             line,
         });
     };
-    match Ssh::resolve(&host.connection, Arc::new(heard)).await {
+    match Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await {
         Ok(ssh) => deploy_over(&ssh, host, options, events).await,
         Err(error) => login_report(&error),
     }
@@ -92,8 +98,14 @@ pub async fn deploy_over<R: Remote>(
         options,
         id: format!("t{:016x}", fastrand::u64(..)),
         warnings: Vec::new(),
+        remembered: Vec::new(),
+        arrival: None,
+        announced: false,
+        asides: Vec::new(),
     };
-    let report = transaction.run().await.unwrap_or_else(|report| *report);
+    let mut report = transaction.run().await.unwrap_or_else(|report| *report);
+    transaction.conclude(&mut report).await;
+    transaction.warnings.extend(transaction.asides);
     HostReport {
         connections: transaction.contact.logins,
         warnings: transaction.warnings,
@@ -113,6 +125,13 @@ struct Transaction<'a, R> {
     /// Random: names this transaction on the host.
     id: String,
     warnings: Vec<String>,
+    /// Ports by which the controller reached this host before.
+    remembered: Vec<u16>,
+    arrival: Option<Arrival>,
+    /// Whether the operator was told what the change takes away.
+    announced: bool,
+    /// Warnings that are not about the host: keys that were not noted, memory that does not work.
+    asides: Vec<String>,
 }
 
 /// A change that is armed on the host.
@@ -127,6 +146,7 @@ struct Armed {
 
 impl<R: Remote> Transaction<'_, R> {
     async fn run(&mut self) -> Result<HostReport, Ended> {
+        self.recall().await;
         let mut first = self.connect().await?;
         let (armed, rules) = match self.change(&mut first).await? {
             Changed::Not(report) => {
@@ -140,6 +160,7 @@ impl<R: Remote> Transaction<'_, R> {
             Ok((second, proofs)) => Ok(self.confirm(first, second, &armed, proofs).await),
             Err(Unproven { why, proofs, second }) => {
                 let login = the_later(first, second).await;
+                let why = armed.observed.blame(why);
                 let report = self.bring_back(Some(login), &armed, why).await;
                 Ok(HostReport {
                     mappings: proofs,
@@ -147,15 +168,6 @@ impl<R: Remote> Transaction<'_, R> {
                 })
             }
         }
-    }
-
-    /// By any of these the host may be reached, before and after.
-    fn ways_in(&self) -> Vec<u16> {
-        ways_in(
-            self.contact.remote.management_port(),
-            &self.host.mappings,
-            &self.host.previous_ports,
-        )
     }
 
     async fn connect(&mut self) -> Result<Login, Ended> {
@@ -174,18 +186,24 @@ impl<R: Remote> Transaction<'_, R> {
         // Foreign rules may change between looking and locking, and a kernel may lack a match or a table: a few rounds.
         for _ in 0..5 {
             let mut observed = self.observe(first).await?;
+            self.arrived(first, &observed);
             if lacking.nat {
                 observed.without_nat(Family::V6);
                 self.warnings.clone_from(&observed.warnings);
             }
-            if lacking.tcpmss {
-                let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &observed);
+            // What a proxy sends cannot be marked by us.
+            if lacking.tcpmss || first.peer.address().is_none() {
+                let vantages = proving::vantages(self.contact.remote, &first.peer, &observed);
                 marks = marks.by_source(&vantages);
             }
             let change = match self.plan(&observed, marks)? {
-                Plan::Unchanged(generation) => return Ok(Changed::Not(unchanged(generation.map(|number| number.0)))),
+                Plan::Unchanged(generation) => {
+                    self.mend_boot(first, observed.boot).await;
+                    return Ok(Changed::Not(unchanged(generation.map(|number| number.0))));
+                }
                 Plan::Change(change) => *change,
             };
+            self.announce().await;
             match self.load(first, change, observed, marks).await? {
                 Loaded::Again(reason) if !lacking.learn(&reason) => {
                     return Err(failed(&loading::plainly(&reason), loading::hint_for(&reason)));
@@ -209,10 +227,18 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     /// The port by which operators reach sshd once the change is made.
-    fn way_after(&self, observed: &Observed) -> u16 {
+    fn way_after(&self, first: &Login, observed: &Observed) -> u16 {
         let management = self.contact.remote.management_port();
-        match (self.options.goal, observed.sshd_port) {
-            (Goal::Remove { .. }, Some(port)) => port,
+        let before = observed.before(first.port);
+        match (self.options.goal, before.sshd) {
+            // Where no mapping of ours led, sshd itself listens, or somebody before the host goes on sending it there.
+            (Goal::Remove { .. }, Some(port)) => {
+                if before.mapped {
+                    port
+                } else {
+                    first.port
+                }
+            }
             _ => way_after(management, &self.desired, observed.here),
         }
     }
@@ -240,20 +266,25 @@ impl<R: Remote> Transaction<'_, R> {
         armed: &Armed,
         rules: Rules,
     ) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = self.way_after(&armed.observed);
+        let way = self.way_after(first, &armed.observed);
         let login = Management {
-            family: proving::family(first.peer.ip()),
+            family: proving::login_family(&first.peer, &armed.observed).unwrap_or(Family::V4),
             port: way,
         };
-        let vantages = proving::vantages(self.contact.remote, first.peer.ip(), &armed.observed);
+        let route = self.contact.remote.route().again(&first.peer);
+        let vantages = proving::vantages(self.contact.remote, &first.peer, &armed.observed);
         let limit = self.options.rollback_after / 3;
         self.contact.step(Step::Verify, "new ways in, the old ones still open");
         let read = armed.change.read_back(&rules)?;
         armed.change.check(&read, false)?;
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Loosened);
-        let probing = Probing::start(checks, armed.marks, limit / 2);
+        let probing = Probing::start(checks, armed.marks, &route, limit / 2);
         let base = armed.change.counted(&read);
         let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
+        if way != first.port && !is_mapped(way, &self.desired) {
+            // Nothing has tried it yet, and the way in that we know is about to close.
+            proving::answers(&route, way, limit / 2).await?;
+        }
         self.contact.step(Step::Switch, "tighten");
         self.tighten(first, limit).await?;
         self.contact.step(
@@ -262,18 +293,11 @@ impl<R: Remote> Transaction<'_, R> {
         );
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
         // The probes are under way while we log in.
-        let probing = Probing::start(checks, armed.marks, limit);
-        let second = self.contact.login_at(&[first.peer.ip()], &[way], true, limit).await;
+        let probing = Probing::start(checks, armed.marks, &route, limit);
+        let second = self.contact.login_at(&route, &[way], true, limit).await;
         let mut second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
-        if second.peer != SocketAddr::new(first.peer.ip(), way) {
-            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.ip()).into());
-        }
-        if second.host_key != first.host_key {
-            let why = format!(
-                "another host answers on port {way}: its host key is not the one of port {}",
-                first.port
-            );
-            return Err(why.into());
+        if second.peer.host() != first.peer.host() || second.port != way {
+            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
         }
         match self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)
@@ -315,7 +339,10 @@ impl<R: Remote> Transaction<'_, R> {
     async fn tighten(&mut self, first: &mut Login, limit: Duration) -> Result<(), Unproven> {
         first.dialogue.ask("tighten");
         match self.contact.answer(first, limit / 2).await {
-            Ok(answer) if answer.status != Status::Ok => Err(answer.text.into()),
+            Ok(answer) if answer.status != Status::Ok => {
+                let undone = recovery::undone(&answer.text).and_then(|report| report.reason);
+                Err(undone.unwrap_or(answer.text).into())
+            }
             _ => Ok(()),
         }
     }

@@ -22,7 +22,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     // Edge: the real world.
-    ("probe", &["mapping", "proof"]),
+    ("memory", &[]),
+    ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
         "transaction",
@@ -30,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "firewall",
             "inventory",
             "mapping",
+            "memory",
             "plan",
             "probe",
             "proof",

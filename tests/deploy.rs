@@ -9,12 +9,16 @@
 
 mod support;
 
+#[path = "deploy/bastion.rs"]
+mod bastion;
 #[path = "deploy/conntrack.rs"]
 mod conntrack;
 #[path = "deploy/foreign_rules.rs"]
 mod foreign_rules;
 #[path = "deploy/kinds.rs"]
 mod kinds;
+#[path = "deploy/known_hosts.rs"]
+mod known_hosts;
 #[path = "deploy/logins.rs"]
 mod logins;
 #[path = "deploy/privilege.rs"]
@@ -31,6 +35,8 @@ mod shells;
 mod truth_table;
 #[path = "deploy/update.rs"]
 mod update;
+#[path = "deploy/ways_in.rs"]
+mod ways_in;
 #[path = "deploy/without_ipv6.rs"]
 mod without_ipv6;
 #[path = "deploy/without_tcpmss.rs"]

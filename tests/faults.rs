@@ -12,6 +12,8 @@ mod host;
 mod killed;
 #[path = "faults/lockout.rs"]
 mod lockout;
+#[path = "faults/memory.rs"]
+mod memory;
 #[path = "faults/removal.rs"]
 mod removal;
 #[path = "faults/terminal.rs"]

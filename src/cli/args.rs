@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
-use crate::inventory::rollback_after;
+use crate::inventory::{self, rollback_after};
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -56,6 +56,10 @@ pub(super) struct Deploy {
     /// Arguments for ssh, split as a shell would, where the inventory has none.
     #[arg(long, value_name = "ARGS", allow_hyphen_values = true)]
     pub ssh_common_args: Option<String>,
+    /// What to make of host keys: refuse those of hosts that are not known, or accept and note them. A key that is not the
+    /// known one is always refused.
+    #[arg(long, value_name = "WHICH", default_value = "yes")]
+    pub host_key_checking: HostKeyChecking,
     /// How long to wait for a connection.
     #[arg(short = 'T', long, value_name = "TIME", default_value = "10s", value_parser = time)]
     pub timeout: Duration,
@@ -77,6 +81,23 @@ pub(super) struct Remove {
     /// Try it even where no other rule of the host seems to let anybody in to sshd.
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum HostKeyChecking {
+    /// Only hosts whose key is known.
+    Yes,
+    /// Others too: their key is known from then on.
+    AcceptNew,
+}
+
+impl From<HostKeyChecking> for inventory::HostKeyChecking {
+    fn from(checking: HostKeyChecking) -> Self {
+        match checking {
+            HostKeyChecking::Yes => Self::Yes,
+            HostKeyChecking::AcceptNew => Self::AcceptNew,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -113,6 +113,7 @@ fn request(name: &str, dir: &Path) -> Request {
         sources: vec![dir.join("demo.yaml")],
         backends: Backends::Mixed,
         latency: Duration::ZERO,
+        image: None,
     }
 }
 
@@ -126,6 +127,8 @@ fn deploy(dir: &Path, inventory: &str, more: &[&str], expected: i32) -> Result<b
     let mut command = Command::new(program);
     command
         .current_dir(dir)
+        // What is remembered of the demo's hosts goes with them.
+        .env("XDG_STATE_HOME", dir)
         .args(["-i", inventory, "-i", "lab.yaml"])
         .args(more);
     let status = command.status().map_err(|error| io_error("run this program", error))?;

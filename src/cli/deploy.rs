@@ -10,7 +10,9 @@ use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::request::Request;
 use crate::inventory::{self, HostSpec, Password};
+use crate::memory::Memory;
 use crate::problem::Source;
+use crate::remote::ssh::{self, Bastions};
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::RolloutPlan;
 use crate::screen::Display;
@@ -109,8 +111,11 @@ async fn rollout(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
     let (events, received) = unbounded_channel();
     let _ = events.send(started_event(&run_id, &plan, &hosts));
     let showing = tokio::spawn(show(received, Viewer::new(&request)));
-    let job = job(&request, &run_id, events.clone());
+    ssh::sweep();
+    let bastions = Bastions::default();
+    let job = job(&request, &run_id, &bastions, events.clone());
     let outcome = driver::drive(hosts, plan, job, events).await;
+    bastions.close().await;
     // Only a fault of the display itself could end it with an error; the run's result is worth more.
     let _ = showing.await;
     print_end(request.output, &run_id, &outcome, started.elapsed());
@@ -121,9 +126,13 @@ async fn rollout(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
 fn job(
     request: &Request,
     run_id: &str,
+    bastions: &Bastions,
     events: UnboundedSender<RunEvent>,
 ) -> impl Fn(HostSpec) -> std::pin::Pin<Box<dyn Future<Output = HostReport> + Send>> + use<> {
     let (goal, timeout, run_id, operator) = (request.goal, request.timeout, run_id.to_owned(), operator());
+    let memory = Arc::new(Memory::of_user());
+    memory.prune();
+    let bastions = bastions.clone();
     move |host| {
         let options = transaction::Options {
             goal,
@@ -131,6 +140,8 @@ fn job(
             timeout,
             run_id: run_id.clone(),
             operator: operator.clone(),
+            bastions: bastions.clone(),
+            memory: Arc::clone(&memory),
         };
         let events = events.clone();
         Box::pin(async move { transaction::deploy(&host, &options, &events).await })

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use super::error::Error;
 use super::{demo, deploy};
 use crate::inventory::HostSpec;
-use crate::lab::{self, Backend, Backends, HostRequest, Lab, Request};
+use crate::lab::{self, Backend, Backends, HostRequest, Image, Lab, Request};
 
 /// `lab ...`.
 #[derive(Debug, Args)]
@@ -67,6 +67,16 @@ enum Action {
         /// Its name.
         host: String,
     },
+    /// Shut a booted host down and start it again.
+    Reboot {
+        /// Its name.
+        host: String,
+        /// Pull its plug instead of shutting it down.
+        #[arg(long)]
+        hard: bool,
+    },
+    /// Make the system that `up --boot` needs, and print where it is.
+    Image(System),
     /// Watch the main job on rehearsal hosts: deploy, deploy again, a mistake that is undone.
     Demo {
         /// Already in a network namespace of its own.
@@ -91,6 +101,17 @@ enum Action {
     },
 }
 
+/// What booted hosts are.
+#[derive(Debug, Args)]
+struct System {
+    /// More Debian packages on the hosts, installed and not enabled, such as ufw,fail2ban.
+    #[arg(long, value_name = "PACKAGES", value_delimiter = ',')]
+    packages: Vec<String>,
+    /// Where to get packages [default: the distribution's own archive].
+    #[arg(long, value_name = "URL")]
+    mirror: Option<String>,
+}
+
 #[derive(Debug, Args)]
 struct Up {
     /// How many hosts, named host1, host2, ...
@@ -113,6 +134,11 @@ struct Up {
     /// What a round trip to a host takes longer, such as 20ms.
     #[arg(long, value_parser = duration, default_value = "0ms")]
     latency: Duration,
+    /// Boot whole systems (Debian or Ubuntu, as this machine) with systemd, instead of showing this machine's files.
+    #[arg(long)]
+    boot: bool,
+    #[command(flatten)]
+    system: System,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -144,6 +170,15 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
             load(name)?.heal(host)?;
             Ok(ExitCode::SUCCESS)
         }
+        Action::Reboot { host, hard } => {
+            require_root()?;
+            lab::reboot(name, host, *hard)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Action::Image(system) => {
+            require_root()?;
+            say(&format!("{}\n", image(system)?.display()))
+        }
         Action::Demo { inside } => {
             require_root()?;
             let name = if name == "default" { "demo" } else { name };
@@ -156,6 +191,10 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Error> {
 
 fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
     require_root()?;
+    let system = &options.system;
+    if !options.boot && (!system.packages.is_empty() || system.mirror.is_some()) {
+        return Err(lab::Error::Hosts("--packages and --mirror are about booted hosts: add --boot".to_owned()).into());
+    }
     let lab = lab::up(&Request {
         name: name.to_owned(),
         hosts: hosts(options)?,
@@ -167,9 +206,21 @@ fn up(name: &str, options: &Up) -> Result<ExitCode, Error> {
             Some(BackendName::Mixed) => Backends::Mixed,
         },
         latency: options.latency,
+        image: options.boot.then(|| image(system)).transpose()?,
     })?;
     let _ = writeln!(io::stderr(), "{}", next_steps(&lab));
     say(&table(&lab, &lab.cut_hosts()?))
+}
+
+fn image(system: &System) -> Result<PathBuf, Error> {
+    let wanted = Image {
+        packages: system.packages.clone(),
+        mirror: system.mirror.clone(),
+    };
+    let tree = lab::image(&wanted, &mut |line| {
+        let _ = writeln!(io::stderr(), "{line}");
+    })?;
+    Ok(tree)
 }
 
 fn next_steps(lab: &Lab) -> String {
@@ -265,7 +316,11 @@ fn table(lab: &Lab, cut: &[&lab::Host]) -> String {
             true if cut.contains(&host) => "cut",
             true => "up",
         };
-        let iptables = host.backend.map_or("machine's", Backend::name);
+        let iptables = match (host.backend, &host.image) {
+            (Some(backend), _) => backend.name(),
+            (None, Some(_)) => "its own",
+            (None, None) => "machine's",
+        };
         let ipv6 = host.ipv6.map_or_else(|| "-".to_owned(), |ip| ip.to_string());
         line([&host.name, state, iptables, &host.ipv4.to_string(), &ipv6, &host.user])
     };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Error;
 use super::args::{Deploy, Output, Remove};
-use crate::inventory::{HostSpec, Password};
+use crate::inventory::{HostKeyChecking, HostSpec, Password};
 use crate::transaction::Goal;
 
 /// The window where neither the command line nor the inventory names one.
@@ -33,6 +33,7 @@ pub(super) struct Login {
     pub ask_become_password: bool,
     pub private_key: Option<String>,
     pub common_args: Vec<String>,
+    pub host_key_checking: HostKeyChecking,
 }
 
 impl Request {
@@ -58,6 +59,7 @@ impl Request {
             ask_become_password: args.ask_become_pass,
             private_key: args.private_key,
             common_args,
+            host_key_checking: args.host_key_checking.into(),
         };
         Ok(Self {
             goal,
@@ -89,6 +91,7 @@ impl Login {
         to.user = to.user.take().or_else(|| self.user.clone());
         to.private_key_file = to.private_key_file.take().or_else(|| self.private_key.clone());
         to.r#become = to.r#become.or(Some(self.r#become));
+        to.host_key_checking = self.host_key_checking;
         if to.common_args.is_empty() {
             to.common_args.clone_from(&self.common_args);
         }

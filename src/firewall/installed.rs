@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::names::{Generation, Hook, Owned};
-use super::rule::{Rule, Target};
+use super::rule::{PortSpan, Rule, Target};
 use super::ruleset::Ruleset;
+use crate::mapping::Protocol;
 
 /// What of ours one family's rules hold.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -63,6 +64,18 @@ pub fn installed(ruleset: &Ruleset) -> Installed {
     let placed = jumps.filter_map(|jump| jump.placed_by).max();
     found.highest = found.highest.max(placed);
     found
+}
+
+/// Whether our rules send new TCP connections to this port elsewhere.
+#[must_use]
+pub fn redirects(ruleset: &Ruleset, port: u16) -> bool {
+    let hooks = installed(ruleset).hooks;
+    let chains = hooks.get(&Hook::Prerouting).into_iter().flat_map(|state| &state.chains);
+    let mut rules = chains.flat_map(|chain| ruleset.rules(Hook::Prerouting.table(), chain));
+    rules.any(|rule| {
+        let is_it = |(protocol, ports): (Protocol, PortSpan)| protocol == Protocol::Tcp && ports.contains(port);
+        rule.leads_to() == Some("REDIRECT") && rule.service().is_some_and(is_it)
+    })
 }
 
 /// Chains that are ours: table, name, what it is.

@@ -9,7 +9,9 @@ use super::names::{Generation, Hook, Owned};
 use super::place::{self, Place, only_takes_away};
 use super::rule::{Match, Rule};
 use super::ruleset::Ruleset;
-use crate::mapping::MappingSet;
+use super::walk::Wish;
+use super::words::quote;
+use crate::mapping::{MappingSet, Protocol};
 
 /// A jump that should be there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,29 +103,65 @@ pub(super) fn wanted_in(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Ve
     (wanted, bans)
 }
 
-/// One jump where all target ports have one place, else one for each.
+/// The jumps to the accept, and the bans that they stand above. One jump for what comes in by any interface; another for
+/// each interface that has its place further up.
 fn accepts(view: &View, ruleset: &Ruleset, set: &MappingSet) -> (Vec<Wanted>, Vec<String>) {
     let ports = accepted_ports(view.family, set);
-    let places: Vec<_> = ports
-        .iter()
-        .map(|(protocol, port)| place::place(ruleset, *protocol, *port))
-        .collect();
-    let mut bans: Vec<_> = places.iter().flat_map(|place| place.bans.clone()).collect();
+    let places = |interface| {
+        let place = |(protocol, port): &_| {
+            let wish = Wish {
+                protocol: *protocol,
+                port: *port,
+                interface,
+            };
+            place::place(ruleset, wish)
+        };
+        ports.iter().map(place).collect::<Vec<_>>()
+    };
+    let general = places(None);
+    let mut bans: Vec<_> = general.iter().flat_map(|place| place.bans.clone()).collect();
+    let all: Vec<_> = ports.iter().copied().zip(&general).collect();
+    let mut wanted = jumps("", &all, true);
+    for interface in place::interfaces(ruleset) {
+        let own = places(Some(interface));
+        let mut higher = Vec::new();
+        for ((service, general), own) in ports.iter().zip(&general).zip(&own) {
+            let (protocol, port) = *service;
+            if own.to < general.to && !own.superfluous {
+                bans.extend(own.bans.iter().cloned());
+                higher.push((*service, own));
+            } else if own.to > general.to {
+                let wish = Wish {
+                    protocol,
+                    port,
+                    interface: Some(interface),
+                };
+                bans.extend(place::passed_by(ruleset, wish, general.to..own.to));
+            }
+        }
+        let whole = higher.len() == ports.len();
+        wanted.extend(jumps(&format!("-i {} ", quote(interface)), &higher, whole));
+    }
     bans.sort_unstable();
     bans.dedup();
-    let wanted = |service, place: &Place| Wanted::new(Hook::Accept, service, Some((place.from, place.to)));
-    let Some(first) = places.first() else {
-        return (Vec::new(), bans);
+    (wanted, bans)
+}
+
+/// One jump where all ports have one place, and they are all that there are; else one for each.
+fn jumps(interface: &str, places: &[((Protocol, u16), &Place)], whole: bool) -> Vec<Wanted> {
+    let wanted = |words: String, from, to| Wanted::new(Hook::Accept, words, Some((from, to)));
+    let Some((_, first)) = places.first() else {
+        return Vec::new();
     };
-    if places.iter().all(|place| place.to == first.to) {
-        let from = places.iter().map(|place| place.from).max().unwrap_or(first.to);
-        return (vec![wanted(String::new(), &Place { from, ..first.clone() })], bans);
+    if whole && places.iter().all(|(_, place)| place.to == first.to) {
+        let from = places.iter().map(|(_, place)| place.from).max().unwrap_or(first.to);
+        return vec![wanted(interface.to_owned(), from, first.to)];
     }
-    let each = ports
-        .iter()
-        .zip(&places)
-        .map(|((protocol, port), place)| wanted(service(*protocol, *port), place));
-    (each.collect(), bans)
+    let each = places.iter().map(|((protocol, port), place)| {
+        let words = format!("{interface}{}", service(*protocol, *port));
+        wanted(words, place.from, place.to)
+    });
+    each.collect()
 }
 
 /// A jump to insert: before the rule that has this number, from 1, now; `None`: at the end.

@@ -27,6 +27,29 @@ pub struct Connection {
     pub r#become: Option<bool>,
     /// `ansible_become_password`: what sudo is told when it asks; an empty one: nothing.
     pub become_password: Option<Password>,
+    /// What to make of host keys; the inventory says nothing of it.
+    pub host_key_checking: HostKeyChecking,
+}
+
+/// What to make of host keys, as `StrictHostKeyChecking` of ssh. A key that is not the known one is always refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub enum HostKeyChecking {
+    /// A host whose key is not known is refused.
+    #[default]
+    Yes,
+    /// It is believed, and its key is known from then on.
+    AcceptNew,
+}
+
+impl HostKeyChecking {
+    /// The word that ssh has for it.
+    #[must_use]
+    pub fn as_ssh(self) -> &'static str {
+        match self {
+            Self::Yes => "yes",
+            Self::AcceptNew => "accept-new",
+        }
+    }
 }
 
 /// What a deploy needs to know of one host.
@@ -89,6 +112,7 @@ fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
         extra_args: words(variables, "ansible_ssh_extra_args"),
         r#become: privilege::wanted(variables),
         become_password: privilege::password(variables),
+        host_key_checking: HostKeyChecking::default(),
     }
 }
 

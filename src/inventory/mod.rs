@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
-pub use host::{Connection, HostSpec};
+pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, rollback_after};
 

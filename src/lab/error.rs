@@ -1,6 +1,7 @@
 //! What can go wrong with a lab, and what to do about it.
 
 use std::io;
+use std::path::PathBuf;
 
 /// Why something with a lab did not work.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +57,20 @@ pub enum Error {
         /// What it said.
         reason: String,
     },
+    /// Only a booted host has an end and a beginning.
+    #[error("the host `{0}` was not booted, so it cannot be booted again")]
+    NotBooted(String),
+    /// What a package cannot be called.
+    #[error("`{0}` cannot be a package's name")]
+    Package(String),
+    /// The system for booted hosts could not be made.
+    #[error("no system for booted hosts could be made: {reason}")]
+    Image {
+        /// The last that was said of it.
+        reason: String,
+        /// Where all of it is.
+        log: PathBuf,
+    },
     /// A tool failed.
     #[error("`{command}` failed: {reason}")]
     Tool {
@@ -81,6 +96,14 @@ impl Error {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::NotRoot { command } => Some(format!("type: {command}")),
+            Self::MissingTools(tools) if tools.contains(&"debootstrap") => {
+                Some("on Debian and Ubuntu: apt install debootstrap".to_owned())
+            }
+            Self::NotBooted(_) => Some("make its lab with: lab up --boot".to_owned()),
+            Self::Image { log, .. } => Some(format!(
+                "it needs the network, or another mirror (--mirror URL); all that was said is in {}",
+                log.display()
+            )),
             Self::MissingTools(_) => Some(
                 "on Debian and Ubuntu: apt install util-linux iproute2 nftables iptables openssh-server openssh-client sudo"
                     .to_owned(),

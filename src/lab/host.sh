@@ -1,5 +1,6 @@
 #!/bin/sh
-# PID 1 of one member of a lab: a rehearsal host, or the router in front of them ("upstream").
+# PID 1 of one member of a lab: a rehearsal host, the router in front of them ("upstream"), or what becomes the systemd of
+# a booted host.
 #
 # Runs in fresh network, mount, PID, UTS, IPC and cgroup namespaces. Says on stdout what it is ready for and
 # goes on when stdin says so; the end of stdin means that `lab up` failed or died, and so ends this member too.
@@ -7,12 +8,13 @@
 #   says  pid N          its process id outside, for those who make its links
 #   hears go             the links are there
 #   says  key TYPE KEY   its SSH host key (hosts only)
-#   says  ready          addresses set, sshd started
+#   says  ready          addresses set, sshd started (booted: systemd is next)
 #   hears stay           the lab is up: no longer listen to stdin
 #
-# Arguments, all in the environment: LAB_ROLE (host, upstream), LAB_HOST (its name), LAB_SCRATCH (an empty
+# Arguments, all in the environment: LAB_ROLE (host, upstream, booted), LAB_HOST (its name), LAB_SCRATCH (an empty
 # directory), LAB_BACKEND (nft, legacy, or empty: the machine's), LAB_LINKS (lines for `ip -batch`),
-# LAB_KEY (the public key that may log in), LAB_ADMINS (accounts with sudo), LAB_RULES (lines for `nft -f`).
+# LAB_KEY (the public key that may log in), LAB_ADMINS (accounts with sudo), LAB_RULES (lines for `nft -f`); of a booted
+# host LAB_IMAGE (the system's tree), LAB_DISK (what it has written, kept over reboots), LAB_CGROUP (its cgroup).
 set -eu
 umask 022
 
@@ -68,6 +70,15 @@ stack_root() {
     done </proc/self/mounts
 }
 
+# A booted host's own system; what it writes outlives it.
+insert_disk() {
+    mount -t tmpfs -o mode=0755 portmap-lab "$LAB_SCRATCH"
+    cd "$LAB_SCRATCH"
+    mkdir root
+    mount -t overlay -o "lowerdir=$LAB_IMAGE,upperdir=$LAB_DISK/upper,workdir=$LAB_DISK/work" overlay root
+    echo 0 >"$LAB_CGROUP/cgroup.procs"
+}
+
 fill_dev() {
     mount -t tmpfs -o mode=0755,nosuid dev root/dev
     while read -r node major minor; do
@@ -98,6 +109,7 @@ fill_root() {
     mkdir -p root/run root/tmp root/root root/home
     mount -t tmpfs -o mode=0755 run root/run
     mount -t tmpfs -o mode=1777 tmp root/tmp
+    [ "$LAB_ROLE" != booted ] || return 0
     mount -t tmpfs -o mode=0700 root root/root
     mount -t tmpfs -o mode=0755 home root/home
     mkdir -p root/run/lock root/run/sshd root/var/lib root/var/log
@@ -181,9 +193,16 @@ make_accounts() {
     for name in root plain $LAB_ADMINS; do
         sed -i "/^$name:/d" /etc/passwd /etc/group
     done
-    rm -f /etc/shadow /etc/gshadow
-    : >/etc/shadow
-    chmod 600 /etc/shadow
+    if [ "$LAB_ROLE" = host ]; then
+        # The machine's passwords are nobody's business here.
+        rm -f /etc/shadow /etc/gshadow
+        : >/etc/shadow
+        chmod 600 /etc/shadow
+    else
+        for name in root plain $LAB_ADMINS; do
+            sed -i "/^$name:/d" /etc/shadow
+        done
+    fi
     account root 0 /root
     for name in plain $LAB_ADMINS; do
         numbers=$((numbers + 1))
@@ -213,7 +232,7 @@ Port 22
 HostKey /etc/ssh/ssh_host_ed25519_key
 AuthenticationMethods publickey
 PermitRootLogin prohibit-password
-UsePAM no
+UsePAM $1
 UseDNS no
 MaxStartups 200
 PrintMotd no
@@ -229,13 +248,33 @@ prepare_host() {
     choose_backend
     make_accounts
     allow_sudo
-    configure_sshd
+    configure_sshd no
 }
 
-start_host() {
+# A booted host's first start. Not in a container: timers that use the network, and consoles that are not there.
+install_host() {
+    [ ! -e /etc/ssh/sshd_config.lab ] || return 0
+    name_host
+    choose_backend
+    make_accounts
+    allow_sudo
+    configure_sshd yes
+    tr -d - </proc/sys/kernel/random/uuid >/etc/machine-id
+    for unit in apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer \
+        getty.target console-getty.service systemd-sysctl.service systemd-udevd.service systemd-modules-load.service; do
+        ln -sfn /dev/null "/etc/systemd/system/$unit"
+    done
+    : >/etc/ssh/sshd_config.lab
+}
+
+connect_host() {
     printf '%s\n' "$LAB_LINKS" | ip -batch -
     read -r key </etc/ssh/ssh_host_ed25519_key.pub
     printf 'key %s\n' "$key"
+}
+
+start_host() {
+    connect_host
     # Without these variables: sshd and all sessions would show them.
     env -i PATH="$PATH" "$(command -v sshd)" -D -E /var/log/sshd.log >/dev/null 2>&1 &
 }
@@ -244,14 +283,36 @@ read -r pid _ </proc/self/stat
 printf 'pid %s\n' "$pid"
 
 tune_network
-stack_root
+if [ "$LAB_ROLE" = booted ]; then insert_disk; else stack_root; fi
 fill_root
 enter_root
-if [ "$LAB_ROLE" = host ]; then prepare_host; else name_host; fi
+case $LAB_ROLE in
+host) prepare_host ;;
+booted) install_host ;;
+*) name_host ;;
+esac
 shield_kernel
 await go
-if [ "$LAB_ROLE" = host ]; then start_host; else printf '%s\n' "$LAB_RULES" | nft -f -; fi
+case $LAB_ROLE in
+host) start_host ;;
+booted) connect_host ;;
+*) printf '%s\n' "$LAB_RULES" | nft -f - ;;
+esac
 printf 'ready\n'
+
+if [ "$LAB_ROLE" = booted ]; then
+    exec 3<&0
+    # Who waits for `stay` instead of PID 1, which is systemd's from here on, and pulls the plug where it does not come.
+    # (Without the 3 it would hear nothing: what runs behind & has no stdin.)
+    { (await stay) || poweroff --force --force --no-sync; } <&3 >/dev/null 2>&1 &
+    # A cgroup namespace anew, now that this is in a cgroup of its own: systemd takes its root for the whole tree. It may
+    # neither set the machine's clock nor touch its modules and devices.
+    # shellcheck disable=SC2093 # it ends here where it does not fail
+    exec env -i PATH="$PATH" container=lab unshare --cgroup -- sh -c '
+        mount -t cgroup2 cgroup2 /sys/fs/cgroup &&
+            exec setpriv --bounding-set=-sys_time,-sys_module,-sys_rawio,-mac_admin,-mac_override /sbin/init
+    ' </dev/null >/dev/null 3<&-
+fi
 await stay
 
 # From here on a small init, without this script's arguments: it adopts and buries what sessions leave behind. The

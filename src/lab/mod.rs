@@ -6,12 +6,17 @@
 //! gets one link to the router and routes to nothing but the lab; through it no host may open a connection.
 //! No mount and no bridge of a lab shows on the machine, and all of it ends with its processes.
 //!
+//! A *booted* host is a whole Debian or Ubuntu instead, from a cached tree, with systemd as its PID 1 and a disk that
+//! outlives its reboots.
+//!
 //! It is a rehearsal, no prison: root in a lab host is this machine's root in namespaces. And the machine's files below
 //! show through: a package upgraded on the machine while a lab is up is upgraded, or half so, in the lab as well.
 //!
 //! Everything here is synchronous. It knows host names and accounts, not inventories.
 
+mod booted;
 mod error;
+mod image;
 mod network;
 mod process;
 mod relay;
@@ -27,7 +32,9 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+pub use booted::reboot;
 pub use error::Error;
+pub use image::{Image, image};
 pub use process::Process;
 pub use relay::relay;
 pub use state::{down, inventory, load, names};
@@ -99,6 +106,8 @@ pub struct Request {
     pub backends: Backends,
     /// What the round trip between this machine and a host gains.
     pub latency: Duration,
+    /// The system that the hosts boot, see [`image`]; `None`: they are parts of this machine's.
+    pub image: Option<PathBuf>,
 }
 
 /// A lab host.
@@ -120,6 +129,9 @@ pub struct Host {
     pub ipv6: Option<Ipv6Addr>,
     /// Its processes.
     pub member: Member,
+    /// The system that it has booted; `None`: it is a part of this machine's.
+    #[serde(default)]
+    pub image: Option<PathBuf>,
 }
 
 /// What keeps the namespaces of a host or of the router alive.

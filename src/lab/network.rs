@@ -96,7 +96,7 @@ impl Network {
 
 /// A host's link, and its hardware address: known for ever, so that a cut link loses packets without a word
 /// instead of having the router answer "no route to host".
-fn link(index: usize, host: &Host) -> Vec<String> {
+pub(super) fn link(index: usize, host: &Host) -> Vec<String> {
     let (port, hardware) = (&host.port, format!("{HARDWARE}:{:02x}", member(index)));
     let mut lines = vec![
         format!(

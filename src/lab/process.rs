@@ -35,11 +35,23 @@ impl Process {
         started(self.pid) == Some(self.started)
     }
 
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    /// It did not within `patience`.
+    pub fn await_end(self, patience: Duration) -> io::Result<()> {
+        self.awaited(None, patience)
+    }
+
     /// Kills it and waits until it has ended. The end of a PID 1 is the end of all its namespace's processes.
     ///
     /// # Errors
     /// It did not end within `patience`. That it had ended before is no error.
     pub fn end(self, patience: Duration) -> io::Result<()> {
+        self.awaited(Some(Signal::KILL), patience)
+    }
+
+    fn awaited(self, signal: Option<Signal>, patience: Duration) -> io::Result<()> {
         let Some(pid) = Pid::from_raw(self.pid) else {
             return Ok(());
         };
@@ -50,7 +62,9 @@ impl Process {
         if !self.is_alive() {
             return Ok(());
         }
-        pidfd_send_signal(&handle, Signal::KILL)?;
+        if let Some(signal) = signal {
+            pidfd_send_signal(&handle, signal)?;
+        }
         let patience = Timespec::try_from(patience).map_err(io::Error::other)?;
         match poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience))? {
             0 => Err(io::ErrorKind::TimedOut.into()),

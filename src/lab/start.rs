@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
-use super::{Error, Member, Process, tool};
+use super::booted::Hardware;
+use super::network::Network;
+use super::{Backend, Error, Host, Lab, Member, Process, state, tool};
 
 const SCRIPT: &str = include_str!("host.sh");
 
@@ -29,14 +31,87 @@ pub(super) struct Starting {
 
 /// `host.sh` in namespaces of its own; the caller adds its arguments to the environment, where the script is too: `ps`
 /// would show all of it.
-pub(super) fn script(name: &str) -> Command {
+pub(super) fn script(role: &str, name: &str, folder: &Path) -> Command {
     let mut command = tool::command("setsid");
     command
         .args(["unshare", "--net", "--mount", "--uts", "--ipc", "--pid", "--cgroup"])
         .args(["--fork", "--kill-child", "--propagation=private", "--"])
         .args(["sh", "-c", r#"eval "$LAB_SCRIPT""#, "portmap-lab", name])
-        .env("LAB_SCRIPT", SCRIPT);
+        .env("LAB_SCRIPT", SCRIPT)
+        .env("LAB_ROLE", role)
+        .env("LAB_HOST", host_name(name))
+        .env("LAB_SCRATCH", folder.join("root"));
     command
+}
+
+/// What a host is started with.
+#[derive(Debug)]
+pub(super) struct HostStart<'a> {
+    pub lab: &'a str,
+    pub name: &'a str,
+    /// Its place among the hosts of the lab.
+    pub index: usize,
+    pub backend: Option<Backend>,
+    /// The account that the inventory logs in as.
+    pub user: Option<&'a str>,
+    /// The system that it boots.
+    pub image: Option<&'a Path>,
+    pub network: Network,
+    /// The public key that may log in.
+    pub key: &'a str,
+}
+
+impl<'a> HostStart<'a> {
+    /// As it was started before: accounts and keys are on its disk.
+    pub(super) fn again(lab: &'a Lab, host: &'a Host, index: usize) -> Self {
+        let [_, _, network, _] = host.ipv4.octets();
+        Self {
+            lab: &lab.name,
+            name: &host.name,
+            index,
+            backend: host.backend,
+            user: None,
+            image: host.image.as_deref(),
+            network: Network(network),
+            key: "",
+        }
+    }
+
+    pub(super) fn spawn(&self) -> Result<Starting, Error> {
+        let folder = state::folder(self.lab);
+        let role = if self.image.is_some() { "booted" } else { "host" };
+        let mut command = script(role, self.name, &folder);
+        command
+            .env("LAB_KEY", self.key)
+            .env("LAB_BACKEND", self.backend.map_or("", Backend::name))
+            .env("LAB_ADMINS", self.admins().join(" "))
+            .env("LAB_LINKS", self.network.host(self.index));
+        if let Some(image) = self.image {
+            command.env("LAB_IMAGE", image);
+            Hardware::plug_in(self.lab, &port(self.index))?.tell(&mut command);
+        }
+        Starting::spawn(self.name, command, &folder.join("log"), &port(self.index))
+    }
+
+    /// Accounts with sudo; `plain`, the one without, and root are made anyway.
+    fn admins(&self) -> Vec<&str> {
+        let given = self.user.filter(|user| !["root", "plain", "deploy"].contains(user));
+        std::iter::once("deploy").chain(given).collect()
+    }
+}
+
+/// The router's end of a host's link: names of hosts may be too long for one.
+pub(super) fn port(index: usize) -> String {
+    format!("h{}", index + 1)
+}
+
+/// What the host itself is called: inventories allow more than hostname(7).
+fn host_name(name: &str) -> String {
+    let name: String = name
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
+        .collect();
+    name.chars().take(63).collect()
 }
 
 impl Starting {

@@ -10,9 +10,11 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rustix::fs::{FlockOperation, flock};
+
 use super::network::{Network, unrouted};
 use super::ssh::Access;
-use super::{Error, Lab, tool};
+use super::{Error, Lab, booted, tool};
 
 const BASE: &str = "/run/portmap-deploy-lab";
 
@@ -67,14 +69,6 @@ impl Folder {
         Err(Error::NoNetwork)
     }
 
-    /// Writes what `lab down` and the others need to know.
-    pub(super) fn save(&self, lab: &Lab) -> Result<(), Error> {
-        let text = serde_json::to_vec_pretty(lab)
-            .map_err(io::Error::from)
-            .map_err(Error::io("describe the lab"))?;
-        write_private(&self.path().join("lab.json"), &text)
-    }
-
     pub(super) fn keep(mut self) {
         self.kept = true;
     }
@@ -87,6 +81,31 @@ impl Drop for Folder {
             let _ = remove(&self.name);
         }
     }
+}
+
+/// Writes what `lab down` and the others need to know.
+pub(super) fn save(lab: &Lab) -> Result<(), Error> {
+    let text = serde_json::to_vec_pretty(lab)
+        .map_err(io::Error::from)
+        .map_err(Error::io("describe the lab"))?;
+    write_private(&path(&lab.name).join("lab.json"), &text)
+}
+
+/// Changes what is known of a lab; several may do so at a time.
+pub(super) fn update(name: &str, change: impl FnOnce(&mut Lab)) -> Result<(), Error> {
+    let lock = fs::File::open(path(name)).and_then(|folder| {
+        flock(&folder, FlockOperation::LockExclusive)?;
+        Ok(folder)
+    });
+    let _lock = lock.map_err(Error::io(format!("lock {}", path(name).display())))?;
+    let mut lab = load(name)?;
+    change(&mut lab);
+    save(&lab)
+}
+
+/// A lab's folder, made or not.
+pub(super) fn folder(name: &str) -> PathBuf {
+    path(name)
 }
 
 fn path(name: &str) -> PathBuf {
@@ -219,6 +238,7 @@ fn end(lab: &Lab) -> Result<(), Error> {
 
 /// Removes the folder and the reserved networks; `false`: there were none.
 fn remove(name: &str) -> Result<bool, Error> {
+    booted::unplug_all(name)?;
     let reserved = fs::read_dir(BASE)
         .into_iter()
         .flatten()

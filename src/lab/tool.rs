@@ -24,13 +24,26 @@ const NEEDED: [&str; 9] = [
 /// # Errors
 /// Those that are missing.
 pub(super) fn check() -> Result<(), Error> {
-    let exists = |tool: &str| PATH.split(':').any(|folder| Path::new(folder).join(tool).exists());
     let missing: Vec<_> = NEEDED.into_iter().filter(|tool| !exists(tool)).collect();
     if missing.is_empty() {
         Ok(())
     } else {
         Err(Error::MissingTools(missing))
     }
+}
+
+/// # Errors
+/// It is missing.
+pub(super) fn check_for(tool: &'static str) -> Result<(), Error> {
+    if exists(tool) {
+        Ok(())
+    } else {
+        Err(Error::MissingTools(vec![tool]))
+    }
+}
+
+fn exists(tool: &str) -> bool {
+    PATH.split(':').any(|folder| Path::new(folder).join(tool).exists())
 }
 
 /// A tool, in an environment that holds nothing of the user's.

@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use super::booted::BOOT;
 use super::network::{self, MOST_HOSTS, Network};
 use super::ssh::Access;
-use super::start::{Starting, script};
-use super::state::Folder;
+use super::start::{HostStart, Starting, port, script};
+use super::state::{self, Folder};
 use super::{Error, Host, HostRequest, Lab, Member, Request, tool};
 
 /// How long all of it may take: seconds even on a slow machine.
@@ -30,7 +31,7 @@ pub fn up(request: &Request) -> Result<Lab, Error> {
     let lab = coming.connect(request)?;
     let keys = coming.finish(&lab)?;
     access.write(&lab, &keys)?;
-    folder.save(&lab)?;
+    state::save(&lab)?;
     coming.stay()?;
     folder.keep();
     Ok(lab)
@@ -80,34 +81,29 @@ struct Coming {
 impl Coming {
     fn start(request: &Request, folder: &Folder, key: &str) -> Result<Self, Error> {
         let (network, logs) = (folder.reserve_network()?, folder.path().join("log"));
-        let common = |role: &str, name: &str| {
-            let mut command = script(name);
-            command
-                .env("LAB_ROLE", role)
-                .env("LAB_HOST", host_name(name))
-                .env("LAB_SCRATCH", folder.path().join("root"))
-                .env("LAB_KEY", key)
-                .env("LAB_RULES", network::RULES);
-            command
-        };
         let start = |(index, host): (usize, &HostRequest)| {
-            let mut command = common("host", &host.name);
-            command
-                .env(
-                    "LAB_BACKEND",
-                    request.backends.of(index).map_or("", super::Backend::name),
-                )
-                .env("LAB_ADMINS", admins(host).join(" "))
-                .env("LAB_LINKS", network.host(index));
-            Starting::spawn(&host.name, command, &logs, &port(index))
+            let start = HostStart {
+                lab: &request.name,
+                name: &host.name,
+                index,
+                backend: request.backends.of(index),
+                user: host.user.as_deref(),
+                image: request.image.as_deref(),
+                network,
+                key,
+            };
+            start.spawn()
         };
-        let upstream = Starting::spawn("the router", common("upstream", "upstream"), &logs, "upstream")?;
+        let mut router = script("upstream", "upstream", &folder.path());
+        router.env("LAB_RULES", network::RULES);
+        let upstream = Starting::spawn("the router", router, &logs, "upstream")?;
         let hosts = request.hosts.iter().enumerate().map(start).collect::<Result<_, _>>()?;
+        let patience = if request.image.is_some() { BOOT } else { PATIENCE };
         Ok(Self {
             uplink: None,
             network,
             logs,
-            deadline: Instant::now() + PATIENCE,
+            deadline: Instant::now() + patience,
             relay: None,
             upstream,
             hosts,
@@ -160,6 +156,7 @@ impl Coming {
             ipv4: self.network.host_ipv4(index),
             ipv6: network::has_ipv6().then(|| self.network.host_ipv6(index)),
             member,
+            image: request.image.clone(),
         }
     }
 
@@ -230,18 +227,19 @@ fn await_all(hosts: &[Host], starting: &[Starting], deadline: Instant) -> Result
 }
 
 /// Until sshd answers on all addresses.
-fn await_host(host: &Host, deadline: Instant) -> io::Result<()> {
+pub(super) fn await_host(host: &Host, deadline: Instant) -> io::Result<()> {
     let addresses = [Some(IpAddr::V4(host.ipv4)), host.ipv6.map(IpAddr::V6)];
     addresses
         .into_iter()
         .flatten()
-        .try_for_each(|ip| await_banner(SocketAddr::new(ip, 22), deadline))
+        .try_for_each(|ip| await_banner(host.member, SocketAddr::new(ip, 22), deadline))
 }
 
-fn await_banner(address: SocketAddr, deadline: Instant) -> io::Result<()> {
+fn await_banner(member: Member, address: SocketAddr, deadline: Instant) -> io::Result<()> {
     loop {
         match read_banner(address, deadline) {
             Err(error) if Instant::now() >= deadline => return Err(error),
+            Err(_) if !member.init.is_alive() => return Err(io::Error::other("its PID 1 has ended")),
             Err(_) => std::thread::sleep(Duration::from_millis(10)),
             Ok(()) => return Ok(()),
         }
@@ -264,33 +262,10 @@ fn read_banner(address: SocketAddr, deadline: Instant) -> io::Result<()> {
 }
 
 /// `ip -batch` on the router; by this machine's program, which knows this machine's process numbers.
-fn batch_on(upstream: Member) -> Command {
+pub(super) fn batch_on(upstream: Member) -> Command {
     let mut command = tool::command("nsenter");
     command
         .arg(format!("--net=/proc/{}/ns/net", upstream.init.pid()))
         .args(["ip", "-batch", "-"]);
     command
-}
-
-/// The router's end of a host's link: names of hosts may be too long for one.
-fn port(index: usize) -> String {
-    format!("h{}", index + 1)
-}
-
-/// What the host itself is called: inventories allow more than hostname(7).
-fn host_name(name: &str) -> String {
-    let name: String = name
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || c == '.' { c } else { '-' })
-        .collect();
-    name.chars().take(63).collect()
-}
-
-/// Accounts with sudo; `plain`, the one without, and root are made anyway.
-fn admins(host: &HostRequest) -> Vec<&str> {
-    let given = host
-        .user
-        .as_deref()
-        .filter(|user| !["root", "plain", "deploy"].contains(user));
-    std::iter::once("deploy").chain(given).collect()
 }

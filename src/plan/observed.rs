@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Sections, digit};
-use crate::firewall::{self, Family, Ruleset, View};
+use super::{Before, Sections, digit};
+use crate::firewall::{self, BaseChain, Family, HOST_RULE, Ruleset, View};
 use crate::mapping::MappingSet;
 
 /// Why a host is left as it is.
@@ -53,6 +53,27 @@ impl Managed {
     }
 }
 
+/// Whether our rules are loaded when a host boots.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Boot {
+    /// They are, or there are none.
+    Settled,
+    /// What does so was taken away.
+    Missing,
+    /// There is nothing that could do so, or the operator forbade it.
+    Never,
+}
+
+impl Boot {
+    fn read(fact: Option<&str>) -> Self {
+        match fact {
+            None | Some("yes") => Self::Settled,
+            Some("missing") => Self::Missing,
+            Some(_) => Self::Never,
+        }
+    }
+}
+
 /// A host as it was found.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -60,16 +81,20 @@ pub struct Observed {
     pub families: Vec<Managed>,
     /// Our address as the host sees it.
     pub here: Option<IpAddr>,
-    /// The port on which the host's sshd itself got this login, behind all mappings.
-    pub sshd_port: Option<u16>,
+    /// The port of the host's own sshd, whatever port we came in by.
+    pub sshd: Option<u16>,
     /// Addresses that the host says it has, of global scope.
     pub addresses: Vec<IpAddr>,
     /// The generation that is kept for the next boot.
     pub current: Option<u32>,
+    /// Whether our rules are loaded at the host's boot, where there are some to load.
+    pub boot: Boot,
     /// Whether files of ours are on the host.
     pub has_files: bool,
     /// How long the host runs, seconds.
     pub uptime: u64,
+    /// Chains of nft beside those of iptables that may take away packets which iptables accepts.
+    pub nft: Vec<BaseChain>,
     /// Things worth saying.
     pub warnings: Vec<String>,
 }
@@ -96,15 +121,26 @@ impl Observed {
             here: fact("ssh")
                 .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
                 .map(|ip: IpAddr| ip.to_canonical()),
-            sshd_port: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
+            sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
+            boot: Boot::read(fact("boot")),
             has_files: fact("files") == Some("yes"),
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),
-            warnings: Vec::new(),
+            nft: sections
+                .get("nft")
+                .map_or_else(Vec::new, |text| firewall::base_chains(text)),
+            warnings: [
+                fact("saved").map(saved_elsewhere),
+                fact("firewalld").map(|_| by_firewalld()),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         };
+        observed.warnings.extend(observed.beside_iptables());
         let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
             Stop::failed(
                 "iptables is not installed on the host",
@@ -114,6 +150,23 @@ impl Observed {
         observed.families.push(v4);
         observed.read_v6(sections, fact("ipv6").is_some(), fact("nat6") == Some("no"))?;
         Ok(observed)
+    }
+
+    fn beside_iptables(&self) -> Option<String> {
+        let chains: Vec<_> = self.nft.iter().map(BaseChain::describe).collect();
+        let chains = chains.join(", ");
+        (!chains.is_empty()).then(|| {
+            format!("nft has rules of its own on this host; what they drop, no accept of iptables lets in: {chains}")
+        })
+    }
+
+    /// Names the chains of nft where a rule of the host was found to be in the way.
+    #[must_use]
+    pub fn blame(&self, why: String) -> String {
+        match self.beside_iptables() {
+            Some(chains) if why.contains(HOST_RULE) => format!("{why}; {chains}"),
+            _ => why,
+        }
     }
 
     fn read_v6(&mut self, sections: &Sections, on: bool, without_nat: bool) -> Result<(), Stop> {
@@ -139,6 +192,17 @@ impl Observed {
         Ok(())
     }
 
+    /// How this port leads to the host's sshd now.
+    #[must_use]
+    pub fn before(&self, port: u16) -> Before {
+        let mut families = self.families.iter();
+        Before {
+            port,
+            mapped: families.any(|managed| firewall::redirects(&managed.view.ruleset, port)),
+            sshd: self.sshd,
+        }
+    }
+
     /// Treats a family as one without a nat table: its guard alone is managed.
     pub fn without_nat(&mut self, family: Family) {
         for managed in self.families.iter_mut().filter(|managed| managed.view.family == family) {
@@ -149,6 +213,18 @@ impl Observed {
             ));
         }
     }
+}
+
+fn by_firewalld() -> String {
+    "firewalld runs on this host, and `firewall-cmd --reload` takes away all rules that are not its own: deploy again after it".to_owned()
+}
+
+fn saved_elsewhere(files: &str) -> String {
+    format!(
+        "another tool has saved chains of portmap-deploy on the host ({}): when they come from there at a boot, \
+         portmap-deploy puts its confirmed rules in their place",
+        files.split(' ').collect::<Vec<_>>().join(", ")
+    )
 }
 
 fn facts(sections: &Sections) -> BTreeMap<&str, &str> {

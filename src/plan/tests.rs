@@ -98,8 +98,8 @@ fn ipv6_that_cannot_be_managed_is_said() {
 #[test]
 fn the_ways_in_are_those_of_before_and_after() {
     let mappings = set("['2222:22', '80:8080']");
-    assert_eq!(ways_in(22, &mappings, &[]), [22, 2222]);
-    assert_eq!(ways_in(2222, &mappings, &[2022]), [2222, 22, 2022]);
+    assert_eq!(ways_in(22, &mappings, []), [22, 2222]);
+    assert_eq!(ways_in(2222, &mappings, [2022]), [2222, 22, 2022]);
     assert_eq!(way_after(22, &mappings, None), 2222);
     assert_eq!(way_after(2222, &mappings, None), 2222);
     assert_eq!(way_after(2022, &mappings, None), 2022);
@@ -109,4 +109,37 @@ fn the_ways_in_are_those_of_before_and_after() {
     let partly = set("[{port: 2300, to_port: 22, source: [192.0.2.0/24]}, '2222:22']");
     assert_eq!(way_after(22, &partly, "198.51.100.1".parse().ok()), 2222);
     assert_eq!(way_after(22, &partly, "192.0.2.9".parse().ok()), 2300);
+}
+
+#[test]
+fn a_change_that_takes_the_port_away_by_which_one_came_in_is_seen() {
+    let (ours, here) = (set("['2222:22']"), "192.0.2.9".parse().ok());
+    let before = |port, mapped| Before {
+        port,
+        mapped,
+        sshd: Some(22),
+    };
+    let takes = |before, set: &MappingSet| takes_away(before, set, here);
+    // Closed, also to who is sent there by a router, or a mapping that goes.
+    assert!(takes(before(22, false), &ours));
+    assert!(takes(before(10022, false), &ours));
+    assert!(takes(before(2200, true), &ours));
+    assert!(takes(before(2222, true), &MappingSet::default()));
+    assert!(takes(before(2222, true), &set("['2222:8080']")));
+    assert!(takes(before(22, false), &set("['22:8080']")));
+    // The mapping stays, or nothing closes the port.
+    assert!(!takes(before(2222, true), &ours));
+    assert!(!takes(before(22, false), &set("['80:8080']")));
+    assert!(!takes(before(10022, false), &set("['80:8080']")));
+    assert!(!takes(before(22, false), &MappingSet::default()));
+    let spared = set("[{port: 2222, to_port: 22, direct_source: 192.0.2.0/24}]");
+    assert!(!takes(before(22, false), &spared));
+}
+
+#[test]
+fn what_is_worth_remembering_is_what_leads_to_sshd() {
+    let mappings = set("['2222:22', '2200:22', '80:8080']");
+    assert_eq!(ways_now(2222, Some(22), &mappings), [2222, 2200, 22]);
+    assert_eq!(ways_now(2222, None, &mappings), [2222]);
+    assert_eq!(ways_now(22, Some(22), &MappingSet::default()), [22]);
 }

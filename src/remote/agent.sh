@@ -389,7 +389,10 @@ remove_all() {
         done
     done
     # With rules left there is something to load at the next boot: nothing that has an effect.
-    [ -n "$remains" ] || rm -rf "$P" 2>/dev/null
+    if [ -z "$remains" ]; then
+        boot_remove || remains=", its start at boot"
+        rm -rf "$P" 2>/dev/null
+    fi
     [ ! -e "$P" ] || remains="$remains, $P"
     remains=${remains#, }
     # Without our files it would look for them when its time is over.
@@ -419,6 +422,8 @@ take_away() {
     sweep
     rm -rf "$P/gen-$gen" "$P/gen-$gen.tmp" 2>/dev/null
     [ "$(slurp "$P/next")" != "$gen" ] || rm -f "$P/next" 2>/dev/null
+    # Nothing was ever confirmed here: nothing to load at boot.
+    [ -s "$P/current" ] || boot_remove
     ledger "$1"
 }
 
@@ -511,16 +516,18 @@ timer() {
 
 # A shell that cannot fork ends. Then it begins anew: an exec needs no fork.
 never_give_up() {
-    trap 'exec sh "$R/$T.sh" expire "$T"' EXIT
+    trap 'exec sh "$R/$T.sh" expire "$T" "${gen-}"' EXIT
 }
 
-# The time is over: what is not decided is undone, what is not finished is finished.
+# expire T [GEN]: the time is over. What is not decided is undone, what is not finished is finished.
 expire() {
-    T=$1
+    T=$1 gen=${2-${gen-}}
     never_give_up
     # Somebody emptied /run: what was staged has all that is needed.
     if ! known "$1" && ! decided "$1" && [ -e "$P/gen-${gen-}/about" ]; then
-        mkdir -p "$R" && cp -r "$P/gen-$gen" "$R/$1.undo" && mark "$R/$1.sh"
+        mkdir -p "$R" && cp -r "$P/gen-$gen" "$R/$1.undo" && cp "$P/agent.sh" "$R/$1.sh"
+        # With the lock, unless somebody else has it by now, what is left of it goes as well.
+        take_lock "$1 $gen - - - 0 $$"
     fi
     rollback "$1" timer
     case $answer in
@@ -667,6 +674,33 @@ observe_rules() {
     iptables-legacy) seen_iptables_legacy=$text ;; ip6tables-legacy) seen_ip6tables_legacy=$text ;; esac
 }
 
+# Base chains of nft that packets for this host pass, but for the tables of iptables-nft. Their names come first: rules
+# and sets may be many.
+observe_nft() {
+    have nft || return 0
+    section nft
+    text=$($bound nft list chains 2>/dev/null) || return 0
+    IFS=$nl
+    for line in $text; do
+        case $line in
+        table*) nft_table=${line#table } nft_table=${nft_table%" {"} ;;
+        *chain*) nft_chain=${line#*chain } nft_chain=${nft_chain%" {"} ;;
+        *" hook input "* | *" hook prerouting "* | *" hook ingress "*)
+            of=${nft_table#ip6 } of=${of#ip }
+            case "$of $nft_chain" in
+            "filter INPUT" | "nat INPUT" | "nat PREROUTING" | "mangle INPUT" | "mangle PREROUTING") continue ;;
+            "raw PREROUTING" | "security INPUT" | bridge* | arp*) continue ;;
+            esac
+            IFS=' '
+            # shellcheck disable=SC2086 # words on purpose: family and name, as nft has them (no globs: set -f)
+            $bound nft list chain $nft_table "$nft_chain" 2>/dev/null
+            IFS=$nl
+            ;;
+        esac
+    done
+    IFS=" $nl"
+}
+
 observe() {
     section facts
     say "uid $(id -u)"
@@ -683,7 +717,8 @@ observe() {
     [ -s "$R/lock" ] && say "lock $(slurp "$R/lock")"
     uptime_s
     say "uptime $up"
-    if [ -e "$P" ] || [ -e "$R" ]; then say "files yes"; fi
+    if [ -e "$P" ] || [ -e "$R" ] || has_unit; then say "files yes"; fi
+    observe_boot
     section addresses6
     slurp /proc/net/if_inet6
     section addresses4
@@ -697,6 +732,7 @@ observe() {
         *) observe_rules "$family" "$name-nft" ;;
         esac
     done
+    observe_nft
     done_
 }
 
@@ -779,7 +815,7 @@ write_generation() {
     cp "$d"/* "$P/gen-$gen.tmp/" && flush "$P/gen-$gen.tmp"/*
     kept=$?
     set -f
-    [ "$kept" = 0 ] && mv "$P/gen-$gen.tmp" "$P/gen-$gen" && write "$P/next" "$gen" && flush "$P/next" "$P"
+    [ "$kept" = 0 ] && keep_agent && mv "$P/gen-$gen.tmp" "$P/gen-$gen" && write "$P/next" "$gen" && flush "$P/next" "$P"
 }
 
 stage() {
@@ -794,6 +830,8 @@ stage() {
         return
     fi
     ledger "begin $T $gen $run by $who"
+    not_at_boot=''
+    [ -e "$d/remove" ] || boot_install || not_at_boot=$(printf 'boot %s' "$why" | tr '\n\r\t' '   ')
     for family in 4 6; do
         if ! ours; then
             err='another login ended this change'
@@ -806,7 +844,7 @@ stage() {
         failed "stage $why"
         return
     done
-    done_
+    done_ "$not_at_boot"
 }
 
 start_timer() {
@@ -815,7 +853,8 @@ start_timer() {
         $bound systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
             --on-active="$1s" --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-1000 \
             --property=Restart=on-failure --property=RestartSec=1s --property=StartLimitIntervalSec=0 \
-            /bin/sh "$R/$T.sh" expire "$T" </dev/null >/dev/null 2>&1 &&
+            /bin/sh -c "[ ! -e $R/$T.sh ] || exec sh $R/$T.sh expire $T $gen; exec sh $P/agent.sh expire $T $gen" \
+            </dev/null >/dev/null 2>&1 &&
             $bound systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0
         $bound systemctl stop "portmap-rollback-$T.timer" >/dev/null 2>&1
         rm -f "$R/$T.unit"
@@ -922,6 +961,7 @@ decide() {
     esac
     # Without an answer it had just ended.
     [ -n "$answer" ] || "$1" "$2" controller
+    [ "$answer" != unknown ] || recorded "$2"
     case "$1 $answer" in "confirm confirmed"* | "rollback confirmed"* | "rollback undone"*) done_ "$answer" ;; *) failed "$answer" ;; esac
     case $answer in confirmed* | undone* | "changed undone"*)
         tidy "$2"
@@ -962,6 +1002,7 @@ dialogue() {
         settled) done_ "${remains:+left $remains}" ;;
         resume) if resume "$a"; then done_; else failed unknown; fi ;;
         rules) rules ;;
+        mend) if boot_install; then done_; else failed "$why"; fi ;;
         confirm | rollback) decide "$verb" "$a" ;;
         abandon)
             [ "$locked" = 0 ] || still_armed || abandon
@@ -977,7 +1018,8 @@ dialogue() {
 
 case ${1-} in
 timer) timer "$2" "$3" ;;
-expire) expire "$2" ;;
+expire) expire "$2" "${3-}" ;;
+boot) boot ;;
 confirm | rollback)
     "$1" "$2" controller
     say "$answer"

@@ -17,7 +17,7 @@ pub const LOADER: &str = concat!(
     r#"while [ "$n" -gt 0 ];do IFS= read -r l||exit 91;s=$s$l$nl;n=$((n-1));done;eval "$s""#,
 );
 
-const AGENT: &str = include_str!("agent.sh");
+const AGENT: &str = concat!(include_str!("agent/boot.sh"), include_str!("agent.sh"));
 
 /// An answer may have this many bytes, sections included: far more than any rule set.
 const MAX_ANSWER: u64 = 64 << 20;

@@ -5,13 +5,14 @@
 
 pub mod dialogue;
 pub mod gate;
+pub mod route;
 pub mod ssh;
 pub mod ways;
 
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use dialogue::{Answer, Dialogue, Lost};
+use route::{Peer, Route};
 
 /// Why there is no login.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +48,7 @@ pub struct Login {
     /// The dialogue; the script has not been sent yet.
     pub dialogue: Dialogue,
     /// Where the connection leads, as the race for ways in found it.
-    pub peer: SocketAddr,
+    pub peer: Peer,
     /// The port.
     pub port: u16,
     /// The host's key as `TYPE FINGERPRINT`.
@@ -57,6 +58,13 @@ pub struct Login {
 }
 
 impl Login {
+    /// The fingerprint of the host's key, which does not depend on how its type is called.
+    #[must_use]
+    pub fn fingerprint(&self) -> Option<&str> {
+        let words = self.host_key.as_deref()?.split(' ');
+        words.into_iter().find(|word| word.starts_with("SHA256:"))
+    }
+
     /// The dialogue's next answer. Where sudo insists on a terminal, the session begins anew on one: nothing was done.
     ///
     /// # Errors
@@ -76,17 +84,18 @@ impl Login {
 pub trait Remote {
     /// The port that ssh itself would use for this host.
     fn management_port(&self) -> u16;
-    /// Logs in over a new TCP connection to the first of these addresses and ports that answers as sshd with the known key.
+    /// Logs in over a new TCP connection to the first of these ports, on any address of the route, that answers as sshd
+    /// with the known key.
     ///
     /// # Errors
     /// When none does within `timeout`.
-    async fn login(
-        &self,
-        addresses: &[IpAddr],
-        ports: &[u16],
-        quick: bool,
-        timeout: Duration,
-    ) -> Result<Login, LoginError>;
-    /// Addresses that the host's name stands for.
-    fn addresses(&self) -> &[IpAddr];
+    async fn login(&self, route: &Route, ports: &[u16], quick: bool, timeout: Duration) -> Result<Login, LoginError>;
+    /// How connections get to it: logins, and probes all the same.
+    fn route(&self) -> &Route;
+    /// The one name under which the host's key is known.
+    fn name(&self) -> &str;
+    /// Fingerprints (`SHA256:…`) of the keys that are known under that name.
+    async fn known_keys(&self) -> &[String];
+    /// What an operator types to log in by this port.
+    async fn command_line(&self, port: u16) -> String;
 }

@@ -3,31 +3,44 @@
 //! Every login is a new TCP connection: a check that shares one proves nothing, for that flow is in conntrack
 //! already. So options of ours that matter stand first on the command line, where ssh takes the first value.
 
+mod arguments;
+mod bastion;
 mod config;
+mod jump;
+mod known_hosts;
 mod log;
+mod master;
+mod mux;
+mod proxy_command;
 mod session;
+mod sockets;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::ways::{Attempt, Race};
+use super::route::{By, Peer, Route, Tunnel};
+use super::ways::{Order, Race, nobody};
 use super::{Login, LoginError, Remote};
-use crate::inventory::Connection as Spec;
-use crate::report::sanitise;
+use crate::inventory::{Connection as Spec, HostKeyChecking};
 
-use config::{addresses, effective_config, known_hosts_name, user_options};
-use log::{host_key, last_words, peer};
-pub use session::Connection;
+use arguments::without_jump;
+use bastion::through;
+use config::{addresses, command_line, effective_config, user_options};
+use jump::Tokens;
+use known_hosts::KnownHosts;
+use log::{host_key, is_about_host_key, last_words, offending, peer, unrecorded};
+use master::{Place, master_command};
 use session::Entrance;
+
+pub use bastion::{Bastion, Bastions};
+pub use mux::Channel;
+pub use proxy_command::{Piped, ProxyCommand};
+pub use session::Connection;
+pub use sockets::sweep;
 
 /// Who listens to a dialogue: verbosity and line.
 pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
@@ -36,103 +49,111 @@ pub type Heard = Arc<dyn Fn(u8, String) + Send + Sync>;
 pub struct Ssh {
     spec: Spec,
     config: HashMap<String, String>,
-    addresses: Vec<IpAddr>,
-    /// The one name under which `known_hosts` is asked, whatever port we come in by.
-    alias: String,
+    route: Route,
+    /// What `known_hosts` is asked for, whatever port we come in by.
+    known: KnownHosts,
     heard: Heard,
     entrance: Arc<Entrance>,
 }
 
 impl Ssh {
-    /// Asks `ssh -G` what the user's configuration makes of this host, and resolves its name.
+    /// Asks `ssh -G` what the user's configuration makes of this host, and resolves its name, unless that is for a proxy
+    /// to do. `bastions`: those of the run.
     ///
     /// # Errors
-    /// When ssh refuses the options, the name does not resolve, or the host is behind a proxy (not supported yet).
-    pub async fn resolve(spec: &Spec, heard: Heard) -> Result<Self, LoginError> {
+    /// When ssh refuses the options, the name does not resolve, or its proxy cannot be used.
+    pub async fn resolve(spec: &Spec, bastions: &Bastions, heard: Heard) -> Result<Self, LoginError> {
         let config = effective_config(spec).await?;
         let get = |key: &str| config.get(key).filter(|value| value.as_str() != "none").cloned();
-        if let Some(proxy) = get("proxyjump").or_else(|| get("proxycommand")) {
-            return Err(LoginError::Unreachable {
-                message: format!(
-                    "it is reached through a proxy ({}), which is not supported yet",
-                    sanitise(&proxy)
-                ),
-                hint: Some("run portmap-deploy where the host can be reached directly".to_owned()),
-            });
-        }
         let name = get("hostname").unwrap_or_else(|| spec.host.clone());
         let port = config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22);
-        let alias = get("hostkeyalias").unwrap_or_else(|| known_hosts_name(&name, port));
-        let family = config.get("addressfamily").map_or("any", String::as_str);
-        let addresses = addresses(&name, family).await?;
+        let tunnel = |by| {
+            Route::Through(Tunnel {
+                name: name.trim_matches(['[', ']']).into(),
+                by,
+            })
+        };
+        let tokens = Tokens::of(&config, &spec.host);
+        let route = if let Some(jump) = get("proxyjump") {
+            tunnel(By::Bastion(bastions.behind(&jump, &tokens, port, spec).await?))
+        } else if let Some(template) = get("proxycommand") {
+            if get("proxyusefdpass").is_some_and(|value| value == "yes") {
+                return Err(local(
+                    "ProxyUseFdpass is not supported: use a ProxyCommand without it".to_owned(),
+                ));
+            }
+            tunnel(By::Command(Arc::new(ProxyCommand { template, tokens })))
+        } else {
+            let family = config.get("addressfamily").map_or("any", String::as_str);
+            Route::Direct(addresses(&name, family).await?)
+        };
+        let known = KnownHosts::of(&config, &name, port).await;
         Ok(Self {
             entrance: Arc::new(Entrance::new(spec, get("user").unwrap_or_default())),
             spec: spec.clone(),
             config,
-            addresses,
-            alias,
+            route,
+            known,
             heard,
         })
     }
 
-    async fn master(&self, at: SocketAddr, quick: bool, limit: Duration) -> Result<Master, LoginError> {
-        let dir =
-            socket_dir().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
-        let log = dir.path().join("log");
-        let socket = dir.path().join("s");
-        let mut command = self.command(at, &socket, &log, quick, limit);
-        // The process goes to the background once it is logged in; until then it is ours to end.
-        let mut child = command
-            .spawn()
-            .map_err(|error| local(format!("cannot run ssh: {error}")))?;
-        let ended = timeout(limit + Duration::from_secs(2), child.wait()).await;
-        let text = std::fs::read_to_string(&log).unwrap_or_default();
-        match ended {
-            Ok(Ok(status)) if status.success() => Ok(Master {
-                socket,
-                dir,
-                peer: peer(&text).unwrap_or(at),
-                host_key: host_key(&text),
-            }),
-            _ => {
-                let _ = child.kill().await;
-                Err(self.explain(&text, at))
-            }
+    async fn master(&self, at: &Peer, quick: bool, limit: Duration) -> Result<Master, LoginError> {
+        let place =
+            Place::new().map_err(|error| local(format!("cannot make a folder for the control socket: {error}")))?;
+        let before = match self.route.tunnel().map(|tunnel| &tunnel.by) {
+            Some(By::Bastion(bastion)) => Some(bastion.link(limit).await?),
+            _ => None,
+        };
+        let mut command = self.command(at, &place, before.as_deref(), quick, limit);
+        let done = place.start(&mut command, limit).await;
+        let text = place.written();
+        if !done.map_err(|error| local(format!("cannot run ssh: {error}")))? {
+            return Err(self.explain(&text, &place.proxy_wrote(), at));
         }
+        let direct = self.route.tunnel().is_none();
+        let reached = peer(&text).filter(|_| direct).map(Peer::Address);
+        Ok(Master {
+            place,
+            peer: reached.unwrap_or_else(|| at.clone()),
+            host_key: host_key(&text),
+            unrecorded: unrecorded(&text),
+        })
     }
 
-    fn command(&self, at: SocketAddr, socket: &Path, log: &Path, quick: bool, limit: Duration) -> Command {
-        let mut command = Command::new("ssh");
-        // Ctrl-C is for us to answer: in our process group it would end ssh in the middle of a proof.
-        command.process_group(0);
-        command.args(["-M", "-N", "-f", "-o", "LogLevel=DEBUG1"]);
+    fn command(&self, at: &Peer, place: &Place, before: Option<&Place>, quick: bool, limit: Duration) -> Command {
+        let mut command = master_command();
         for option in MASTER_OPTIONS {
             command.args(["-o", option]);
         }
         let seconds = limit.as_secs().max(1);
         command.arg("-o").arg(format!("ConnectTimeout={seconds}"));
-        command.arg("-o").arg(format!("HostKeyAlias={}", self.alias));
+        command.arg("-o").arg(format!("HostKeyAlias={}", self.known.name));
+        let checking = self.spec.host_key_checking.as_ssh();
+        command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         command.arg("-o").arg(format!("Port={}", at.port()));
-        command.arg("-o").arg(if at.is_ipv4() {
-            "AddressFamily=inet"
-        } else {
-            "AddressFamily=inet6"
-        });
+        if let Some(address) = at.address() {
+            command.arg("-o").arg(if address.is_ipv4() {
+                "AddressFamily=inet"
+            } else {
+                "AddressFamily=inet6"
+            });
+        }
         if let Some(order) = self
             .quick_key_exchange()
             .filter(|_| quick && !self.entrance.is_secret())
         {
             command.arg("-o").arg(format!("KexAlgorithms={order}"));
         }
-        command.args(user_options(&self.spec));
+        let options = user_options(&self.spec);
+        match before {
+            // -J beside a ProxyCommand is an error, the option of that name is passed over.
+            Some(before) => command.args(through(before)).args(without_jump(&options)),
+            None => command.args(options),
+        };
         // Of options the first counts, of these two the last.
-        command.arg("-S").arg(socket).arg("-E").arg(log);
+        command.arg("-S").arg(place.socket()).arg("-E").arg(place.log());
         command.arg("--").arg(&self.spec.host);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true);
         command
     }
 
@@ -146,27 +167,45 @@ impl Ssh {
             .then(|| [QUICK].into_iter().chain(rest).collect::<Vec<_>>().join(","))
     }
 
-    fn explain(&self, log: &str, at: SocketAddr) -> LoginError {
+    /// Without a known key the first to answer is believed.
+    async fn order(&self) -> Order {
+        let believes = self.spec.host_key_checking == HostKeyChecking::AcceptNew && !self.known.is_known().await;
+        if believes { Order::Listed } else { Order::Quickest }
+    }
+
+    /// Says so where the host's key is known under the name that it has at another port.
+    async fn also_known(&self, refusal: LoginError, ports: &[u16]) -> LoginError {
+        match (refusal, self.known.other_name(ports).await) {
+            (LoginError::HostKey { message, hint }, Some((name, port))) if !message.contains("HAS CHANGED") => {
+                let also = format!("known_hosts has a key for {name}: if that is this host, set ansible_port: {port}");
+                let hint = hint.into_iter().chain([also]).collect::<Vec<_>>().join("; ");
+                LoginError::HostKey {
+                    message,
+                    hint: Some(hint),
+                }
+            }
+            (refusal, _) => refusal,
+        }
+    }
+
+    fn explain(&self, log: &str, proxy: &str, at: &Peer) -> LoginError {
         let said = |what: &str| log.contains(what);
         let message = last_words(log, &format!("ssh to {at} got no answer in time"));
-        if said("Host key verification failed")
-            || said("HOST IDENTIFICATION HAS CHANGED")
-            || said("host key is known for")
-        {
+        if is_about_host_key(log) {
             return LoginError::HostKey {
                 message: format!("host key of {at}: {message}"),
-                hint: Some(format!(
-                    "known_hosts is asked for the name {}; compare the key with the host's, then add it with ssh-keyscan -p {} {} or ssh-keygen -R for an old one",
-                    self.alias,
-                    at.port(),
-                    at.ip()
+                hint: Some(self.known.advice(
+                    offending(log),
+                    &command_line(&self.spec, at.port(), Some(&self.known.name)),
                 )),
             };
         }
         let hint = said("Permission denied")
             .then(|| "check ansible_user, ansible_ssh_private_key_file and your ssh agent".to_owned());
+        let proxy = Some(last_words(proxy, "")).filter(|words| !words.is_empty());
+        let proxy = proxy.map_or_else(String::new, |words| format!(" (ProxyCommand: {words})"));
         LoginError::Unreachable {
-            message: format!("ssh to {at}: {message}"),
+            message: format!("ssh to {at}: {message}{proxy}"),
             hint,
         }
     }
@@ -177,18 +216,27 @@ impl Remote for Ssh {
         self.config.get("port").and_then(|port| port.parse().ok()).unwrap_or(22)
     }
 
-    fn addresses(&self) -> &[IpAddr] {
-        &self.addresses
+    fn route(&self) -> &Route {
+        &self.route
     }
 
-    async fn login(
-        &self,
-        addresses: &[IpAddr],
-        ports: &[u16],
-        quick: bool,
-        limit: Duration,
-    ) -> Result<Login, LoginError> {
-        let mut race = Race::start(addresses, ports, limit);
+    fn name(&self) -> &str {
+        &self.known.name
+    }
+
+    async fn known_keys(&self) -> &[String] {
+        self.known.keys().await
+    }
+
+    async fn command_line(&self, port: u16) -> String {
+        command_line(&self.spec, port, self.known.alias_for(port).await)
+    }
+
+    async fn login(&self, route: &Route, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
+        if let Some(By::Bastion(bastion)) = route.tunnel().map(|tunnel| &tunnel.by) {
+            bastion.link(limit).await?;
+        }
+        let mut race = Race::start(route, ports, self.order().await, limit);
         let mut refusal = None;
         let mut tried = Vec::new();
         while let Some(attempt) = race.next().await {
@@ -196,7 +244,7 @@ impl Remote for Ssh {
                 tried.push(attempt);
                 continue;
             }
-            match self.master(attempt.at, quick, limit).await {
+            match self.master(&attempt.at, quick, limit).await {
                 Ok(master) => {
                     let opened = timeout(limit, self.open(master)).await;
                     return opened.unwrap_or_else(|_| Err(local(format!("{} opens no session", attempt.at))));
@@ -205,13 +253,16 @@ impl Remote for Ssh {
                 Err(error) => refusal = Some(error),
             }
         }
-        Err(refusal.unwrap_or_else(|| nobody(&tried)))
+        Err(match refusal {
+            Some(refusal) => self.also_known(refusal, ports).await.with_tried(&tried),
+            None => nobody(&tried),
+        })
     }
 }
 
 const MASTER_OPTIONS: [&str; 16] = [
     "BatchMode=yes",
-    "StrictHostKeyChecking=yes",
+    "FingerprintHash=sha256",
     "ControlPersist=60",
     "ControlMaster=yes",
     "RemoteCommand=none",
@@ -228,35 +279,13 @@ const MASTER_OPTIONS: [&str; 16] = [
     "ServerAliveCountMax=3",
 ];
 
-/// A master process of ours, known by its control socket.
+/// A master process of ours.
 pub struct Master {
-    socket: PathBuf,
-    dir: TempDir,
-    peer: SocketAddr,
+    place: Place,
+    peer: Peer,
     host_key: Option<String>,
-}
-
-/// A control path must be short (108 bytes with what ssh appends) and its folder ours alone.
-fn socket_dir() -> std::io::Result<TempDir> {
-    let base = std::env::var_os("XDG_RUNTIME_DIR")
-        .map(PathBuf::from)
-        .filter(|dir| dir.is_dir() && dir.as_os_str().len() < 40);
-    tempfile::Builder::new()
-        .prefix("pm-")
-        .rand_bytes(8)
-        .permissions(std::fs::Permissions::from_mode(0o700))
-        .tempdir_in(base.unwrap_or_else(|| PathBuf::from("/tmp")))
-}
-
-fn nobody(tried: &[Attempt]) -> LoginError {
-    let attempts: Vec<String> = tried
-        .iter()
-        .map(|attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default()))
-        .collect();
-    LoginError::Unreachable {
-        message: format!("no way in ({})", attempts.join(", ")),
-        hint: Some("check that the host is up and which port its sshd is reached by; tried are ansible_port, mappings to it, and portmap_previous_ports".to_owned()),
-    }
+    /// Why the key of a new host is not in `known_hosts`.
+    unrecorded: Option<String>,
 }
 
 fn local(message: String) -> LoginError {

@@ -98,6 +98,8 @@ struct Host<'a> {
     hint: Option<&'a str>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     warnings: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    login: Option<&'a str>,
     rolled_back_by: Option<RolledBackBy>,
     connections: u32,
     seconds: f64,
@@ -113,6 +115,7 @@ impl<'a> Host<'a> {
             reason: report.reason.as_deref(),
             hint: report.hint.as_deref(),
             warnings: &report.warnings,
+            login: report.login.as_deref(),
             rolled_back_by: report.rolled_back_by,
             connections: report.connections,
             seconds: seconds(report.elapsed),
@@ -197,6 +200,10 @@ enum Line<'a> {
     TimerStopped {
         host: &'a str,
     },
+    Warning {
+        host: &'a str,
+        text: &'a str,
+    },
     Dialogue {
         host: &'a str,
         level: u8,
@@ -233,6 +240,7 @@ impl<'a> Line<'a> {
                 seconds: seconds(*window),
             },
             RunEvent::TimerStopped { host } => Self::TimerStopped { host },
+            RunEvent::Warning { host, text } => Self::Warning { host, text },
             RunEvent::Dialogue { host, level, line } => Self::Dialogue {
                 host,
                 level: *level,

@@ -298,7 +298,16 @@ fn advice_on(report: &HostReport, reasons: Reasons, look: Look) -> Vec<String> {
         .hint
         .iter()
         .map(|hint| labelled(Style::new().cyan(), "hint", hint));
-    reason.chain(mappings).chain(warnings).chain(hint).collect()
+    let login = report
+        .login
+        .iter()
+        .map(|login| labelled(Style::new().cyan(), "log in from now on", login));
+    reason
+        .chain(mappings)
+        .chain(warnings)
+        .chain(login)
+        .chain(hint)
+        .collect()
 }
 
 /// Why a mapping is not as promised or not verified; the family is named where it is not true of both.

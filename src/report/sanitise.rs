@@ -25,6 +25,7 @@ impl HostReport {
             hint: self.hint.as_deref().map(sanitise),
             mappings: self.mappings.into_iter().map(MappingProof::sanitised).collect(),
             warnings: self.warnings.iter().map(|warning| sanitise(warning)).collect(),
+            login: self.login.as_deref().map(sanitise),
             ..self
         }
     }
@@ -54,6 +55,10 @@ impl RunEvent {
                 host,
                 level,
                 line: sanitise(&line),
+            },
+            Self::Warning { host, text } => Self::Warning {
+                host,
+                text: sanitise(&text),
             },
             Self::HostFinished { host, report } => Self::HostFinished {
                 host,

@@ -12,6 +12,7 @@ pub fn plain_lines(event: &RunEvent, verbosity: u8) -> Vec<String> {
                 &format!("rollback timer runs: {}", report::time(*window)),
             )]
         }
+        RunEvent::Warning { host, text } => vec![joined(host, "warning", text)],
         RunEvent::Dialogue { host, level, line } if *level <= verbosity => vec![joined(host, "ssh", line)],
         RunEvent::HostFinished { host, report } => vec![joined(host, report.state.words(), &ending(report))],
         RunEvent::Interrupted { running, again } => vec![interrupted(*running, *again)],

@@ -1,6 +1,5 @@
 //! Contact with one host: logins counted, answers awaited with a deadline, steps told.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -9,6 +8,7 @@ use tokio::time::timeout;
 use super::Options;
 use super::refusal::Silence;
 use crate::remote::dialogue::{Answer, Lost};
+use crate::remote::route::Route;
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::{RunEvent, Step};
 
@@ -19,6 +19,8 @@ pub(super) struct Contact<'a, R> {
     events: &'a UnboundedSender<RunEvent>,
     /// How many logins were made.
     pub logins: u32,
+    /// The key of the first login: who shows another is another host.
+    key: Option<String>,
 }
 
 impl<'a, R: Remote> Contact<'a, R> {
@@ -29,24 +31,35 @@ impl<'a, R: Remote> Contact<'a, R> {
             options,
             events,
             logins: 0,
+            key: None,
         }
     }
 
-    /// Over any of the addresses that the host's name stands for.
+    /// On any of the addresses that the host's name stands for.
     pub async fn login(&mut self, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {
-        self.login_at(self.remote.addresses(), ports, quick, limit).await
+        self.login_at(self.remote.route(), ports, quick, limit).await
     }
 
     pub async fn login_at(
         &mut self,
-        addresses: &[IpAddr],
+        route: &Route,
         ports: &[u16],
         quick: bool,
         limit: Duration,
     ) -> Result<Login, LoginError> {
         let limit = limit.min(self.options.timeout);
-        let login = self.remote.login(addresses, ports, quick, limit).await?;
+        let login = self.remote.login(route, ports, quick, limit).await?;
         self.logins += 1;
+        let key = login.host_key.clone();
+        if self.key.is_some() && self.key != key {
+            let message = format!(
+                "another host answers at {}: its key is not that of the first login",
+                login.peer
+            );
+            login.connection.close().await;
+            return Err(LoginError::HostKey { message, hint: None });
+        }
+        self.key = key;
         Ok(login)
     }
 
@@ -71,6 +84,13 @@ impl<'a, R: Remote> Contact<'a, R> {
         self.tell(RunEvent::TimerArmed {
             host: self.host.to_owned(),
             window,
+        });
+    }
+
+    pub fn warn(&self, text: &str) {
+        self.tell(RunEvent::Warning {
+            host: self.host.to_owned(),
+            text: text.to_owned(),
         });
     }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Armed, Changed, Ended, LONG, Transaction, failed, proving, recovery};
 use crate::firewall::Family;
-use crate::plan::{HostChange, Observed};
+use crate::plan::{Boot, HostChange, Observed};
 use crate::remote::dialogue::Status;
 use crate::remote::{Login, Remote};
 use crate::report::Step;
@@ -91,6 +91,9 @@ impl<R: Remote> Transaction<'_, R> {
             };
             match answer.status {
                 Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                Status::Ok if verb == "stage" => self
+                    .warnings
+                    .extend(answer.text.strip_prefix("boot ").map(gone_at_boot)),
                 Status::Ok if verb == "rules" => rules = Some(answer.sections),
                 Status::Failed if failure.is_none() => failure = Some((step, answer.text)),
                 _ => {}
@@ -107,6 +110,19 @@ impl<R: Remote> Transaction<'_, R> {
                 Box::new(armed(change, observed)),
                 "the host did not show its rules".to_owned(),
             ))),
+        }
+    }
+
+    /// On a host that has its mappings: whether it has them after a reboot as well.
+    pub(super) async fn mend_boot(&mut self, login: &mut Login, boot: Boot) {
+        if boot == Boot::Settled {
+            return;
+        }
+        login.dialogue.ask("mend");
+        if let Ok(answer) = self.contact.answer(login, LONG).await
+            && answer.status != Status::Ok
+        {
+            self.warnings.push(gone_at_boot(&answer.text));
         }
     }
 
@@ -153,6 +169,11 @@ impl<R: Remote> Transaction<'_, R> {
             None => failed(&plainly(reason), hint_for(reason)),
         })
     }
+}
+
+/// The host says why nothing of ours starts at its boot.
+fn gone_at_boot(why: &str) -> String {
+    format!("a reboot of the host would take its mappings away until the next deploy: {why}")
 }
 
 /// The agent's reason, for people.

@@ -12,9 +12,14 @@ use crate::firewall::{Counter, Family, Mark};
 use crate::mapping::{MappingSet, Protocol};
 use crate::plan::{Counts, HostChange, Observed};
 use crate::probe;
-use crate::proof::{self, Check, Outcome, Vantage, Verdict};
+use crate::proof::{self, Check, Outcome, Place, Vantage, Verdict};
+use crate::remote::route::{Peer, Route};
+use crate::remote::ways::{Order, Race};
 use crate::remote::{Login, Remote};
 use crate::report::{DirectAccess, Mapped, MappingProof};
+
+/// A connection that can come about has done so by then.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// How many probes of one host are under way at once.
 const AT_ONCE: usize = 64;
@@ -38,9 +43,9 @@ impl Marks {
         }
     }
 
-    /// For a kernel without tcpmss: our source addresses tell our probes from others'.
+    /// For a kernel without tcpmss, and through proxies: our source addresses tell our probes from others'.
     pub fn by_source(self, vantages: &[Vantage]) -> Self {
-        let of = |wanted| vantages.iter().find(|vantage| family(vantage.host) == wanted)?.here;
+        let of = |wanted| vantages.iter().find(|vantage| vantage.family == wanted)?.here;
         let sources = Some([of(Family::V4), of(Family::V6)]);
         Self { sources, ..self }
     }
@@ -70,33 +75,81 @@ pub(super) fn family(address: IpAddr) -> Family {
     }
 }
 
-/// One address per managed family: the one we came by, else one that the name has, else one that the host told of.
-pub(super) fn vantages(remote: &impl Remote, peer: IpAddr, observed: &Observed) -> Vec<Vantage> {
+/// The family that a login came in by: its address's; behind a proxy that of the address that the host sees us come from.
+pub(super) fn login_family(peer: &Peer, observed: &Observed) -> Option<Family> {
+    peer.address().or(observed.here).map(family)
+}
+
+/// Where each managed family is looked at.
+pub(super) fn vantages(remote: &impl Remote, peer: &Peer, observed: &Observed) -> Vec<Vantage> {
     let families = observed
         .families
         .iter()
         .map(|managed| (managed.view.family, managed.view.nat));
-    families
-        .filter_map(|(wanted, nat)| {
-            if family(peer) == wanted {
-                return Some(Vantage {
-                    host: peer,
-                    here: observed.here,
-                    nat,
-                    named: true,
-                });
-            }
-            let of = |address: &&IpAddr| family(**address) == wanted;
-            let named = remote.addresses().iter().find(of);
-            let host = *named.or_else(|| observed.addresses.iter().find(of))?;
-            Some(Vantage {
-                host,
-                here: source_towards(host),
+    let direct = |(wanted, nat)| direct_vantage(remote, peer.address()?, observed, wanted, nat);
+    match peer {
+        Peer::Address(_) => families.filter_map(direct).collect(),
+        Peer::Behind(name, _) => families
+            .map(|(wanted, nat)| Vantage {
+                family: wanted,
+                host: Place::Behind(name.to_string()),
+                here: observed.here.filter(|here| family(*here) == wanted),
                 nat,
-                named: named.is_some(),
+                named: true,
+                blind: blind(login_family(peer, observed), wanted),
             })
-        })
-        .collect()
+            .collect(),
+    }
+}
+
+/// Asks for sshd's banner at a port that no mapping makes.
+pub(super) async fn answers(route: &Route, port: u16, limit: Duration) -> Result<(), String> {
+    let mut race = Race::start(route, &[port], Order::Quickest, limit);
+    let mut failures = Vec::new();
+    while let Some(attempt) = race.next().await {
+        match attempt.failure {
+            None => return Ok(()),
+            Some(failure) => failures.push(format!("{}: {failure}", attempt.at)),
+        }
+    }
+    Err(format!(
+        "no sshd answers on port {port}, by which the host would be reached from then on ({})",
+        failures.join(", ")
+    ))
+}
+
+/// A proxy decides itself over which family it connects, and from which address: only that of the login is known.
+fn blind(login: Option<Family>, wanted: Family) -> Option<String> {
+    match login {
+        Some(login) if login == wanted => None,
+        Some(login) => Some(format!("the proxy connects over {}", login.name())),
+        None => Some("the host does not tell by which address it sees the proxy".to_owned()),
+    }
+}
+
+/// The address we came by, else one that the name has, else one that the host told of.
+fn direct_vantage(
+    remote: &impl Remote,
+    peer: IpAddr,
+    observed: &Observed,
+    wanted: Family,
+    nat: bool,
+) -> Option<Vantage> {
+    let vantage = |host, here, named| Vantage {
+        family: wanted,
+        host: Place::Address(host),
+        here,
+        nat,
+        named,
+        blind: None,
+    };
+    if family(peer) == wanted {
+        return Some(vantage(peer, observed.here, true));
+    }
+    let of = |address: &&IpAddr| family(**address) == wanted;
+    let named = remote.route().addresses().iter().find(of);
+    let host = *named.or_else(|| observed.addresses.iter().find(of))?;
+    Some(vantage(host, source_towards(host), named.is_some()))
 }
 
 /// The address that packets to there leave with: what the host sees unless somebody translates it.
@@ -119,7 +172,7 @@ pub(super) fn with_unseen(
     vantages: &[Vantage],
 ) -> Vec<MappingProof> {
     for one in &change.families {
-        if vantages.iter().any(|vantage| family(vantage.host) == one.family) {
+        if vantages.iter().any(|vantage| vantage.family == one.family) {
             continue;
         }
         proofs.extend(set.mappings().iter().map(|mapping| MappingProof {
@@ -172,6 +225,28 @@ impl<R: Remote> Transaction<'_, R> {
     }
 }
 
+/// One probe, by the way that logins take.
+fn attempt(
+    check: &Check,
+    marks: Marks,
+    route: &Route,
+    limit: Duration,
+) -> impl Future<Output = Outcome> + Send + use<> {
+    let (protocol, to, port) = (check.protocol, check.to.clone(), check.at);
+    let tunnel = route.tunnel().cloned();
+    async move {
+        match (to, tunnel) {
+            (Place::Address(to), None) => {
+                let payload = usize::from(marks.payload);
+                let limit = wait_for(protocol, limit);
+                probe::attempt(protocol, SocketAddr::new(to, port), marks.mss, payload, limit).await
+            }
+            (_, Some(tunnel)) => probe::attempt_through(&tunnel, port, limit).await,
+            (Place::Behind(name), None) => Outcome::NoPath(format!("nothing leads to {name}")),
+        }
+    }
+}
+
 fn since(now: &Counts, before: &Counts) -> Counts {
     now.iter()
         .map(|(key, packets)| {
@@ -196,22 +271,26 @@ pub(super) struct Probing {
     checks: Vec<Checking>,
     attempts: JoinSet<(usize, Outcome)>,
     polled: u32,
+    started: Instant,
     deadline: Instant,
+    /// Whether counters count nothing but our probes.
+    marked: bool,
+    /// What probes come to that do not end.
+    unanswered: Outcome,
 }
 
 impl Probing {
-    /// Makes all checks at once; each has `limit` to be decided.
-    pub fn start(checks: Vec<Check>, marks: Marks, limit: Duration) -> Self {
+    /// Makes all checks at once, by the way that logins take; each has `limit` to be decided.
+    pub fn start(checks: Vec<Check>, marks: Marks, route: &Route, limit: Duration) -> Self {
         let mut attempts = JoinSet::new();
         let places = Arc::new(Semaphore::new(AT_ONCE));
         let mut start = |(index, check): (usize, Check)| {
-            let (to, protocol, places) = (check.to, check.protocol, Arc::clone(&places));
-            let payload = usize::from(marks.payload);
+            let places = Arc::clone(&places);
             let attempt = check.known.is_none().then(|| {
+                let attempt = attempt(&check, marks, route, limit);
                 attempts.spawn(async move {
                     let _place = places.acquire_owned().await;
-                    let outcome = probe::attempt(protocol, to, marks.mss, payload, wait_for(protocol, limit)).await;
-                    (index, outcome)
+                    (index, attempt.await)
                 })
             });
             Checking {
@@ -226,7 +305,10 @@ impl Probing {
             checks,
             attempts,
             polled: 0,
+            started: Instant::now(),
             deadline: Instant::now() + limit,
+            marked: marks.sources.is_none(),
+            unanswered: probe::unanswered(route.tunnel()),
         }
     }
 
@@ -250,24 +332,26 @@ impl Probing {
 
     fn judge(&mut self, set: &MappingSet, vantages: &[Vantage], counts: &Counts) {
         let late = Instant::now() >= self.deadline;
+        let early = !self.marked && self.started.elapsed() < SETTLED;
         for checking in self.checks.iter_mut().filter(|checking| checking.verdict.is_none()) {
-            let host = checking.check.to.ip();
+            let family = checking.check.family;
             let here = vantages
                 .iter()
-                .find(|vantage| vantage.host == host)
+                .find(|vantage| vantage.family == family)
                 .and_then(|vantage| vantage.here);
-            if counts
-                .iter()
-                .any(|((of, _), packets)| *of == family(host) && *packets > 0)
-            {
+            if counts.iter().any(|((of, _), packets)| *of == family && *packets > 0) {
                 checking.check.trust();
             }
             if checking.outcome == Some(Outcome::Connected) && !checking.check.is_trusted() && !late {
                 // Another probe may yet show that this is the host.
                 continue;
             }
-            let outcome = checking.outcome.as_ref().or(late.then_some(&Outcome::Silent));
-            let moved = |counter: Counter| counts.get(&(family(host), counter)).is_some_and(|packets| *packets > 0);
+            if checking.outcome.is_none() && checking.check.known.is_none() && early {
+                // Others may come from our address as well: their packets do not speak for a probe that may yet connect.
+                continue;
+            }
+            let outcome = checking.outcome.as_ref().or(late.then_some(&self.unanswered));
+            let moved = |counter: Counter| counts.get(&(family, counter)).is_some_and(|packets| *packets > 0);
             checking.verdict = checking.check.judge(set, here, outcome, &moved);
             // What is decided makes room for those that wait.
             if let Some(attempt) = checking.attempt.take_if(|_| checking.verdict.is_some()) {

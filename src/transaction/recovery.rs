@@ -122,6 +122,7 @@ impl<R: Remote> Transaction<'_, R> {
             );
         }
         let reason = match wish {
+            _ if report.rolled_back_by == Some(RolledBackBy::Reboot) => booted(why),
             Wish::Rollback => why.to_owned(),
             Wish::Confirm if said.starts_with("changed") => {
                 "somebody else changed the host's rules before they were confirmed".to_owned()
@@ -149,7 +150,7 @@ impl<R: Remote> Transaction<'_, R> {
                 rolled_back_by: Some(RolledBackBy::Reboot),
                 ..HostReport::new(EndState::RolledBack)
             };
-            return Some(report.because(format!("the host was booted before the change was confirmed ({why})")));
+            return Some(report.because(booted(why)));
         }
         if armed.change.removes && !observed.has_files && observed.families.iter().all(Managed::is_without_us) {
             // It was confirmed, and has forgotten us since: only the answer was lost.
@@ -169,10 +170,10 @@ impl<R: Remote> Transaction<'_, R> {
 pub(super) fn undone(said: &str) -> Option<HostReport> {
     let by = said.strip_prefix("changed ").unwrap_or(said).strip_prefix("undone ")?;
     let (by, rest) = by.split_once(' ').unwrap_or((by, ""));
-    let rolled_back_by = Some(if by == "timer" {
-        RolledBackBy::Timer
-    } else {
-        RolledBackBy::Controller
+    let rolled_back_by = Some(match by {
+        "timer" => RolledBackBy::Timer,
+        "reboot" => RolledBackBy::Reboot,
+        _ => RolledBackBy::Controller,
     });
     let report = HostReport {
         rolled_back_by,
@@ -180,6 +181,10 @@ pub(super) fn undone(said: &str) -> Option<HostReport> {
     };
     let rest = rest.trim_start_matches("emptied").trim();
     Some(if rest.is_empty() { report } else { report.because(rest) })
+}
+
+fn booted(why: &str) -> String {
+    format!("the host was booted before the change was confirmed ({why})")
 }
 
 fn removed() -> HostReport {

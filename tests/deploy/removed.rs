@@ -8,6 +8,7 @@ use crate::on_both_backends;
 on_both_backends!(
     nothing_is_left_and_nothing_else_has_changed,
     the_only_way_in_is_not_taken_away,
+    a_port_that_somebody_else_forwards_stays_the_way_in,
     chains_that_only_look_like_ours_stay,
     what_is_left_without_rules_goes_as_well,
 );
@@ -60,7 +61,11 @@ fn nothing_is_left_and_nothing_else_has_changed(backend: &str) {
     let run = removes(&lab, "portmap: ['2222:22', '80:8080']", &[]);
     run.expect("host1", "confirmed").expect_logins("host1", 2);
     assert!(run.reason("host1").contains("removed"), "{}", run.said());
-    assert_eq!(run.warnings("host1"), "");
+    let warned = run.warnings("host1");
+    assert!(
+        warned.lines().count() == 1 && warned.ends_with("log in by port 22"),
+        "{warned}"
+    );
     assert_eq!(everything(&lab, "host1"), before);
     assert_eq!(lab.run("host1", "pgrep -f '[p]ortmap-deploy/t' || :"), "");
     lab.expect_sshd("host1", 22);
@@ -91,9 +96,16 @@ fn the_only_way_in_is_not_taken_away(backend: &str) {
     assert!(run.reason("host1").contains("on port 22"), "{}", run.said());
     assert_eq!(lab.our_rules("host1"), whole);
 
-    // Nobody is heard on 22, so what was tried all the same is undone.
-    let window = ["--force", "--rollback-after", "6s"];
-    removes(&lab, "portmap: ['2222:22']", &window).expect("host1", "rolled_back");
+    // Nobody is heard on 22. What was tried all the same ends before the port that we came by is closed: no other rule lets
+    // the packets of our own login in.
+    let run = removes(&lab, "portmap: ['2222:22']", &["--force", "--rollback-after", "9s"]);
+    run.expect("host1", "rolled_back").expect_logins("host1", 1);
+    assert_eq!(run.host("host1")["rolled_back_by"], "controller", "{}", run.said());
+    assert!(
+        run.reason("host1").contains("no sshd answers on port 22"),
+        "{}",
+        run.said()
+    );
     assert_eq!(lab.our_rules("host1"), whole);
     lab.expect_sshd("host1", 2222);
 
@@ -104,6 +116,25 @@ fn the_only_way_in_is_not_taken_away(backend: &str) {
     lab.expect_sshd("host1", 22);
     lab.expect_tcp("host1", 2222, Silent);
     assert_eq!(lab.our_rules("host1"), "");
+}
+
+/// A provider's port forwarding leads to the host, no mapping of ours.
+fn a_port_that_somebody_else_forwards_stays_the_way_in(backend: &str) {
+    let lab = Lab::up(1, backend);
+    let to = lab.address("host1", 4);
+    let forward =
+        format!("iptables -t nat -A PREROUTING -p tcp -d {to} --dport 10022 -j DNAT --to-destination {to}:22");
+    assert!(lab.upstream(&forward).status.success());
+    let direct = format!("iptables -t raw -A PREROUTING -p tcp -d {to} --dport 22 -j DROP");
+    assert!(lab.upstream(&direct).status.success());
+    let variables = "portmap: ['80:8080'], ansible_port: 10022";
+    lab.deploys(variables).expect("host1", "confirmed");
+    let run = removes(&lab, variables, &[]);
+    run.expect("host1", "confirmed").expect_logins("host1", 2);
+    assert_eq!(
+        (run.warnings("host1"), lab.our_rules("host1")),
+        (String::new(), String::new())
+    );
 }
 
 fn chains_that_only_look_like_ours_stay(backend: &str) {
@@ -117,7 +148,11 @@ fn chains_that_only_look_like_ours_stay(backend: &str) {
     lab.run("host1", "iptables -A FORWARD -p tcp --dport 9 -j PORTMAP-GUARD");
     let run = removes(&lab, "portmap: ['2222:22']", &[]);
     run.expect("host1", "confirmed");
-    assert_eq!(run.warnings("host1"), "");
+    let warned = run.warnings("host1");
+    assert!(
+        warned.lines().count() == 1 && warned.ends_with("log in by port 22"),
+        "{warned}"
+    );
     assert_eq!(lab.rules("host1", 4) + &lab.rules("host1", 6), before);
 }
 

@@ -145,6 +145,11 @@ impl Lab {
         Self { controller, state }
     }
 
+    /// Reads anew what the program knows of the lab: a reboot has changed it.
+    pub fn look_again(&mut self) {
+        self.state = lab::load(self.name()).unwrap();
+    }
+
     /// What the program knows of the lab: hosts, processes.
     pub fn state(&self) -> &lab::Lab {
         &self.state

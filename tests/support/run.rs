@@ -294,7 +294,7 @@ pub fn logs_in(lab: &Lab, host: &str, port: u16) {
 /// The transaction's files that are left on a host: none but what tells late askers who won.
 pub fn leftovers(lab: &Lab, host: &str) -> String {
     let find = "find /run/portmap-deploy /var/lib/portmap-deploy ! -type d 2>/dev/null | \
-        grep -Ev '/(t[0-9a-f]*[.](confirmed|undone|by|answered|boot)|ledger|current)$|/gen-[0-9]+/' || :";
+        grep -Ev '/(t[0-9a-f]*[.](confirmed|undone|by|answered|boot)|ledger|current|agent[.]sh)$|/gen-[0-9]+/' || :";
     lab.run(host, find)
 }
 

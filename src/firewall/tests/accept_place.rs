@@ -1,14 +1,26 @@
 //! Where the accept must stand.
 
 use super::super::place::{Place, place};
+use super::super::walk::Wish;
 use super::*;
 use crate::mapping::Protocol;
 
 /// Place of the accept for 22/tcp: the least and the intended number of rules above.
 #[track_caller]
 fn at(chains: &str, rules: &str, expected: (usize, usize)) -> Place {
-    let place = place(&view(chains, rules).ruleset, Protocol::Tcp, 22);
-    assert_eq!((place.from, place.to), expected);
+    by(None, chains, rules, expected)
+}
+
+/// The same for what comes in by an interface.
+#[track_caller]
+fn by(interface: Option<&str>, chains: &str, rules: &str, expected: (usize, usize)) -> Place {
+    let wish = Wish {
+        protocol: Protocol::Tcp,
+        port: 22,
+        interface,
+    };
+    let place = place(&view(chains, rules).ruleset, wish);
+    assert_eq!((place.from, place.to), expected, "{place:?}");
     place
 }
 
@@ -62,8 +74,6 @@ fn conditions_of_some_stay_above() {
         "-s 10.0.0.0/8",
         "! -s 10.0.0.0/8",
         "-d 10.0.0.1/32",
-        "-i eth0",
-        "! -i eth0",
         "-p tcp -m tcp --sport 1024:65535",
         "-p tcp -m tcp --tcp-flags FIN,SYN,RST,PSH,ACK,URG SYN",
         "-m limit --limit 1/sec",
@@ -112,7 +122,7 @@ fn targets_that_let_a_packet_go_on_do_not_decide() {
 
 #[test]
 fn chains_are_followed() {
-    at("C", "-A INPUT -j C\n-A C -s 1.2.3.4/32 -j DROP\n-A C -j ACCEPT", (0, 0));
+    at("C", "-A INPUT -j C\n-A C -s 1.2.3.4/32 -j DROP\n-A C -j REJECT", (0, 0));
     at(
         "C",
         "-A INPUT -j C\n-A INPUT -j DROP\n-A C -j RETURN\n-A C -j ACCEPT",
@@ -125,7 +135,7 @@ fn chains_are_followed() {
     );
     at(
         "C",
-        "-A INPUT -j C\n-A INPUT -j DROP\n-A C -p udp -j RETURN\n-A C -j ACCEPT",
+        "-A INPUT -j C\n-A INPUT -j DROP\n-A C -p udp -j RETURN\n-A C -j DROP",
         (0, 0),
     );
     at(
@@ -156,11 +166,87 @@ fn gotos_are_followed() {
         "-A INPUT -j C\n-A C -i eth0 -g D\n-A C -g D\n-A D -j DROP",
         (0, 0),
     );
-    at(
+    by(
+        Some("eth0"),
         "C D",
         "-A INPUT -j C\n-A INPUT -j DROP\n-A C -i eth0 -g D\n-A C -j DROP\n-A D -j LOG",
         (1, 1),
     );
+}
+
+#[test]
+fn a_chain_that_bans_some_and_accepts_the_rest_goes_on_banning() {
+    let place = at(
+        "C",
+        "-A INPUT -j C\n-A INPUT -j DROP\n-A C -s 1.2.3.4/32 -j DROP\n-A C -j ACCEPT",
+        (1, 1),
+    );
+    assert!(place.superfluous && place.bans.is_empty(), "{place:?}");
+}
+
+/// Synology: trusted networks return, everybody else is dropped.
+#[test]
+fn trusted_sources_that_return_make_no_exception() {
+    let place = at(
+        "C",
+        "-A INPUT -j C\n-A INPUT -s 10.6.6.6/32 -j DROP\n-A C -s 10.0.0.0/8 -j RETURN\n-A C -j DROP",
+        (0, 0),
+    );
+    assert_eq!(place.bans, ["-A INPUT -s 10.6.6.6/32 -j DROP"]);
+    // What returns here is everybody, as long as they are slow.
+    at(
+        "C",
+        "-A INPUT -j C\n-A C -m limit --limit 5/sec -j RETURN\n-A C -j DROP",
+        (1, 1),
+    );
+    at(
+        "C",
+        "-A INPUT -j C\n-A C -s 10.0.0.0/8 -m limit --limit 5/sec -j RETURN\n-A C -j DROP",
+        (1, 1),
+    );
+    at(
+        "C",
+        "-A INPUT -j C\n-A C ! -s 10.0.0.0/8 -j DROP\n-A C -j RETURN",
+        (1, 1),
+    );
+}
+
+#[test]
+fn each_interface_has_its_place() {
+    let zones = "-A INPUT -p icmp -j ACCEPT\n-A INPUT -i eth0 -j NET\n-A INPUT -i ppp+ -j NET\n-A INPUT -i tun0 -j ACCEPT\n\
+                 -A INPUT -j REJECT\n-A NET -s 1.2.3.4/32 -j DROP\n-A NET -j DROP";
+    at("NET", zones, (0, 4));
+    assert_eq!(
+        by(Some("eth0"), "NET", zones, (0, 1)).bans,
+        ["-A NET -s 1.2.3.4/32 -j DROP"]
+    );
+    by(Some("ppp+"), "NET", zones, (0, 2));
+    by(Some("ppp0"), "NET", zones, (0, 2));
+    assert!(by(Some("tun0"), "NET", zones, (0, 3)).superfluous);
+    let view = settled(&view("NET", zones), &mappings("['2222:22', '80:8080']"), 1);
+    let accept = "-m comment --comment portmap-deploy-000001 -j PORTMAP-ACCEPT";
+    let expected = [
+        "-m comment --comment portmap-deploy-000001 -j PORTMAP-GUARD".to_owned(),
+        "-p icmp -j ACCEPT".to_owned(),
+        format!("-i eth0 {accept}"),
+        "-i eth0 -j NET".to_owned(),
+        format!("-i ppp+ {accept}"),
+        "-i ppp+ -j NET".to_owned(),
+        "-i tun0 -j ACCEPT".to_owned(),
+        accept.to_owned(),
+        "-j REJECT".to_owned(),
+    ];
+    assert_eq!(specs(&view, "filter", "INPUT"), expected);
+}
+
+#[test]
+fn ports_may_have_their_places_on_one_interface_alone() {
+    let rules = "-A INPUT -i eth0 -p tcp -m tcp --dport 8080 -j DROP\n-A INPUT -j LOG";
+    let view = settled(&view("", rules), &mappings("['2222:22', '80:8080']"), 1);
+    let accept = "-m comment --comment portmap-deploy-000001 -j PORTMAP-ACCEPT";
+    let specs = specs(&view, "filter", "INPUT");
+    assert_eq!(specs[1], format!("-i eth0 -p tcp -m tcp --dport 8080 {accept}"));
+    assert_eq!(specs[4], accept);
 }
 
 #[test]
@@ -188,7 +274,7 @@ fn circles_and_deep_chains_end() {
 #[test]
 fn bans_inside_a_deciding_chain_are_named() {
     let shape = "-A INPUT -j C\n-A C -p icmp -j DROP\n-A C -s 1.2.3.4/32 -j DROP\n-A C -p tcp -j B\n\
-                 -A C -p tcp -m tcp --dport 22 -j ACCEPT\n-A C -s 5.6.7.8/32 -j DROP\n-A B -s 9.9.9.9/32 -j REJECT";
+                 -A C -p tcp -m tcp --dport 22 -j REJECT\n-A C -s 5.6.7.8/32 -j DROP\n-A B -s 9.9.9.9/32 -j REJECT";
     let place = at("C B", shape, (0, 0));
     assert_eq!(
         place.bans,

@@ -29,6 +29,23 @@ pub(super) fn user_options(spec: &Spec) -> Vec<String> {
     options
 }
 
+/// The command that logs an operator in by this port, quoted for a shell. `alias`: the name in `known_hosts`, where ssh
+/// would not find it by itself.
+pub(super) fn command_line(spec: &Spec, port: u16, alias: Option<&str>) -> String {
+    let alias = alias.map(|name| format!("HostKeyAlias={name}"));
+    let port = port.to_string();
+    let host = match &spec.user {
+        Some(user) => format!("{user}@{}", spec.host),
+        None => spec.host.clone(),
+    };
+    let mut words = vec!["ssh", "-p", &port];
+    words.extend(alias.iter().flat_map(|alias| ["-o", alias]));
+    words.extend(spec.private_key_file.iter().flat_map(|file| ["-i", file]));
+    words.extend(spec.common_args.iter().chain(&spec.extra_args).map(String::as_str));
+    words.push(&host);
+    shlex::try_join(words).unwrap_or_else(|_| format!("ssh -p {port} {host}"))
+}
+
 pub(super) async fn effective_config(spec: &Spec) -> Result<HashMap<String, String>, LoginError> {
     let mut command = Command::new("ssh");
     command.process_group(0).arg("-G");
@@ -92,6 +109,22 @@ pub(super) fn known_hosts_name(host: &str, port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_to_log_in_by() {
+        let mut spec = Spec {
+            host: "203.0.113.11".to_owned(),
+            ..Spec::default()
+        };
+        assert_eq!(command_line(&spec, 2222, None), "ssh -p 2222 203.0.113.11");
+        spec.user = Some("root".to_owned());
+        spec.private_key_file = Some("~/keys/my key".to_owned());
+        spec.common_args = ["-o".to_owned(), "ProxyJump=bastion".to_owned()].to_vec();
+        assert_eq!(
+            command_line(&spec, 22, Some("web1")),
+            "ssh -p 22 -o 'HostKeyAlias=web1' -i '~/keys/my key' -o 'ProxyJump=bastion' root@203.0.113.11"
+        );
+    }
 
     #[test]
     fn one_name_in_known_hosts_as_ssh_writes_it() {

@@ -51,7 +51,7 @@ impl Entrance {
 
 impl Ssh {
     pub(super) async fn open(&self, master: Master) -> Result<Login, LoginError> {
-        let at = master.peer;
+        let at = master.peer.clone();
         let opening = Opening::new(&self.entrance);
         let streams = if opening.on_terminal {
             on_terminal(&master, &opening.command())
@@ -75,8 +75,8 @@ impl Ssh {
         };
         Ok(Login {
             dialogue,
-            peer: at,
             port: at.port(),
+            peer: at,
             host_key: connection.host_key.clone(),
             connection,
         })
@@ -150,7 +150,7 @@ struct Streams {
 }
 
 async fn piped(master: &Master, command: String) -> Result<Streams, String> {
-    let session = Session::resume_mux(master.socket.clone().into_boxed_path(), None);
+    let session = Session::resume_mux(master.place.socket().into_boxed_path(), None);
     let mut child = Arc::new(session)
         .arc_raw_command(command)
         .stdin(MuxStdio::piped())
@@ -178,7 +178,7 @@ fn on_terminal(master: &Master, command: &str) -> Result<Streams, String> {
     ssh.process_group(0)
         .args(["-c", "{ cat; kill 0; } | { \"$@\"; kill 0; }", "pm"])
         .args(["ssh", "-tt", "-F", "none", "-S"])
-        .arg(&master.socket)
+        .arg(master.place.socket())
         .args(TERMINAL_OPTIONS.iter().flat_map(|option| ["-o", option]))
         .args(["--", "host", command])
         .stdin(Stdio::piped())
@@ -218,6 +218,12 @@ pub struct Connection {
 }
 
 impl Connection {
+    /// Why the key of a host that was not known is not known now either.
+    #[must_use]
+    pub fn unrecorded(&self) -> Option<&str> {
+        self.master.unrecorded.as_deref()
+    }
+
     /// Who logged in.
     #[must_use]
     pub fn user(&self) -> &str {
@@ -264,10 +270,7 @@ impl Connection {
 
     /// Ends the connection. Whatever does not end in time ends by itself when it has been idle for a minute.
     pub async fn close(self) {
-        let Self { master, .. } = self;
-        let session = Session::resume_mux(master.socket.into_boxed_path(), None);
-        let _ = timeout(Duration::from_secs(2), session.close()).await;
-        drop(master.dir);
+        self.master.place.close().await;
     }
 }
 
