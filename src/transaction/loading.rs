@@ -178,14 +178,18 @@ fn gone_at_boot(why: &str) -> String {
 
 /// The agent's reason, for people.
 pub(super) fn plainly(reason: &str) -> String {
-    let families = [("stage 4 ", "IPv4"), ("stage 6 nonat ", "IPv6"), ("stage 6 ", "IPv6")];
-    let known = families
+    let (step, rest) = reason.split_once(' ').unwrap_or_default();
+    let known = [("4 ", "IPv4"), ("6 nonat ", "IPv6"), ("6 ", "IPv6")];
+    let mut known = known
         .iter()
-        .find_map(|(prefix, name)| Some((name, reason.strip_prefix(prefix)?)));
-    known.map_or_else(
-        || reason.to_owned(),
-        |(name, why)| format!("the {name} rules do not load: {why}"),
-    )
+        .filter_map(|(prefix, family)| Some((family, rest.strip_prefix(prefix)?)));
+    match (step, known.next()) {
+        ("stage", Some((family, why))) => format!("the {family} rules do not load: {why}"),
+        ("place" | "loosen" | "tighten", Some((family, why))) => {
+            format!("the {family} rules could not be switched, as if somebody else had changed them meanwhile: {why}")
+        }
+        _ => reason.to_owned(),
+    }
 }
 
 fn step_detail(step: Step, change: &HostChange) -> String {

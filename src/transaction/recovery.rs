@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use super::loading::plainly;
 use super::{Armed, LONG, Transaction};
 use crate::firewall;
 use crate::plan::{Managed, Observed};
@@ -180,7 +181,11 @@ pub(super) fn undone(said: &str) -> Option<HostReport> {
         ..HostReport::new(EndState::RolledBack)
     };
     let rest = rest.trim_start_matches("emptied").trim();
-    Some(if rest.is_empty() { report } else { report.because(rest) })
+    Some(if rest.is_empty() {
+        report
+    } else {
+        report.because(plainly(rest))
+    })
 }
 
 fn booted(why: &str) -> String {
