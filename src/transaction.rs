@@ -160,6 +160,7 @@ impl<R: Remote> Transaction<'_, R> {
             Ok((second, proofs)) => Ok(self.confirm(first, second, &armed, proofs).await),
             Err(Unproven { why, proofs, second }) => {
                 let login = the_later(first, second).await;
+                let why = armed.observed.blame(why);
                 let report = self.bring_back(Some(login), &armed, why).await;
                 Ok(HostReport {
                     mappings: proofs,
@@ -338,7 +339,10 @@ impl<R: Remote> Transaction<'_, R> {
     async fn tighten(&mut self, first: &mut Login, limit: Duration) -> Result<(), Unproven> {
         first.dialogue.ask("tighten");
         match self.contact.answer(first, limit / 2).await {
-            Ok(answer) if answer.status != Status::Ok => Err(answer.text.into()),
+            Ok(answer) if answer.status != Status::Ok => {
+                let undone = recovery::undone(&answer.text).and_then(|report| report.reason);
+                Err(undone.unwrap_or(answer.text).into())
+            }
             _ => Ok(()),
         }
     }

@@ -5,6 +5,8 @@
 
 #[path = "agent/deaths.rs"]
 mod deaths;
+#[path = "agent/disks.rs"]
+mod disks;
 #[path = "agent/foreign.rs"]
 mod foreign;
 #[path = "agent/framing.rs"]

@@ -4,6 +4,8 @@
 
 mod support;
 
+#[path = "faults/disks.rs"]
+mod disks;
 #[path = "faults/host.rs"]
 mod host;
 #[path = "faults/killed.rs"]

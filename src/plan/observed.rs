@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Before, Sections, digit};
-use crate::firewall::{self, Family, Ruleset, View};
+use crate::firewall::{self, BaseChain, Family, HOST_RULE, Ruleset, View};
 use crate::mapping::MappingSet;
 
 /// Why a host is left as it is.
@@ -93,6 +93,8 @@ pub struct Observed {
     pub has_files: bool,
     /// How long the host runs, seconds.
     pub uptime: u64,
+    /// Chains of nft beside those of iptables that may take away packets which iptables accepts.
+    pub nft: Vec<BaseChain>,
     /// Things worth saying.
     pub warnings: Vec<String>,
 }
@@ -127,6 +129,9 @@ impl Observed {
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),
+            nft: sections
+                .get("nft")
+                .map_or_else(Vec::new, |text| firewall::base_chains(text)),
             warnings: [
                 fact("saved").map(saved_elsewhere),
                 fact("firewalld").map(|_| by_firewalld()),
@@ -135,6 +140,7 @@ impl Observed {
             .flatten()
             .collect(),
         };
+        observed.warnings.extend(observed.beside_iptables());
         let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
             Stop::failed(
                 "iptables is not installed on the host",
@@ -144,6 +150,23 @@ impl Observed {
         observed.families.push(v4);
         observed.read_v6(sections, fact("ipv6").is_some(), fact("nat6") == Some("no"))?;
         Ok(observed)
+    }
+
+    fn beside_iptables(&self) -> Option<String> {
+        let chains: Vec<_> = self.nft.iter().map(BaseChain::describe).collect();
+        let chains = chains.join(", ");
+        (!chains.is_empty()).then(|| {
+            format!("nft has rules of its own on this host; what they drop, no accept of iptables lets in: {chains}")
+        })
+    }
+
+    /// Names the chains of nft where a rule of the host was found to be in the way.
+    #[must_use]
+    pub fn blame(&self, why: String) -> String {
+        match self.beside_iptables() {
+            Some(chains) if why.contains(HOST_RULE) => format!("{why}; {chains}"),
+            _ => why,
+        }
     }
 
     fn read_v6(&mut self, sections: &Sections, on: bool, without_nat: bool) -> Result<(), Stop> {

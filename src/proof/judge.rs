@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::verdict::{Verdict, label};
 use super::{Check, Outcome, Side};
-use crate::firewall::Counter;
+use crate::firewall::{Counter, HOST_RULE};
 use crate::mapping::{Direct, Mapping, MappingSet, Protocol};
 use crate::report::{DirectAccess, Mapped};
 
@@ -72,12 +72,12 @@ impl Check {
                 Verdict::mapped(Mapped::Refused).because(format!("nothing listens on port {to_port}"))
             }
             Outcome::Refused if redirected => {
-                filtered.because(format!("a rule on the host rejects connections to port {to_port}"))
+                filtered.because(format!("{HOST_RULE} rejects connections to port {to_port}"))
             }
             Outcome::Silent if seen && protocol == Protocol::Udp => open,
             Outcome::Silent if seen => filtered.because(format!("port {to_port} was reached, but no answer came back")),
             Outcome::Silent if redirected => {
-                filtered.because(format!("a rule on the host drops connections to port {to_port}"))
+                filtered.because(format!("{HOST_RULE} drops connections to port {to_port}"))
             }
             Outcome::NoPath(why) if self.way_in => filtered.because(format!("no way to {}: {why}", self.target())),
             Outcome::NoPath(why) => {

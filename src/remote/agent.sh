@@ -34,7 +34,9 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 # write FILE TEXT: whole or not at all. fsync is the caller's, who knows whether it may wait.
 write() {
-    printf '%s' "$2" >"$1.tmp" && mv -f "$1.tmp" "$1"
+    printf '%s' "$2" >"$1.tmp" && mv -f "$1.tmp" "$1" && return 0
+    rm -f "$1.tmp"
+    return 1
 }
 
 slurp() { cat "$1" 2>/dev/null; }
@@ -258,9 +260,10 @@ load_transaction() {
 # --- one at a time --------------------------------------------------------------------------------
 
 # enter T: of all that work on a transaction (its sessions, its timer, a later login) one is inside. Waits for the
-# others, but not for dead ones, and for none longer than 20 s. A link is made by one only, and needs no space.
+# others, but not for dead ones, and for none longer than 20 s. A link is made by one only, and needs no space. It needs
+# an inode: where there is none, and nobody inside, an undo must not wait.
 enter() {
-    after_dead=0
+    after_dead=0 alone=0
     uptime_s
     patience=$((up + 20))
     until ln -s "$$" "$R/$1.busy" 2>/dev/null; do
@@ -271,7 +274,12 @@ enter() {
             rm -f "$R/$1.busy"
             ln -s "$$" "$R/$1.busy" 2>/dev/null
             return 0
-        elif [ -z "$inside" ] || alive "$inside"; then
+        elif [ -z "$inside" ]; then
+            alone=$((alone + 1))
+            [ "$alone" -lt 5 ] || return 0
+            doze
+        elif alive "$inside"; then
+            alone=0
             doze
         else
             after_dead=1
@@ -591,7 +599,8 @@ keep() {
         return 1
     fi
     keep_for_boot "$1"
-    mark "$R/$1.answered"
+    # Without an inode for it, it is asked and tidied up once more; confirmed it is.
+    mark "$R/$1.answered" || return 0
 }
 
 stop_timer() {
@@ -665,6 +674,33 @@ observe_rules() {
     iptables-legacy) seen_iptables_legacy=$text ;; ip6tables-legacy) seen_ip6tables_legacy=$text ;; esac
 }
 
+# Base chains of nft that packets for this host pass, but for the tables of iptables-nft. Their names come first: rules
+# and sets may be many.
+observe_nft() {
+    have nft || return 0
+    section nft
+    text=$($bound nft list chains 2>/dev/null) || return 0
+    IFS=$nl
+    for line in $text; do
+        case $line in
+        table*) nft_table=${line#table } nft_table=${nft_table%" {"} ;;
+        *chain*) nft_chain=${line#*chain } nft_chain=${nft_chain%" {"} ;;
+        *" hook input "* | *" hook prerouting "* | *" hook ingress "*)
+            of=${nft_table#ip6 } of=${of#ip }
+            case "$of $nft_chain" in
+            "filter INPUT" | "nat INPUT" | "nat PREROUTING" | "mangle INPUT" | "mangle PREROUTING") continue ;;
+            "raw PREROUTING" | "security INPUT" | bridge* | arp*) continue ;;
+            esac
+            IFS=' '
+            # shellcheck disable=SC2086 # words on purpose: family and name, as nft has them (no globs: set -f)
+            $bound nft list chain $nft_table "$nft_chain" 2>/dev/null
+            IFS=$nl
+            ;;
+        esac
+    done
+    IFS=" $nl"
+}
+
 observe() {
     section facts
     say "uid $(id -u)"
@@ -696,6 +732,7 @@ observe() {
         *) observe_rules "$family" "$name-nft" ;;
         esac
     done
+    observe_nft
     done_
 }
 
@@ -825,7 +862,11 @@ start_timer() {
     alive=$(detached sh "$R/$T.sh" timer "$T" "$1" </dev/null 2>/dev/null &)
     pid=${alive#alive }
     case $pid in '' | *[!0-9]*) return 1 ;; esac
-    write "$R/$T.pid" "$pid" 2>/dev/null
+    # Nobody could tell that it lives.
+    if ! write "$R/$T.pid" "$pid" 2>/dev/null; then
+        why="cannot write to $R"
+        return 1
+    fi
     kill -0 "$pid" 2>/dev/null
 }
 
@@ -834,11 +875,9 @@ arm() {
         why="cannot write to $R"
     elif ! ours; then
         why="another login ended this change"
-    elif start_timer "$1"; then
+    elif why="the rollback timer did not start" && start_timer "$1"; then
         done_
         return
-    else
-        why="the rollback timer did not start"
     fi
     rm -f "$R/$T.armed"
     abandon
@@ -886,8 +925,12 @@ tighten() {
     for family in 4 6; do
         for table in nat filter; do
             [ -e "$d/$family.$table.want" ] || continue
-            own "$family" "$table" none && write "$d/$family.$table.live" "$own" 2>/dev/null && continue
-            undo_now "the new rules could not be read back"
+            why='the new rules could not be read back'
+            if own "$family" "$table" none; then
+                why="cannot write to $R"
+                write "$d/$family.$table.live" "$own" 2>/dev/null && continue
+            fi
+            undo_now "$why"
             return
         done
     done

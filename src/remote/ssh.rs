@@ -29,10 +29,10 @@ use crate::inventory::{Connection as Spec, HostKeyChecking};
 
 use arguments::without_jump;
 use bastion::through;
-use config::{addresses, effective_config, user_options};
+use config::{addresses, command_line, effective_config, user_options};
 use jump::Tokens;
 use known_hosts::KnownHosts;
-use log::{host_key, is_about_host_key, last_words, peer, unrecorded};
+use log::{host_key, is_about_host_key, last_words, offending, peer, unrecorded};
 use master::{Place, master_command};
 use session::Entrance;
 
@@ -176,7 +176,7 @@ impl Ssh {
     /// Says so where the host's key is known under the name that it has at another port.
     async fn also_known(&self, refusal: LoginError, ports: &[u16]) -> LoginError {
         match (refusal, self.known.other_name(ports).await) {
-            (LoginError::HostKey { message, hint }, Some((name, port))) => {
+            (LoginError::HostKey { message, hint }, Some((name, port))) if !message.contains("HAS CHANGED") => {
                 let also = format!("known_hosts has a key for {name}: if that is this host, set ansible_port: {port}");
                 let hint = hint.into_iter().chain([also]).collect::<Vec<_>>().join("; ");
                 LoginError::HostKey {
@@ -194,7 +194,10 @@ impl Ssh {
         if is_about_host_key(log) {
             return LoginError::HostKey {
                 message: format!("host key of {at}: {message}"),
-                hint: Some(self.known.advice(said("HAS CHANGED"), at, self.spec.user.as_deref())),
+                hint: Some(self.known.advice(
+                    offending(log),
+                    &command_line(&self.spec, at.port(), Some(&self.known.name)),
+                )),
             };
         }
         let hint = said("Permission denied")
@@ -226,7 +229,7 @@ impl Remote for Ssh {
     }
 
     async fn command_line(&self, port: u16) -> String {
-        config::command_line(&self.spec, port, self.known.alias_for(port).await)
+        command_line(&self.spec, port, self.known.alias_for(port).await)
     }
 
     async fn login(&self, route: &Route, ports: &[u16], quick: bool, limit: Duration) -> Result<Login, LoginError> {

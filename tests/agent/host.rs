@@ -19,9 +19,9 @@ const LONG: Duration = Duration::from_secs(60);
 /// logger, wall). Ends with its stdin.
 const SETUP: &str = r#"
 set -e
-mount -t tmpfs -o size=2m tmpfs /run
+mount -t tmpfs -o size=2m,nr_inodes=300 tmpfs /run
 mkdir -p /var/lib/portmap-deploy
-mount -t tmpfs -o size=2m tmpfs /var/lib/portmap-deploy
+mount -t tmpfs -o size=2m,nr_inodes=300 tmpfs /var/lib/portmap-deploy
 mount -t tmpfs tmpfs /usr/local/sbin
 ip link set lo up
 for family in iptables ip6tables; do

@@ -71,7 +71,7 @@ fn noisy_login_shells(backend: &str) {
     }
 }
 
-/// Everything on it that busybox has is busybox's, its `sh` and `ip` as well: Alpine's and `OpenWrt`'s userland.
+/// Everything on it that busybox has is busybox's, its `sh` and `ip` as well: the userland of Alpine and of routers.
 fn a_busybox_host(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.run(
@@ -145,4 +145,8 @@ fn an_ipv6_only_host(backend: &str) {
     assert_eq!(lab.connects("host1", 6, 22), Silent);
     let again = lab.deploy_to(&[("host1", &variables)], &[]);
     again.expect("host1", "unchanged").expect_logins("host1", 1);
+    let link = format!("{MAPPING}, ansible_host: 'fe80::1%lo'");
+    let refused = lab.deploy_to(&[("host1", &link)], &[]);
+    refused.expect("host1", "unreachable");
+    assert!(refused.reason("host1").contains("link-local"), "{}", refused.said());
 }

@@ -88,6 +88,15 @@ pub(super) async fn addresses(name: &str, family: &str) -> Result<Vec<IpAddr>, L
         .filter(|address| !(family == "inet" && address.is_ipv6() || family == "inet6" && address.is_ipv4()))
         .collect();
     addresses.dedup();
+    // Of a link-local address alone nobody could tell on which link: probes would miss the host, or meet another.
+    let link_local = |address: &IpAddr| matches!(address, IpAddr::V6(v6) if v6.is_unicast_link_local());
+    if !addresses.is_empty() && addresses.iter().all(link_local) {
+        return Err(LoginError::Unreachable {
+            message: format!("{} is a link-local address, which is not supported", sanitise(name)),
+            hint: Some("name a global or unique local address of the host as ansible_host".to_owned()),
+        });
+    }
+    addresses.retain(|address| !link_local(address));
     Ok(addresses)
 }
 

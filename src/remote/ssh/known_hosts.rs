@@ -10,7 +10,6 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use super::config::known_hosts_name;
-use crate::remote::route::Peer;
 
 /// `ssh-keygen -F` reads one file.
 const DEADLINE: Duration = Duration::from_secs(5);
@@ -115,22 +114,20 @@ impl KnownHosts {
         None
     }
 
-    /// What to do when ssh refuses the host's key.
-    pub fn advice(&self, changed: bool, at: &Peer, user: Option<&str>) -> String {
+    /// What to do when ssh refuses the host's key. `offending`: the file that holds another one. `login`: the command that
+    /// asks whether to accept it.
+    pub fn advice(&self, offending: Option<&str>, login: &str) -> String {
         let name = &self.name;
-        if changed {
-            return format!(
-                "known_hosts has another key for {name}: if the host was made anew, ssh-keygen -R '{name}' forgets the \
-                 old one; if not, somebody else answers there"
-            );
+        match offending {
+            Some(file) => format!(
+                "known_hosts has another key for {name}: if the host was made anew, ssh-keygen -R '{name}' -f '{file}' \
+                 forgets the old one; if not, somebody else answers there"
+            ),
+            None => format!(
+                "known_hosts is asked for the name {name}; to look at the key and accept it: {login}; or take the keys of \
+                 new hosts unseen with --host-key-checking accept-new"
+            ),
         }
-        let user = user.map(|user| format!("{user}@")).unwrap_or_default();
-        format!(
-            "known_hosts is asked for the name {name}; to look at the key and accept it: ssh -o 'HostKeyAlias={name}' \
-             -p {} {user}{}, or take new keys unseen with --host-key-checking accept-new",
-            at.port(),
-            at.host()
-        )
     }
 
     async fn best(&self, name: &str) -> Option<Mark> {
@@ -249,7 +246,7 @@ mod tests {
         let config = HashMap::from([("userknownhostsfile".to_owned(), file.display().to_string())]);
         let name = |names: &str| {
             let lines: String = names.split(' ').flat_map(|name| [name, " ", &public]).collect();
-            std::fs::write(&file, lines.replace('+', " ")).unwrap();
+            std::fs::write(&file, lines.replace('~', " ")).unwrap();
             let config = config.clone();
             async move { KnownHosts::of(&config, "Web1", 2222).await.name }
         };
@@ -257,10 +254,10 @@ mod tests {
         assert_eq!(name("web1").await, "web1");
         assert_eq!(name("web*").await, "web1");
         assert_eq!(name("web1 [web1]:2222").await, "[web1]:2222");
-        assert_eq!(name("@cert-authority+web1").await, "web1");
-        assert_eq!(name("web1 @cert-authority+*").await, "web1");
+        assert_eq!(name("@cert-authority~web1").await, "web1");
+        assert_eq!(name("web1 @cert-authority~*").await, "web1");
         // Its own name is asked as long as that can refuse it.
-        assert_eq!(name("web1 @revoked+[web1]:2222").await, "[web1]:2222");
+        assert_eq!(name("web1 @revoked~[web1]:2222").await, "[web1]:2222");
     }
 
     #[test]

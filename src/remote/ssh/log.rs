@@ -24,6 +24,18 @@ pub(super) fn host_key(log: &str) -> Option<String> {
     Some(sanitise(line.trim()))
 }
 
+/// The file that holds another key than the host's: `Offending ED25519 key in FILE:LINE`.
+pub(super) fn offending(log: &str) -> Option<&str> {
+    let mut lines = log.lines().filter(|line| line.starts_with("Offending "));
+    Some(
+        lines
+            .find_map(|line| line.split_once(" key in "))?
+            .1
+            .rsplit_once(':')?
+            .0,
+    )
+}
+
 /// What ssh says when it believed a new key and could not write it down.
 pub(super) fn unrecorded(log: &str) -> Option<String> {
     let line = log.lines().find(|line| line.starts_with("Failed to add the host"))?;
@@ -97,6 +109,11 @@ mod tests {
         let words = last_words(log, "nothing");
         assert!(words.starts_with("No ED25519 host key is known for web1"), "{words}");
         assert!(words.ends_with("Host key verification failed."), "{words}");
+        let changed = "Offending ED25519 key in /home/ann/known hosts:3\r\n  remove with:\r\n";
+        assert_eq!(
+            (offending(changed), offending(log)),
+            (Some("/home/ann/known hosts"), None)
+        );
         assert_eq!(last_words("debug1: hello\n\n", "nothing"), "nothing");
     }
 
