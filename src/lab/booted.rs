@@ -148,13 +148,14 @@ pub fn reboot(lab: &str, host: &str, hard: bool) -> Result<(), Error> {
         &mut batch_on(lab.upstream),
         &super::network::link(index, &host).join("\n"),
     )?;
-    if cut {
-        lab.cut(&host.name)?;
-    }
     starting.tell("go")?;
     starting.hear("key", deadline)?;
     starting.hear("ready", deadline)?;
+    // Its end is up: the bridge opens the port, now or when it hears of that, a moment later.
+    let keep_cut = || if cut { lab.cut(&host.name) } else { Ok(()) };
+    keep_cut()?;
     await_boot(&host, deadline).map_err(|error| starting.failed(&error))?;
+    keep_cut()?;
     state::update(&lab.name, |lab| replace(lab, &host.name, host.member))?;
     starting.stay()
 }

@@ -1,7 +1,9 @@
 //! What a booted lab host is: a system of its own, with a disk that outlives its reboots.
 
+use std::path::PathBuf;
+
 use crate::host::{PERSISTENT, booted};
-use crate::support::lab::{await_true, said};
+use crate::support::lab::{Controller, await_true, said};
 
 #[test]
 fn it_is_a_debian_with_systemd_that_has_nothing_failed() {
@@ -56,6 +58,63 @@ fn a_cut_link_stays_cut_over_a_reboot() {
     assert!(!lab.answers("host1", 4));
     lab.heal("host1");
     await_true("sshd answers", || lab.answers("host1", 4) && lab.answers("host1", 6));
+}
+
+/// The cgroups of a lab's hosts on this machine, and the processes in them.
+fn cgroups(name: &str) -> Vec<(PathBuf, String)> {
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap();
+    let root = mounts.lines().find(|line| line.contains(" cgroup2 ")).unwrap();
+    let entries = std::fs::read_dir(root.split(' ').nth(1).unwrap()).unwrap().flatten();
+    let ours = entries.filter(|entry| {
+        entry
+            .file_name()
+            .to_string_lossy()
+            .starts_with(&format!("portmap-lab-{name}-h"))
+    });
+    let processes = |path: PathBuf| {
+        let events = std::fs::read_to_string(path.join("cgroup.events")).unwrap_or_default();
+        (path, events)
+    };
+    ours.map(|entry| processes(entry.path())).collect()
+}
+
+#[test]
+fn down_leaves_nothing_of_booted_hosts() {
+    let Some(lab) = booted(2, PERSISTENT) else { return };
+    let inits: Vec<_> = lab.state().hosts.iter().map(|host| host.member.init).collect();
+    assert_eq!(cgroups(lab.name()).len(), 2);
+    said(&mut lab.lab(&["down"]));
+    assert_eq!(cgroups(lab.name()), []);
+    assert!(!inits.iter().any(|init| init.is_alive()));
+    assert!(!PathBuf::from(format!("/run/portmap-deploy-lab/{}", lab.name())).exists());
+}
+
+#[test]
+fn booted_hosts_of_a_killed_up_end_by_themselves() {
+    if booted(1, PERSISTENT).is_none() {
+        return;
+    }
+    let controller = Controller::new();
+    for milliseconds in [100, 300, 600, 900] {
+        let mut up = controller.lab(&["up", "--boot", "--hosts", "2", "--packages", PERSISTENT]);
+        let mut up = up
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+        up.kill().unwrap();
+        up.wait().unwrap();
+        let is_up = PathBuf::from(format!("/run/portmap-deploy-lab/{}/lab.json", controller.name())).exists();
+        await_true("all processes gone", || {
+            is_up
+                || cgroups(controller.name())
+                    .iter()
+                    .all(|(_, events)| !events.contains("populated 1"))
+        });
+        said(&mut controller.lab(&["down"]));
+        assert_eq!(cgroups(controller.name()), []);
+    }
 }
 
 #[test]

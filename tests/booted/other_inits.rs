@@ -1,4 +1,4 @@
-//! Hosts that OpenRC or SysV init boots: the same as with systemd.
+//! Hosts that another init than systemd boots: the same as with it.
 
 use crate::host::{OPENRC, SYSV, booted};
 use crate::support::deploy::Seen::{Open, Silent};
