@@ -23,7 +23,9 @@ impl Observed {
             .iter()
             .map(|managed| firewall::standing(&managed.view, desired))
             .collect();
-        if standings.iter().all(|standing| *standing == Standing::Absent) {
+        let absent = standings.iter().all(|standing| *standing == Standing::Absent);
+        // Somebody took away the rules of a generation that comes back at the next boot.
+        if absent && self.current.is_none() {
             return Plan::Unchanged(None);
         }
         let in_sync = standings.iter().map(|standing| match standing {

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
 
+#[path = "agent/boots.rs"]
+mod boots;
 #[path = "agent/deaths.rs"]
 mod deaths;
 #[path = "agent/disks.rs"]

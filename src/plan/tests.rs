@@ -50,6 +50,16 @@ fn a_host_without_our_rules_and_without_mappings_is_left_alone() {
 }
 
 #[test]
+fn rules_that_would_come_back_at_the_next_boot_are_a_difference() {
+    let facts = "uid 0\nssh 192.0.2.9 40000 192.0.2.1 22\nuptime 99\ncurrent 5\nboot yes\n";
+    let observed = Observed::read(&sections(&[("facts", facts)])).unwrap();
+    let Plan::Change(change) = observed.plan(&MappingSet::default(), |_| Mark::default()) else {
+        panic!("generation 5 would be loaded at the next boot")
+    };
+    assert_eq!(change.generation, Generation(6));
+}
+
+#[test]
 fn needs_root_and_a_recent_iptables() {
     assert!(stop(&[("facts", "uid 1000\n")]).reason.contains("without root"));
     let missing: Sections = [("facts".to_owned(), "uid 0\n".to_owned())].into();

@@ -367,7 +367,7 @@ tidy() {
         if [ -e "$R/$1.undone" ]; then
             take_away "undone $1 $gen by $(slurp "$R/$1.by")"
         elif [ -e "$R/$1.answered" ] && [ -e "$d/remove" ]; then
-            remove_all && vacant=1
+            remove_all "$1" && vacant=1
         elif [ -e "$R/$1.answered" ]; then
             clean_up "$1"
         else
@@ -380,14 +380,17 @@ tidy() {
     [ "$vacant" = 0 ] || vacate
 }
 
-# remove_all: nothing of ours stays, but for what this transaction itself still needs. In $remains what did not go.
+# remove_all T: nothing of ours stays, but for what this transaction itself still needs. In $remains what did not go.
 remove_all() {
     remains=''
     for family in 4 6; do
         for table in nat filter; do
+            # Who took too long may have been overtaken: then all this is another's.
+            holds_lock "$1" || return 1
             uproot "$family" "$table" || remains="$remains, $x table $table"
         done
     done
+    holds_lock "$1" || return 1
     # With rules left there is something to load at the next boot: nothing that has an effect.
     if [ -z "$remains" ]; then
         boot_remove || remains=", its start at boot"
@@ -519,12 +522,25 @@ never_give_up() {
     trap 'exec sh "$R/$T.sh" expire "$T" "${gen-}"' EXIT
 }
 
+# await_others T: whoever holds the host without knowing of T has its time.
+await_others() {
+    while read -r holder o_gen o_run o_who o_since o_until rest 2>/dev/null <"$R/lock" && [ "$holder" != "$1" ]; do
+        : "$o_gen" "$o_run" "$o_who" "$o_since" "$rest"
+        uptime_s
+        [ "$up" -le "$o_until" ] || break
+        doze
+    done
+}
+
+# is_past GEN: that, or a later one, was confirmed.
+is_past() { [ "$(slurp "$P/current")" -ge "$1" ]; } 2>/dev/null
+
 # expire T [GEN]: the time is over. What is not decided is undone, what is not finished is finished.
 expire() {
     T=$1 gen=${2-${gen-}}
     never_give_up
-    # Somebody emptied /run: what was staged has all that is needed.
-    if ! known "$1" && ! decided "$1" && [ -e "$P/gen-${gen-}/about" ]; then
+    # Somebody emptied /run: what was staged has all that is needed, unless a later change was confirmed since.
+    if ! known "$1" && ! decided "$1" && [ -e "$P/gen-${gen-}/about" ] && await_others "$1" && ! is_past "$gen"; then
         mkdir -p "$R" && cp -r "$P/gen-$gen" "$R/$1.undo" && cp "$P/agent.sh" "$R/$1.sh"
         # With the lock, unless somebody else has it by now, what is left of it goes as well.
         take_lock "$1 $gen - - - 0 $$"
@@ -758,9 +774,9 @@ lock() {
         ;;
     esac
     d=$R/$T.undo
-    mkdir -p "$R" 2>/dev/null
     settle
-    mkdir "$d" 2>/dev/null || {
+    # Not before: what has just been removed takes it away as well.
+    { mkdir -p "$R" && mkdir "$d"; } 2>/dev/null || {
         failed "cannot write to $R"
         return
     }
@@ -853,7 +869,7 @@ start_timer() {
         $bound systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
             --on-active="$1s" --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-1000 \
             --property=Restart=on-failure --property=RestartSec=1s --property=StartLimitIntervalSec=0 \
-            /bin/sh -c "[ ! -e $R/$T.sh ] || exec sh $R/$T.sh expire $T $gen; exec sh $P/agent.sh expire $T $gen" \
+            /bin/sh -c "[ ! -e $R/$T.sh ] || exec sh $R/$T.sh expire $T $gen; [ ! -e $P/agent.sh ] || exec sh $P/agent.sh expire $T $gen" \
             </dev/null >/dev/null 2>&1 &&
             $bound systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0
         $bound systemctl stop "portmap-rollback-$T.timer" >/dev/null 2>&1

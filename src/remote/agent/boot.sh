@@ -354,12 +354,13 @@ load_family() {
         [ -s "$d/$1.boot.$b_input.1" ] || break
         read -r b_of <"$d/$1.boot.$b_input.1"
         b_of=${b_of#\*}
+        b_family=$1
         set +f
-        load_table "$1" "$b_of" "$d/$1.boot.$b_input".*
-        b_loaded=$?
+        set -- "$d/$b_family.boot.$b_input".*
         set -f
         # The guard without the mappings would close the way in.
-        [ "$b_loaded" = 0 ] || return 1
+        load_table "$b_family" "$b_of" "$@" || return 1
+        set -- "$b_family"
         prune "$1" "$b_of"
         b_done="$b_done $b_of"
     done
@@ -408,6 +409,7 @@ await_firewalld() {
 
 # boot: the confirmed generation, whole, and nothing else of ours.
 boot() {
+    await_firewalld
     if [ -s "$R/lock" ]; then
         say "a change of this host is under way: its own timer decides"
         return 0
@@ -424,7 +426,6 @@ boot() {
         tool "$family" || continue
         have "$x-restore" || use iptables ip6tables
     done
-    await_firewalld
     for family in 4 6; do
         if ! tool "$family" || ! have "$x-restore"; then continue; fi
         if boot_family "$family"; then
@@ -435,7 +436,8 @@ boot() {
         fi
         clear_other "$family"
     done
-    book
+    # A change that has begun meanwhile is open, and nobody booted.
+    [ -s "$R/lock" ] || book
     [ -n "$current" ] || boot_remove boot
     return "$boot_failed"
 }
