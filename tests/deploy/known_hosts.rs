@@ -246,6 +246,28 @@ fn who_answers_by_the_port_of_ssh_is_believed_and_nobody_who_is_quicker_elsewher
     assert_eq!(host.lab.logins("host2"), 0);
 }
 
+/// Where no key tells hosts apart, a port of old may lead to another one by now.
+#[test]
+fn nobody_is_believed_at_a_port_that_is_only_remembered() {
+    let mut host = Strict::up("nft", 2);
+    host.file = PathBuf::from("/dev/null");
+    let believing = ["--host-key-checking", "accept-new"];
+    host.deploys(MAPPINGS, &believing).expect("host1", "confirmed");
+    let (one, two) = (host.lab.address("host1", 4), host.lab.address("host2", 4));
+    let table = format!(
+        "nft add table ip cloud; \
+         nft add chain ip cloud pre '{{ type nat hook prerouting priority -100; }}'; \
+         nft add rule ip cloud pre iifname uplink ip daddr {one} tcp dport 2222 dnat to {two}:22"
+    );
+    assert!(host.lab.upstream(&table).status.success());
+    let run = host.deploys("portmap: ['80:8080']", &believing);
+    run.expect("host1", "unreachable");
+    assert_eq!(
+        (host.lab.logins("host2"), host.lab.our_rules("host2")),
+        (0, String::new())
+    );
+}
+
 /// A key of nobody's.
 fn somebodys() -> String {
     let folder = tempfile::tempdir().unwrap();
