@@ -146,16 +146,16 @@ impl<R: Remote> Transaction<'_, R> {
             .ok()
             .filter(|answer| answer.status == Status::Ok)?;
         let observed = Observed::read(&answer.sections).ok()?;
+        if armed.change.removes && !observed.has_files && observed.families.iter().all(Managed::is_without_us) {
+            // It was confirmed, and has forgotten us since, by a boot or not: only the answer was lost.
+            return Some(removed());
+        }
         if observed.uptime < armed.observed.uptime {
             let report = HostReport {
                 rolled_back_by: Some(RolledBackBy::Reboot),
                 ..HostReport::new(EndState::RolledBack)
             };
             return Some(report.because(booted(why)));
-        }
-        if armed.change.removes && !observed.has_files && observed.families.iter().all(Managed::is_without_us) {
-            // It was confirmed, and has forgotten us since: only the answer was lost.
-            return Some(removed());
         }
         let generation = Some(armed.change.generation);
         let mut families = observed.families.iter();

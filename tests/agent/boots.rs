@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use portmap_deploy::firewall::Mark;
+use portmap_deploy::plan::{Observed, Plan};
+
 use crate::host::{Host, said};
-use crate::{NEW, OLD};
+use crate::{FLUSH, NEW, OLD};
 
 const BOOT: &str = "sh /var/lib/portmap-deploy/agent.sh boot";
 const TIDY: Duration = Duration::from_secs(5);
@@ -66,6 +69,29 @@ async fn a_lock_is_taken_where_a_removal_has_just_ended() {
     let change = session.plan(OLD).await;
     assert_eq!(session.lock("t1", &change, 90).await, "ok");
     session.ok("abandon").await;
+}
+
+/// The host goes down when the removal was written down, and before or while it is carried out.
+#[tokio::test]
+async fn a_removal_that_was_cut_short_is_finished_by_the_boot() {
+    let host = Host::new("nft", "dash");
+    let before = host.rules();
+    host.login().deploy("t1", OLD).await;
+    let mut session = host.login();
+    let observed = Observed::read(&session.ok("observe").await).unwrap();
+    let Ok(Plan::Change(change)) = observed.removal(true, |_| Mark::default()) else {
+        panic!("nothing to remove")
+    };
+    assert_eq!(session.lock("t2", &change, 90).await, "ok");
+    for request in ["stage", "arm 60", "loosen", "tighten"] {
+        session.ok(request).await;
+    }
+    session.kill().await;
+    host.run("mv /var/lib/portmap-deploy/next /var/lib/portmap-deploy/current");
+    host.run(FLUSH);
+    host.run(&format!("rm -rf /run/portmap-deploy && {BOOT}"));
+    let left = host.run("cd /var/lib/portmap-deploy && ls");
+    assert_eq!((host.rules(), left), (before, String::new()));
 }
 
 /// firewalld starts us again whenever it is restarted, and answers late.

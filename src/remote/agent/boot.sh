@@ -419,6 +419,7 @@ boot() {
     d=$P/gen-$current
     if [ -n "$current" ] && { read -r gen && read -r u4 && read -r u6; } 2>/dev/null <"$d/about"; then
         use "$u4" "$u6"
+        [ ! -e "$d/remove" ] || gen=''
     else
         gen=''
     fi
@@ -436,6 +437,11 @@ boot() {
         fi
         clear_other "$family"
     done
+    # Confirmed, and the host went down before all was taken away.
+    if [ -e "$d/remove" ] && [ "$boot_failed" = 0 ] && ! [ -s "$R/lock" ]; then
+        boot_remove boot && rm -rf "$P"
+        return 0
+    fi
     # A change that has begun meanwhile is open, and nobody booted.
     [ -s "$R/lock" ] || book
     [ -n "$current" ] || boot_remove boot
