@@ -6,6 +6,9 @@ CARGO ?= cargo
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RUNNER := $(if $(AS_ROOT),--config 'target."cfg(unix)".runner="sudo -E"')
 
+# Most tests wait, for timers above all.
+export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
+
 SCRIPTS = $(shell find . -name target -prune -o -name '*.sh' -print) .ci/run .ci/setup
 
 .PHONY: help demo test check lint bench install setup fmt-check clippy doc shellcheck deny

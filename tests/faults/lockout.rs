@@ -201,7 +201,12 @@ fn a_management_port_that_leads_to_nobody() {
 
 #[test]
 fn a_management_port_that_leads_to_another_service() {
-    let lab = lab("setsid socat TCP4-LISTEN:2223,fork,reuseaddr SYSTEM:'echo hello' </dev/null >/dev/null 2>&1 &");
+    let lab = lab("");
+    let _servers: Vec<_> = lab
+        .hosts()
+        .into_iter()
+        .map(|host| lab.serve(host, 2223, "hello"))
+        .collect();
     rolls_back(&lab, r#"["22:2223"]"#, "22");
 }
 
