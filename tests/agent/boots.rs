@@ -71,6 +71,20 @@ async fn a_lock_is_taken_where_a_removal_has_just_ended() {
     session.ok("abandon").await;
 }
 
+/// Some shells keep the text of a here-document in a file.
+#[tokio::test]
+async fn a_boot_needs_no_room_for_files() {
+    let host = Host::new("nft", "bash");
+    host.run("for at in /run /var/lib/portmap-deploy; do mount -o remount,size=64m $at; done");
+    host.login().deploy("t1", r#"["8000-8799:9000-9799"]"#).await;
+    host.until("! [ -e /run/portmap-deploy/t1.undo ]", TIDY);
+    let rules = host.rules();
+    host.run("for at in /tmp /var/tmp; do mount -t tmpfs -o nr_inodes=1 tmpfs $at; done");
+    host.run(FLUSH);
+    host.run(&format!("cd /proc && {BOOT}"));
+    assert_eq!(host.rules(), rules);
+}
+
 /// The host goes down when the removal was written down, and before or while it is carried out.
 #[tokio::test]
 async fn a_removal_that_was_cut_short_is_finished_by_the_boot() {
