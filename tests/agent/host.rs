@@ -23,6 +23,10 @@ mount -t tmpfs -o size=2m,nr_inodes=300 tmpfs /run
 mkdir -p /var/lib/portmap-deploy
 mount -t tmpfs -o size=2m,nr_inodes=300 tmpfs /var/lib/portmap-deploy
 mount -t tmpfs tmpfs /usr/local/sbin
+mount -t tmpfs tmpfs /mnt
+mkdir /mnt/upper /mnt/work
+mount -t overlay overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work /etc
+umount -l /mnt
 ip link set lo up
 for family in iptables ip6tables; do
     for what in '' -save -restore; do
