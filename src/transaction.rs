@@ -4,6 +4,7 @@
 //! old rules. After a loss of contact nothing is assumed: the host is asked, over a new login, what it runs.
 
 mod contact;
+mod ended;
 mod loading;
 mod proving;
 mod recovery;
@@ -20,14 +21,15 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Counts, HostChange, Observed, Plan, Stop, is_mapped, way_after};
+use crate::plan::{Counts, HostChange, Observed, Plan, is_mapped, way_after};
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
-use crate::remote::{Login, LoginError, Remote};
+use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
 use contact::Contact;
+use ended::{Ended, Unproven, failed, login_report, stopped, unchanged};
 use loading::{Lacking, Loaded};
 use proving::Probing;
 use recovery::Wish;
@@ -112,9 +114,6 @@ pub async fn deploy_over<R: Remote>(
         ..report
     }
 }
-
-/// What ends a transaction early: the report to give.
-type Ended = Box<HostReport>;
 
 struct Transaction<'a, R> {
     contact: Contact<'a, R>,
@@ -378,14 +377,6 @@ async fn the_later(first: Login, second: Option<Login>) -> Login {
     }
 }
 
-fn failed(reason: &str, hint: Option<&str>) -> Ended {
-    Box::new(
-        HostReport::new(EndState::Failed)
-            .because(reason)
-            .advising_maybe(hint.map(str::to_owned)),
-    )
-}
-
 /// The longest that one answer of the host may take.
 const LONG: Duration = Duration::from_secs(20);
 
@@ -399,48 +390,4 @@ enum Changed {
     Loosened(Box<Armed>, Rules),
     /// Perhaps armed; contact was lost, or the host's undo did not work at once.
     Lost(Box<Armed>, String),
-}
-
-/// Why a change is taken back, and what was found.
-struct Unproven {
-    why: String,
-    proofs: Vec<MappingProof>,
-    /// The new login, where there is one.
-    second: Option<Login>,
-}
-
-impl From<String> for Unproven {
-    fn from(why: String) -> Self {
-        Self {
-            why,
-            proofs: Vec::new(),
-            second: None,
-        }
-    }
-}
-
-fn unchanged(generation: Option<u32>) -> HostReport {
-    HostReport {
-        generation,
-        ..HostReport::new(EndState::Unchanged)
-    }
-}
-
-fn stopped(stop: Stop) -> HostReport {
-    let state = if stop.refused {
-        EndState::Refused
-    } else {
-        EndState::Failed
-    };
-    HostReport::new(state).because(stop.reason).advising_maybe(stop.hint)
-}
-
-fn login_report(error: &LoginError) -> HostReport {
-    let (state, hint) = match error {
-        LoginError::Rights { hint, .. } => (EndState::Failed, hint),
-        LoginError::Unreachable { hint, .. } | LoginError::HostKey { hint, .. } => (EndState::Unreachable, hint),
-    };
-    HostReport::new(state)
-        .because(error.to_string())
-        .advising_maybe(hint.clone())
 }
