@@ -119,7 +119,7 @@ impl Memory {
         read().map_err(|source| folder.error("read", source))
     }
 
-    /// Remembers these ports of the host that showed this key, in place of all that was known of it.
+    /// Remembers these ports of the host that showed this key, in place of all that was known of it by this name.
     ///
     /// # Errors
     /// When they cannot be written.
@@ -128,7 +128,11 @@ impl Memory {
             return Ok(());
         };
         let write = || -> io::Result<()> {
-            let ports = distinct(ports.to_vec());
+            let there: Option<Ports> = folder.read("key", key).unwrap_or_default();
+            // Hosts made from one image may share a key: neither forgets its ways for the other's.
+            let others = there.filter(|record| record.name != known.name);
+            let others = others.into_iter().flat_map(|record| record.ports);
+            let ports = distinct(ports.iter().copied().chain(others).collect());
             let by_name: Option<Key> = folder.read("name", known.name).unwrap_or_default();
             let earlier = by_name.map(|found| found.key);
             let name = known.name.to_owned();

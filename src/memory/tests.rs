@@ -62,6 +62,14 @@ fn another_host_s_key_under_the_same_name_keeps_its_record() {
 }
 
 #[test]
+fn hosts_that_share_a_key_keep_their_ways() {
+    let (_home, memory) = memory();
+    memory.remember(known("web1", &[]), ED, &[2222, 22]).unwrap();
+    memory.remember(known("web2", &[]), ED, &[2200, 22]).unwrap();
+    assert_eq!(memory.recall(known("web1", &[])).unwrap(), [2200, 22, 2222]);
+}
+
+#[test]
 fn only_the_owner_may_read_and_nothing_half_written_is_left() {
     let (home, memory) = memory();
     memory.remember(known("[2001:db8::1]:2222", &[]), ED, &[2222]).unwrap();
