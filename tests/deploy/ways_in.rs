@@ -83,6 +83,10 @@ fn an_edited_and_then_deleted_way_in_is_remembered(backend: &str) {
     let run = lab.deploys("portmap: []");
     run.expect("host1", "unchanged").expect_logins("host1", 1);
     assert_eq!(run.host("host1")["login"], Value::Null);
+
+    removes(&lab, "portmap: []").expect("host1", "confirmed");
+    lab.expect_sshd("host1", 22);
+    assert_eq!(lab.our_rules("host1"), "");
 }
 
 fn a_controller_without_memory_asks_for_the_port_and_changes_nothing(backend: &str) {
@@ -104,6 +108,11 @@ fn a_controller_without_memory_asks_for_the_port_and_changes_nothing(backend: &s
     }
     lab.expect_sshd("host1", 22);
     lab.expect_tcp_ports("host1", &[2222, 2200], Refused);
+
+    forget(&lab);
+    removes(&lab, "portmap: []").expect("host1", "confirmed");
+    lab.expect_sshd("host1", 22);
+    assert_eq!(lab.our_rules("host1"), "");
 }
 
 /// A host made anew listens on 22 only; the inventory already says what will be true.
