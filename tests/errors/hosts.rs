@@ -87,7 +87,7 @@ const FAULTS: [Fault; 14] = [
         breaks: "iptables -A INPUT -m comment --comment filler; echo 'echo hello; exec /bin/false' >/etc/profile; usermod -s /bin/false root",
         variables: "",
         state: "failed",
-        says: &["the connection ended"],
+        says: &["the connection "],
         remedy: "",
     },
 ];

@@ -34,8 +34,9 @@ const AGENTS: &str = "for p in /proc/[0-9]*; do \
 
 #[test]
 fn the_agent_killed_at_the_switch() {
-    let lab = lab(FOREIGN);
-    for (host, step) in [("host1", 1), ("host2", 1), ("host1", 2), ("host2", 2)] {
+    let lab = Lab::up(4, "mixed");
+    for (host, step) in [("host1", 1), ("host2", 1), ("host3", 2), ("host4", 2)] {
+        lab.run(host, &format!("set -e; {FOREIGN}"));
         let old = rules(&lab, host);
         let mut run = Run::start(deploy(&lab, MAPPING, &["-l", host]));
         (0..step).for_each(|_| run.step(host, "switch"));
@@ -50,6 +51,13 @@ fn the_agent_killed_at_the_switch() {
     }
     let ended = run(deploy(&lab, MAPPING, &[]));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
+}
+
+/// All at once, as far as the controller can tell: what it undoes is not flushed again.
+fn flushed(lab: &Lab, host: &str, run: &Run) {
+    run.signal(Signal::STOP);
+    lab.run(host, FLUSH);
+    run.signal(Signal::CONT);
 }
 
 /// Nobody is left to undo it: the next deploy does, before it begins.
@@ -86,7 +94,7 @@ fn rules_flushed_inside_the_window_of_a_first_deploy() {
     for host in lab.hosts() {
         for times in [1, 2] {
             let run = verifying(&lab, host, MAPPING, "30s", times);
-            lab.run(host, FLUSH);
+            flushed(&lab, host, &run);
             let ended = run.end().expect(host, "rolled_back", 2);
             assert_eq!(ours(&rules(&lab, host)), Vec::<&str>::new(), "{ended:#?}");
             assert_eq!(leftovers(&lab, host), "");
@@ -104,7 +112,7 @@ fn rules_flushed_inside_the_window_of_a_second_deploy() {
         let old = rules(&lab, host);
         for (times, window, killed) in [(1, "30s", false), (2, "30s", false), (2, "5s", true)] {
             let run = verifying(&lab, host, r#"["2222:22", "80:8080"]"#, window, times);
-            lab.run(host, FLUSH);
+            flushed(&lab, host, &run);
             if killed {
                 run.kill();
                 await_true("the timer has put the old rules back", SOON, || {
