@@ -23,6 +23,7 @@ pub mod report;
 pub mod rollout;
 pub mod screen;
 pub mod transaction;
+pub mod world;
 pub mod yaml;
 
 pub use cli::run;

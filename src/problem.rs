@@ -11,12 +11,14 @@ use std::sync::Arc;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 /// A text that was read, with the name to call it by in messages (a path, or `-i` text).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Source {
     /// What the user called it.
     pub name: String,
     /// All of its text.
     pub text: String,
+    /// Whether the text was encrypted: it is shown nowhere, only places in it are named.
+    pub is_secret: bool,
 }
 
 impl Source {
@@ -26,7 +28,25 @@ impl Source {
         Arc::new(Self {
             name: name.into(),
             text: text.into(),
+            is_secret: false,
         })
+    }
+
+    /// The text of a file that was encrypted.
+    #[must_use]
+    pub fn secret(name: impl Into<String>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self {
+            name: name.into(),
+            text: text.into(),
+            is_secret: true,
+        })
+    }
+}
+
+/// Without the text, which may be long and hold secrets.
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Source({})", self.name)
     }
 }
 
@@ -189,7 +209,7 @@ fn render_one(problem: &Problem, severity: Severity, renderer: &Renderer) -> Str
     let mut group = Group::with_title(level.primary_title(printable(&problem.message)));
     let label = problem.label.as_deref();
     group = match &problem.at {
-        Some(location) if may_hold_password(location.first_line().0) => {
+        Some(location) if location.source.is_secret || may_hold_password(location.first_line().0) => {
             let notes = label.map(|label| Level::NOTE.message(printable(label)));
             notes.into_iter().fold(group.element(place(location)), Group::element)
         }

@@ -27,6 +27,8 @@ pub enum Style {
     Quoted,
     /// A block scalar (`|` or `>`).
     Block,
+    /// A scalar with Ansible's tag `!unsafe`: text that is no template, whatever it holds.
+    Unsafe,
     /// A list or a map.
     Collection,
 }
@@ -42,8 +44,12 @@ pub enum Value {
     Int(i128),
     /// A float.
     Float(f64),
-    /// Text; timestamps as well.
+    /// Text.
     String(String),
+    /// A date, or a date with a time, as `isoformat` of Python writes it.
+    Timestamp(String),
+    /// Text under Ansible's tag `!vault`, still encrypted.
+    Vault(String),
     /// A list.
     List(Arc<[Node]>),
     /// A map, in the order written; merged keys come first. Keys are scalars and differ from each other.
@@ -79,6 +85,8 @@ impl Value {
             Self::Bool(_) => "a yes/no value",
             Self::Int(_) | Self::Float(_) => "a number",
             Self::String(_) => "text",
+            Self::Timestamp(_) => "a date",
+            Self::Vault(_) => "an encrypted value",
             Self::List(_) => "a list",
             Self::Map(_) => "a map",
         }
@@ -103,7 +111,7 @@ impl Node {
         self.as_str().ok_or_else(|| {
             let problem = Problem::at(&self.at, format!("{what} is {}, and must be text", self.value.kind()));
             match self.value {
-                Value::Null | Value::List(_) | Value::Map(_) => problem,
+                Value::Null | Value::List(_) | Value::Map(_) | Value::Vault(_) => problem,
                 _ => problem.hint(format!("put it in quotes: \"{}\"", self.raw())),
             }
         })

@@ -13,9 +13,10 @@ const ANYTHING: &[&str] = &["*"];
 const ALLOWED: &[(&str, &[&str])] = &[
     // Core: synchronous, no clock, no I/O.
     ("problem", &[]),
+    ("world", &[]),
     ("yaml", &["problem"]),
     ("mapping", &["problem", "yaml"]),
-    ("inventory", &["mapping", "problem", "yaml"]),
+    ("inventory", &["mapping", "problem", "world", "yaml"]),
     ("firewall", &["mapping"]),
     ("plan", &["firewall", "mapping", "report"]),
     ("report", &["firewall", "mapping", "problem"]),
@@ -47,6 +48,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 
 const CORE: &[&str] = &[
     "problem",
+    "world",
     "yaml",
     "mapping",
     "inventory",

@@ -200,10 +200,7 @@ fn foreign(text: &str) -> String {
 }
 
 fn mappings(text: &str) -> MappingSet {
-    let source = Arc::new(Source {
-        name: "test".to_owned(),
-        text: text.to_owned(),
-    });
+    let source = Source::new("test", text);
     let document = yaml::read(&source).expect("yaml");
     MappingSet::parse(&document.root).expect("valid mappings")
 }

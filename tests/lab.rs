@@ -106,14 +106,7 @@ fn an_inventory_of_ones_own_is_rehearsed_at_other_addresses() {
     assert_eq!(lab.run("db_1", "hostname"), "db-1\n");
 
     let texts = [FLEET.to_owned(), said(&mut lab.lab(&["inventory"]))];
-    let sources: Vec<_> = texts
-        .map(|text| {
-            Arc::new(Source {
-                name: "test".to_owned(),
-                text,
-            })
-        })
-        .into();
+    let sources: Vec<_> = texts.map(|text| Source::new("test", text)).into();
     let loaded = inventory::load(&sources, &[]).unwrap().hosts;
     assert_eq!(loaded.len(), 2);
     for (host, user) in loaded.iter().zip(["root", "admin"]) {

@@ -70,17 +70,14 @@ fn ask_become_password() -> Result<Password, Error> {
 
 /// The hosts of inventories; says what is odd in them.
 pub(super) fn load(inventories: &[PathBuf], limit: Option<&str>) -> Result<Vec<HostSpec>, Error> {
-    let sources: Vec<Arc<Source>> = inventories
-        .iter()
-        .map(|path| read(path).map(Arc::new))
-        .collect::<Result<_, _>>()?;
+    let sources: Vec<Arc<Source>> = inventories.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
     let limit: Vec<&str> = limit.into_iter().collect();
     let loaded = inventory::load(&sources, &limit).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);
     Ok(loaded.hosts)
 }
 
-fn read(path: &Path) -> Result<Source, Error> {
+fn read(path: &Path) -> Result<Arc<Source>, Error> {
     let bytes = fs::read(path).map_err(|source| Error::UnreadableInventory {
         path: path.into(),
         source,
@@ -89,10 +86,7 @@ fn read(path: &Path) -> Result<Source, Error> {
         path: path.into(),
         source,
     })?;
-    Ok(Source {
-        name: path.display().to_string(),
-        text,
-    })
+    Ok(Source::new(path.display().to_string(), text))
 }
 
 fn say_untouched(hosts: &[HostSpec]) {

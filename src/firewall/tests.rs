@@ -5,18 +5,13 @@ mod changes;
 mod standings;
 mod without_us;
 
-use std::sync::Arc;
-
 use super::*;
 use crate::mapping::MappingSet;
 use crate::problem::Source;
 
 /// Mappings as people write them.
 fn mappings(text: &str) -> MappingSet {
-    let source = Arc::new(Source {
-        name: "test".to_owned(),
-        text: text.to_owned(),
-    });
+    let source = Source::new("test", text);
     MappingSet::parse(&crate::yaml::read(&source).unwrap().root).unwrap()
 }
 

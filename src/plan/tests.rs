@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::problem::Source;
 
@@ -17,10 +15,7 @@ fn sections(more: &[(&str, &str)]) -> Sections {
 }
 
 fn set(text: &str) -> MappingSet {
-    let source = Arc::new(Source {
-        name: "test".to_owned(),
-        text: text.to_owned(),
-    });
+    let source = Source::new("test", text);
     MappingSet::parse(&crate::yaml::read(&source).unwrap().root).unwrap()
 }
 

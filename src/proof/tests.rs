@@ -1,5 +1,3 @@
-use std::sync::Arc;
-
 use super::*;
 use crate::firewall::Counter;
 use crate::problem::Source;
@@ -8,10 +6,7 @@ const HERE: &str = "192.0.2.9";
 const HOST: &str = "192.0.2.1";
 
 fn set(text: &str) -> MappingSet {
-    let source = Arc::new(Source {
-        name: "test".to_owned(),
-        text: text.to_owned(),
-    });
+    let source = Source::new("test", text);
     MappingSet::parse(&crate::yaml::read(&source).unwrap().root).unwrap()
 }
 

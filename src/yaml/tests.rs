@@ -23,7 +23,7 @@ fn json(node: &Node) -> serde_json::Value {
         Value::Bool(value) => (*value).into(),
         Value::Int(value) => i64::try_from(*value).unwrap().into(),
         Value::Float(value) => (*value).into(),
-        Value::String(text) => text.as_str().into(),
+        Value::String(text) | Value::Timestamp(text) | Value::Vault(text) => text.as_str().into(),
         Value::List(items) => items.iter().map(json).collect::<Vec<_>>().into(),
         Value::Map(entries) => serde_json::Value::Object(
             entries
