@@ -72,7 +72,7 @@ const WORLD: &[&str] = &[
     "std::thread",
     "Instant",
     "SystemTime",
-    "Timestamp",
+    "Timestamp::now",
     "Zoned",
     "fastrand",
     "getrandom",

@@ -6,7 +6,6 @@ mod support;
 
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portmap_deploy::inventory;
