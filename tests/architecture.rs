@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     // Edge: the real world.
+    ("machine", &["world"]),
     ("memory", &[]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
