@@ -27,7 +27,9 @@ impl Graph {
         let mut order: Vec<usize> = (0..data.groups.len()).collect();
         order.sort_by_key(|&at| {
             let depth = depth.get(at).copied().unwrap_or_default();
-            data.groups.get_index(at).map(|(name, group)| (depth, group.priority, name))
+            data.groups
+                .get_index(at)
+                .map(|(name, group)| (depth, group.priority, name))
         });
         let mut rank = vec![0; order.len()];
         for (place, &group) in order.iter().enumerate() {
@@ -97,7 +99,10 @@ fn settle_parents(data: &mut Data) -> Vec<Vec<usize>> {
     let mut parents = vec![Vec::new(); data.groups.len()];
     for (parent, group) in data.groups.values().enumerate() {
         for child in group.children.keys() {
-            parents.get_mut(child.0).into_iter().for_each(|list: &mut Vec<usize>| list.push(parent));
+            parents
+                .get_mut(child.0)
+                .into_iter()
+                .for_each(|list: &mut Vec<usize>| list.push(parent));
         }
     }
     let Some(all) = data.group(ALL) else { return parents };
@@ -125,7 +130,9 @@ fn settle_ungrouped(data: &mut Data) {
     let Some((_, ungrouped)) = data.groups.get_index_mut(ungrouped.0) else {
         return;
     };
-    ungrouped.hosts.retain(|host| !grouped.get(host.0).copied().unwrap_or_default());
+    ungrouped
+        .hosts
+        .retain(|host| !grouped.get(host.0).copied().unwrap_or_default());
     let alone = grouped.iter().enumerate().filter(|(_, grouped)| !**grouped);
     ungrouped.hosts.extend(alone.map(|(host, _)| HostId(host)));
 }
@@ -204,11 +211,12 @@ fn circle(groups: &IndexMap<String, Group>, parents: &[Vec<usize>], waiting: &[u
     }
 }
 
-/// Where the last link of a circle is written.
+/// Where a link of a circle is written: the last of those that are.
 fn place(groups: &IndexMap<String, Group>, names: &[&str]) -> Option<Location> {
-    let [.., parent, child] = names else {
-        return None;
+    let link = |pair: &[&str]| {
+        let [parent, child] = pair else { return None };
+        let child = GroupId(groups.get_index_of(*child)?);
+        groups.get(*parent)?.children.get(&child)?.clone()
     };
-    let child = GroupId(groups.get_index_of(*child)?);
-    groups.get(*parent)?.children.get(&child)?.clone()
+    names.windows(2).rev().find_map(link)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use super::variables::{OURS, Variables, is_ours, text, window};
 use super::precedence::HostVars;
+use super::variables::{OURS, Variables, is_ours, text, window};
 use super::{Password, privilege};
 use crate::mapping::{MappingSet, port};
 use crate::problem::{Problem, is_unprintable, nearest};
@@ -84,6 +84,8 @@ impl HostSpec {
         let rollback_after = variables.read(&["portmap_rollback_after"], window);
         let previous_ports = previous_ports(&mut variables);
         if !variables.problems.is_empty() {
+            let place = |problem: &Problem| problem.at.as_ref().map(|at| (at.source.name.clone(), at.span.start));
+            variables.problems.sort_by_key(place);
             return Err(variables.problems);
         }
         let has_portmap = host.get("portmap").is_some();

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use globset::{GlobBuilder, GlobMatcher};
 
 use super::Inventory;
-use super::data::{GroupId, HostId};
+use super::data::{ALL, GroupId, HostId};
 use super::graph::hosts_of;
 use crate::problem::{Problem, nearest};
 
@@ -40,7 +40,11 @@ pub(super) fn select(inventory: &Inventory, limit: &[&str]) -> Result<Vec<HostId
     if chosen.is_empty() {
         return Err(nothing_left(limit));
     }
-    Ok((0..inventory.data.hosts.len()).filter(|at| chosen.contains(at)).map(HostId).collect())
+    let all = inventory
+        .data
+        .group(ALL)
+        .map_or_else(Vec::new, |all| hosts_of(&inventory.data.groups, all));
+    Ok(all.into_iter().filter(|host| chosen.contains(&host.0)).collect())
 }
 
 fn nothing_left(limit: &[&str]) -> Problem {

@@ -1,11 +1,12 @@
 //! Ansible inventories: sources become hosts with variables, hosts become what a deploy needs to know.
 //!
-//! [`Inventory::load`] reads sources as Ansible does: files in YAML, JSON and INI, folders, scripts and lists of hosts.
-//! [`Inventory::select`] applies host patterns, [`Variables`] says what a host's variables are after precedence, and
-//! [`HostSpec`] is a host's checked request. Where Ansible warns and goes on with less, this module refuses: half an
+//! [`load`] and [`ask`] read sources as Ansible does: files in YAML, JSON and INI, folders, scripts and lists of hosts.
+//! A limit leaves some of the hosts, precedence says what a host's variables are, and a [`HostSpec`] is a host's checked
+//! request. Where Ansible warns and goes on with less, this module refuses: half an
 //! inventory deployed is worse than none. What it needs of the machine it asks through [`World`].
 
 mod data;
+mod dump;
 mod graph;
 mod host;
 mod limit;
@@ -13,29 +14,31 @@ mod names;
 mod password;
 mod precedence;
 mod privilege;
+mod shared;
 mod source;
 mod text;
 mod variables;
 mod vars_files;
 
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, rollback_after};
 
-use data::{Data, HostId, Vars};
+use data::{Data, GroupId, HostId, Vars};
+use dump::Dump;
 use graph::Graph;
 use precedence::{Files, Precedence};
+use shared::Shared;
 use text::Texts;
 
-use crate::problem::Problem;
+use crate::problem::{Problem, nearest};
 use crate::world::{Kind, World};
 
 /// Hosts and groups of one or several sources.
 #[derive(Debug)]
-pub struct Inventory {
+struct Inventory {
     data: Data,
     graph: Graph,
     /// Where `group_vars` and `host_vars` are looked for.
@@ -48,15 +51,22 @@ impl Inventory {
     ///
     /// # Errors
     /// Everything that is wrong in any of the sources.
-    pub fn load(sources: &[String], world: &dyn World) -> Result<Self, Vec<Problem>> {
+    fn load(sources: &[String], world: &dyn World) -> Result<Self, Vec<Problem>> {
         let texts = Texts { world };
         let mut reader = source::Reader {
             texts: &texts,
             data: Data::default(),
             ignored: None,
         };
-        let problems: Vec<Problem> = sources.iter().filter_map(|source| reader.add(source).err()).flatten().collect();
+        let mut problems: Vec<Problem> = sources
+            .iter()
+            .filter_map(|source| reader.add(source).err())
+            .flatten()
+            .collect();
         let folders = sources.iter().filter_map(|source| folder(source, world)).collect();
+        if !problems.is_empty() {
+            problems.append(&mut reader.data.lost);
+        }
         Self::settled(reader.data, folders, problems)
     }
 
@@ -69,31 +79,40 @@ impl Inventory {
         }
     }
 
-    /// The names of all hosts, in the order of their first mention.
-    pub fn host_names(&self) -> impl Iterator<Item = &str> {
-        self.data.hosts.keys().map(String::as_str)
-    }
-
     /// The hosts that a limit (Ansible's `-l`) leaves, in inventory order. No limit at all leaves all.
     ///
     /// # Errors
     /// An empty limit, a term that matches nothing, and a limit that leaves no host. Ansible takes the first for no
     /// limit and the second for a warning; a deploy must not go to hosts that nobody named.
-    fn select(&self, limit: &[&str]) -> Result<Vec<HostId>, Problem> {
-        limit::select(self, limit)
+    fn select(&self, limit: &[String]) -> Result<Vec<HostId>, Problem> {
+        let limit: Vec<&str> = limit.iter().map(String::as_str).collect();
+        limit::select(self, &limit)
     }
 
-    /// Things that Ansible lets pass and that are hardly meant, such as unknown keys.
-    #[must_use]
-    pub fn warnings(&self) -> &[Problem] {
-        &self.data.warnings
+    /// The host that a pattern matches, which must be one.
+    fn one_host(&self, pattern: &str) -> Result<HostId, Vec<Problem>> {
+        match self
+            .select(&[pattern.to_owned()])
+            .map_err(|problem| vec![problem])?
+            .as_slice()
+        {
+            [host] => Ok(*host),
+            hosts => {
+                let message = format!("`{pattern}` matches {} hosts, and must match one", hosts.len());
+                Err(vec![Problem::new(message)])
+            }
+        }
     }
 
-    /// Things that Ansible lets pass as well, and that would lose a mapping or a setting of the login: whoever touches
-    /// hosts must refuse them.
-    #[must_use]
-    pub fn lost(&self) -> &[Problem] {
-        &self.data.lost
+    fn group(&self, name: &str) -> Result<GroupId, Vec<Problem>> {
+        self.data.group(name).ok_or_else(|| {
+            let names: Vec<&str> = self.data.groups.keys().map(String::as_str).collect();
+            let problem = Problem::new(format!("there is no group {name}"));
+            vec![match nearest(name, &names) {
+                Some(name) => problem.hint(format!("did you mean `{name}`?")),
+                None => problem,
+            }]
+        })
     }
 }
 
@@ -132,14 +151,12 @@ pub struct Loaded {
 /// Everything that is wrong: all problems of the sources, else of the limit, else of the hosts.
 pub fn load(request: &Request, world: &dyn World) -> Result<Loaded, Vec<Problem>> {
     let inventory = Inventory::load(&request.inventory, world)?;
-    if !inventory.lost().is_empty() {
+    if !inventory.data.lost.is_empty() {
         return Err(inventory.data.lost);
     }
-    let limit: Vec<&str> = request.limit.iter().map(String::as_str).collect();
-    let selected = inventory.select(&limit).map_err(|problem| vec![problem])?;
-    let texts = Texts { world };
+    let selected = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
+    let (texts, none) = (Texts { world }, Vars::new());
     let files = Files::new(&inventory, &texts, &request.playbook_folder);
-    let none = Vars::new();
     let precedence = Precedence::new(&inventory, &files, &none, &none);
     let hosts = specs(&precedence, &selected)?;
     Ok(Loaded {
@@ -148,77 +165,91 @@ pub fn load(request: &Request, world: &dyn World) -> Result<Loaded, Vec<Problem>
     })
 }
 
+/// What to print of an inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// All hosts and groups in JSON, as `ansible-inventory --list`.
+    List,
+    /// The same in YAML.
+    ListYaml,
+    /// The variables of the one host that a pattern matches, in JSON.
+    Host(String),
+    /// The same in YAML.
+    HostYaml(String),
+    /// The tree from a group on, as `ansible-inventory --graph`.
+    Graph {
+        /// Its name.
+        group: String,
+        /// With the variables of hosts and groups.
+        vars: bool,
+    },
+    /// The names of the hosts, one a line.
+    ListHosts,
+}
+
+/// Text for people or programs, and what should be said beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The text, with a line end behind it.
+    pub text: String,
+    /// What should be said and stops nothing.
+    pub warnings: Vec<Problem>,
+}
+
+/// Answers a question about sources, under Ansible's rules: no host need be fit for a deploy.
+///
+/// # Errors
+/// Everything that is wrong with the sources, the limit, or the vars files that the answer needs.
+pub fn ask(request: &Request, question: &Question, world: &dyn World) -> Result<Answer, Vec<Problem>> {
+    let inventory = Inventory::load(&request.inventory, world)?;
+    let (texts, none) = (Texts { world }, Vars::new());
+    let files = Files::new(&inventory, &texts, &request.playbook_folder);
+    let precedence = Precedence::new(&inventory, &files, &none, &none);
+    let text = answer(&precedence, request, question)?;
+    let mut warnings = inventory.data.warnings;
+    warnings.extend(inventory.data.lost);
+    Ok(Answer { text, warnings })
+}
+
+fn answer(precedence: &Precedence<'_>, request: &Request, question: &Question) -> Result<String, Vec<Problem>> {
+    let inventory = precedence.inventory;
+    let everything = || Dump::new(precedence, Dump::everything(precedence));
+    let limited = || {
+        let hosts = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
+        Ok::<_, Vec<Problem>>(Dump::new(precedence, hosts))
+    };
+    let mut text = match question {
+        Question::List => limited()?.list()?,
+        Question::ListYaml => limited()?.yaml()?,
+        Question::Host(pattern) => everything().host(inventory.one_host(pattern)?)?,
+        Question::HostYaml(pattern) => everything().host_yaml(inventory.one_host(pattern)?)?,
+        Question::Graph { group, vars } => everything().graph(inventory.group(group)?, *vars)?,
+        Question::ListHosts => limited()?.names(),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
 /// What a deploy to these hosts needs to know.
 fn specs(precedence: &Precedence<'_>, hosts: &[HostId]) -> Result<Vec<HostSpec>, Vec<Problem>> {
     let mut shared = Shared::default();
     let mut specs = Vec::new();
     for host in hosts {
-        let vars = precedence.of(*host);
-        let name = vars.as_ref().map_or("", |vars| vars.name).to_owned();
-        match vars.and_then(|vars| HostSpec::from_vars(&vars)) {
-            Ok(spec) => specs.push(spec),
-            Err(problems) => shared.add(&name, problems),
-        }
-    }
-    if shared.problems.is_empty() {
-        Ok(specs)
-    } else {
-        Err(shared.named())
-    }
-}
-
-/// Problems of several hosts, of which a group's value gives each of its hosts the same.
-#[derive(Default)]
-struct Shared {
-    problems: Vec<(Problem, Vec<String>)>,
-    places: HashMap<(String, usize, String), usize>,
-}
-
-impl Shared {
-    fn add(&mut self, host: &str, problems: Vec<Problem>) {
-        for problem in problems {
-            let (file, start) = problem
-                .at
-                .as_ref()
-                .map_or((String::new(), 0), |at| (at.source.name.clone(), at.span.start));
-            let next = self.problems.len();
-            let place = *self
-                .places
-                .entry((file, start, problem.message.clone()))
-                .or_insert(next);
-            match self.problems.get_mut(place) {
-                Some((_, hosts)) => hosts.push(host.to_owned()),
-                None => self.problems.push((problem, vec![host.to_owned()])),
+        let vars = match precedence.of(*host) {
+            Ok(vars) => vars,
+            Err(problems) => {
+                shared.add_files(problems);
+                continue;
             }
+        };
+        match HostSpec::from_vars(&vars) {
+            Ok(spec) => specs.push(spec),
+            Err(problems) => shared.add(&vars, problems),
         }
     }
-
-    /// The problems, the hosts of a shared one in its message.
-    fn named(self) -> Vec<Problem> {
-        self.problems
-            .into_iter()
-            .map(|(problem, hosts)| name_hosts(problem, &hosts))
-            .collect()
-    }
-}
-
-fn name_hosts(problem: Problem, hosts: &[String]) -> Problem {
-    const SHOWN: usize = 3;
-    let names = hosts
-        .iter()
-        .take(SHOWN)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let suffix = match hosts.len() {
-        0 | 1 => return problem,
-        count if count > SHOWN => format!("{names} and {} more", count - SHOWN),
-        _ => names,
-    };
-    Problem {
-        message: format!("{} (hosts {suffix})", problem.message),
-        ..problem
-    }
+    shared.named().map_or(Ok(specs), Err)
 }
 
 #[cfg(test)]

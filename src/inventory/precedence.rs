@@ -13,10 +13,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::Inventory;
 use super::data::{ALL, GroupId, HostId, Vars};
 use super::text::Texts;
 use super::vars_files::VarsFiles;
-use super::Inventory;
 use crate::problem::{Location, Problem};
 use crate::yaml::Node;
 
@@ -57,7 +57,7 @@ pub(super) struct Files<'w> {
 
 /// Variables of hosts.
 pub(super) struct Precedence<'v> {
-    inventory: &'v Inventory,
+    pub inventory: &'v Inventory,
     files: &'v Files<'v>,
     play: &'v Vars,
     extra: &'v Vars,
@@ -176,7 +176,8 @@ struct Layers<'v> {
 
 impl<'v> Layers<'v> {
     fn add(&mut self, vars: &'v Vars, said: Said<'v>) {
-        self.vars.extend(vars.iter().map(|(name, node)| Var { name, node, said }));
+        self.vars
+            .extend(vars.iter().map(|(name, node)| Var { name, node, said }));
     }
 
     /// The last one of each name, sorted by name.

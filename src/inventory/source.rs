@@ -84,7 +84,10 @@ impl Reader<'_> {
             problems.extend(self.path(&folder.join(name), depth + 1).err().into_iter().flatten());
         }
         if sources.is_empty() {
-            problems.push(Problem::new(format!("the folder {} holds no inventory", folder.display())));
+            problems.push(Problem::new(format!(
+                "the folder {} holds no inventory",
+                folder.display()
+            )));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }

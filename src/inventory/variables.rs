@@ -77,7 +77,12 @@ impl<'h> Variables<'h> {
     }
 
     fn set(&self, names: &[&str]) -> Option<&'h Node> {
-        let set = |name: &&str| self.host.get(name).map(|var| var.node).filter(|node| node.value != Value::Null);
+        let set = |name: &&str| {
+            self.host
+                .get(name)
+                .map(|var| var.node)
+                .filter(|node| node.value != Value::Null)
+        };
         names.iter().find_map(set)
     }
 

@@ -118,7 +118,10 @@ fn in_folder(folder: &Path, texts: &Texts<'_>, depth: usize) -> Result<Vec<PathB
     }
     let names = texts.world.list(folder).map_err(|error| says(error.to_string()))?;
     let mut files = Vec::new();
-    for name in names.iter().filter(|name| !name.starts_with('.') && !name.ends_with('~')) {
+    for name in names
+        .iter()
+        .filter(|name| !name.starts_with('.') && !name.ends_with('~'))
+    {
         let path = folder.join(name);
         let extension = path.extension();
         match texts.world.kind(&path) {
@@ -150,8 +153,7 @@ pub(super) fn from_map(root: &yaml::Node) -> Result<Vars, Problem> {
         let message = format!("variables are a map, and this is {}", root.value.kind());
         return Err(Problem::at(&root.at, message));
     };
-    let variable = |(key, value): &(yaml::Node, yaml::Node)| {
-        Ok((key.text("the name of a variable")?.to_owned(), value.clone()))
-    };
+    let variable =
+        |(key, value): &(yaml::Node, yaml::Node)| Ok((key.text("the name of a variable")?.to_owned(), value.clone()));
     entries.iter().map(variable).collect()
 }

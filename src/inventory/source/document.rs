@@ -27,7 +27,7 @@ impl From<Problem> for Refused {
     }
 }
 
-/// Adds what a source describes. What was read before the first thing that is wrong stays.
+/// Adds what a source describes. What is not wrong in it is added all the same.
 pub(super) fn read(source: &Arc<Source>, data: &mut Data) -> Result<(), Refused> {
     let document = yaml::load(source).map_err(Refused::Wrong)?;
     data.warnings.extend(document.warnings);
@@ -42,11 +42,16 @@ pub(super) fn read(source: &Arc<Source>, data: &mut Data) -> Result<(), Refused>
     if let Some(plugin) = root.get("plugin").filter(|plugin| !is_falsy(&plugin.value)) {
         return Err(Refused::Plugin(plugin.clone()));
     }
-    let mut reader = Reader { data };
+    let problems = Vec::new();
+    let mut reader = Reader { data, problems };
     for (name, body) in groups.iter() {
-        reader.group(name, body)?;
+        reader.group(name, body);
     }
-    Ok(())
+    if reader.problems.is_empty() {
+        Ok(())
+    } else {
+        Err(Refused::Wrong(reader.problems))
+    }
 }
 
 /// What Python takes for false.
@@ -63,60 +68,73 @@ pub(in crate::inventory) fn is_falsy(value: &Value) -> bool {
 
 struct Reader<'d> {
     data: &'d mut Data,
+    problems: Vec<Problem>,
 }
 
 impl Reader<'_> {
-    /// Reads a group, or more of it. `None` for what is none, with a warning.
-    fn group(&mut self, key: &Node, body: &Node) -> Result<Option<GroupId>, Problem> {
+    /// The value, or nothing when something is wrong, which is kept.
+    fn sound<T>(&mut self, result: Result<T, Problem>) -> Option<T> {
+        result.map_err(|problem| self.problems.push(problem)).ok()
+    }
+
+    /// Reads a group, or more of it. `None` for what is none.
+    fn group(&mut self, key: &Node, body: &Node) -> Option<GroupId> {
         let entries = match &body.value {
             Value::Map(entries) => entries.as_ref(),
             Value::Null => &[],
             other => {
-                let message = format!("`{}` is skipped: a group is a map, and this is {}", key.raw(), other.kind());
+                let message = format!(
+                    "`{}` is skipped: a group is a map, and this is {}",
+                    key.raw(),
+                    other.kind()
+                );
                 self.skipped(key, message, &[]);
-                return Ok(None);
+                return None;
             }
         };
-        let name = name(key, "group")?;
-        let group = self.data.add_group(name, &key.at)?;
+        let name = self.sound(name(key, "group"))?;
+        let added = self.data.add_group(name, &key.at);
+        let group = self.sound(added)?;
         for (key, value) in entries {
-            self.section(name, group, key, value)?;
+            self.section(name, group, key, value);
         }
-        Ok(Some(group))
+        Some(group)
     }
 
-    fn section(&mut self, name: &str, group: GroupId, key: &Node, body: &Node) -> Result<(), Problem> {
+    fn section(&mut self, name: &str, group: GroupId, key: &Node, body: &Node) {
         let Some(section) = key.as_str().filter(|key| KEYS.contains(key)) else {
-            let message = format!("`{}` in group {name} is skipped: it is not hosts, children or vars", key.raw());
+            let message = format!(
+                "`{}` in group {name} is skipped: it is not hosts, children or vars",
+                key.raw()
+            );
             self.skipped(key, message, &KEYS);
-            return Ok(());
+            return;
         };
-        let alone;
-        let entries = match &body.value {
-            Value::Map(entries) => entries.as_ref(),
-            Value::Null => return Ok(()),
-            Value::String(_) => {
-                let nothing = Node {
-                    value: Value::Null,
-                    ..body.clone()
-                };
-                alone = [(body.clone(), nothing)];
-                &alone
-            }
-            other => {
-                let message = format!("{section} of group {name} is {}, and must be a map", other.kind());
-                let hint = "write each name on a line of its own, with a colon behind it";
-                return Err(Problem::at(&body.at, message).hint(hint));
-            }
-        };
-        for (key, value) in entries {
+        for (key, value) in self.entries(section, name, body) {
             match section {
-                "vars" => self.group_variable(name, key, value)?,
-                "hosts" => self.hosts(group, key, value)?,
-                _ => self.child(name, group, key, value)?,
+                "vars" => self.group_variable(name, &key, &value),
+                "hosts" => self.hosts(group, &key, &value),
+                _ => self.child(name, group, &key, &value),
             }
         }
-        Ok(())
+    }
+
+    /// The entries of a section: a map, nothing, or one name.
+    fn entries(&mut self, section: &str, group: &str, body: &Node) -> Vec<(Node, Node)> {
+        match &body.value {
+            Value::Map(entries) => entries.to_vec(),
+            Value::Null => Vec::new(),
+            Value::String(_) => {
+                let value = Value::Null;
+                vec![(body.clone(), Node { value, ..body.clone() })]
+            }
+            other => {
+                let message = format!("{section} of group {group} is {}, and must be a map", other.kind());
+                let hint = "write each name on a line of its own, with a colon behind it";
+                self.problems.push(Problem::at(&body.at, message).hint(hint));
+                Vec::new()
+            }
+        }
     }
 
     /// Something where no such thing belongs. Ansible passes over it; if it looks like a variable, a mapping may get
@@ -135,47 +153,64 @@ impl Reader<'_> {
         });
     }
 
-    fn child(&mut self, parent_name: &str, parent: GroupId, key: &Node, body: &Node) -> Result<(), Problem> {
-        if let Some(child) = self.group(key, body)? {
-            return self.data.add_child(parent, child, &key.at);
+    fn child(&mut self, parent_name: &str, parent: GroupId, key: &Node, body: &Node) {
+        let before = self.problems.len();
+        let child = self.group(key, body);
+        if child.is_none() && self.problems.len() > before {
+            return;
         }
-        // Ansible goes on with the name alone, which then must be that of a group or a host.
-        let name = name(key, "group")?;
-        match (self.data.group(name), self.data.host(name)) {
-            (Some(child), _) => self.data.add_child(parent, child, &key.at),
-            (None, Some(host)) => {
-                self.data.add_member(parent, host);
-                Ok(())
+        // Of what is no group Ansible goes on with the name, which then must be that of a group or a host.
+        let Some(name) = self.sound(name(key, "group")) else {
+            return;
+        };
+        match (child.or_else(|| self.data.group(name)), self.data.host(name)) {
+            (Some(child), _) => {
+                let added = self.data.add_child(parent, child, &key.at);
+                self.sound(added);
             }
-            (None, None) => Err(Problem::at(
-                &key.at,
-                format!("child {name} of group {parent_name} is neither a group nor a host"),
-            )),
+            (None, Some(host)) => self.data.add_member(parent, host),
+            (None, None) => {
+                let message = format!("child {name} of group {parent_name} is neither a group nor a host");
+                self.problems.push(Problem::at(&key.at, message));
+            }
         }
     }
 
-    fn group_variable(&mut self, group: &str, key: &Node, value: &Node) -> Result<(), Problem> {
-        self.data.set_variable(group, name(key, "variable")?, value.clone())
+    fn group_variable(&mut self, group: &str, key: &Node, value: &Node) {
+        let set = name(key, "variable").and_then(|name| self.data.set_variable(group, name, value.clone()));
+        self.sound(set);
     }
 
-    fn hosts(&mut self, group: GroupId, key: &Node, vars: &Node) -> Result<(), Problem> {
-        let (hosts, port) = expand(key)?;
-        let entries = match &vars.value {
+    fn hosts(&mut self, group: GroupId, key: &Node, vars: &Node) {
+        let Some((hosts, port)) = self.sound(expand(key)) else {
+            return;
+        };
+        let vars = self.variables(vars);
+        for host in hosts {
+            let port = port.map(|port| port_node(key, port));
+            let added = self.data.add_host(&host, Some(group), port, &key.at);
+            if self.sound(added).is_none() {
+                return;
+            }
+            for (name, value) in &vars {
+                let set = self.data.set_variable(&host, name, value.clone());
+                self.sound(set);
+            }
+        }
+    }
+
+    fn variables(&mut self, body: &Node) -> Vec<(String, Node)> {
+        let entries = match &body.value {
             Value::Map(entries) => entries.as_ref(),
             other if is_falsy(other) => &[],
             other => {
                 let message = format!("variables are a map, and this is {}", other.kind());
-                return Err(Problem::at(&vars.at, message));
+                self.problems.push(Problem::at(&body.at, message));
+                &[]
             }
         };
-        for host in hosts {
-            let port = port.map(|port| port_node(key, port));
-            self.data.add_host(&host, Some(group), port, &key.at)?;
-            for (key, value) in entries {
-                self.data.set_variable(&host, name(key, "variable")?, value.clone())?;
-            }
-        }
-        Ok(())
+        let named = |(key, value): &(Node, Node)| Some((self.sound(name(key, "variable"))?.to_owned(), value.clone()));
+        entries.iter().filter_map(named).collect()
     }
 }
 

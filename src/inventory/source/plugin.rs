@@ -14,11 +14,14 @@ pub(super) fn read(path: &Path, plugin: &Node, world: &dyn World, data: &mut Dat
     let name = plugin.as_str().unwrap_or_default();
     let says = |message: String| Problem::at(&plugin.at, message);
     if ["constructed", "ansible.builtin.constructed"].contains(&name) {
-        let problem = says(format!("the plugin {name} builds on the other sources, and is not supported"));
+        let problem = says(format!(
+            "the plugin {name} builds on the other sources, and is not supported"
+        ));
         return Err(vec![problem.hint(SAVE)]);
     }
     let Some(program) = world.find_program("ansible-inventory") else {
-        let message = format!("this configures the inventory plugin {name}, and Ansible, which has it, is not installed");
+        let message =
+            format!("this configures the inventory plugin {name}, and Ansible, which has it, is not installed");
         let hint = "install ansible-core with the plugin's collection, or save what `ansible-inventory --list` prints elsewhere";
         return Err(vec![says(message).hint(hint)]);
     };
@@ -30,7 +33,9 @@ pub(super) fn read(path: &Path, plugin: &Node, world: &dyn World, data: &mut Dat
     script::ask(&program, &["--list", "--export", &source], world, data)
         .map(|_| ())
         .map_err(|problems| {
-            let asked = says(format!("`ansible-inventory` did not read this configuration of the plugin {name}"));
+            let asked = says(format!(
+                "`ansible-inventory` did not read this configuration of the plugin {name}"
+            ));
             std::iter::once(asked).chain(problems).collect()
         })
 }
