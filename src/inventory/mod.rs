@@ -5,13 +5,20 @@
 //! request, and [`load`] does all three. Where Ansible warns and goes on with less, this module refuses: half an
 //! inventory deployed is worse than none. It reads no files.
 
+mod address;
+mod data;
 mod host;
 mod limit;
+mod literal;
 mod names;
 mod password;
 mod privilege;
 mod read;
+#[cfg(test)]
+mod recorded;
 mod resolve;
+#[cfg_attr(not(test), expect(dead_code, reason = "the readers are not yet asked"))]
+mod source;
 mod variables;
 
 use std::collections::HashMap;

@@ -8,7 +8,7 @@ use indexmap::{IndexMap, IndexSet};
 use super::names;
 use super::variables::is_ours;
 use crate::problem::{Location, Problem, Source, is_unprintable, nearest};
-use crate::yaml::{self, Node, Style, Value};
+use crate::yaml::{self, Node, Value};
 
 /// A group as all sources together describe it.
 #[derive(Debug)]
@@ -215,16 +215,20 @@ impl Draft {
         let Some(name) = self.name(key, "host") else {
             return;
         };
-        let (hosts, port) = match names::expand(&name) {
-            Ok(expanded) => expanded,
+        let names = match names::expand(&name) {
+            Ok(names) => names,
             Err(why) => {
                 self.problems.push(Problem::at(&key.at, format!("`{name}`: {why}")));
                 return;
             }
         };
         let vars = vars.map(|body| self.variables(body)).unwrap_or_default();
-        for host in hosts {
-            self.host(group, key, host, port, &vars);
+        let port = names.port.map(|port| {
+            let at = key.part(port.digits.clone());
+            port.node(at)
+        });
+        for host in names.hosts {
+            self.host(group, key, host, port.as_ref(), &vars);
         }
         if self.hosts.len() > MAX_HOSTS {
             self.problems.push(Problem::at(
@@ -236,14 +240,14 @@ impl Draft {
     }
 
     /// Adds a host to a group. The port behind its name counts at its first mention.
-    fn host(&mut self, group: &str, key: &Node, name: String, port: Option<u16>, vars: &[(String, Node)]) {
+    fn host(&mut self, group: &str, key: &Node, name: String, port: Option<&Node>, vars: &[(String, Node)]) {
         self.groups
             .entry(group.to_owned())
             .or_default()
             .hosts
             .insert(name.clone());
         let new = || {
-            let port = port.map(|port| ("ansible_port".to_owned(), port_node(key, port)));
+            let port = port.map(|port| ("ansible_port".to_owned(), port.clone()));
             Single {
                 at: key.at.clone(),
                 vars: port.into_iter().collect(),
@@ -293,18 +297,6 @@ impl Draft {
 fn not_text(key: &Node, what: &str) -> Problem {
     let message = format!("the name of a {what} is text, and this is {}", key.value.kind());
     Problem::at(&key.at, message).hint(format!("put it in quotes: \"{}\"", key.raw()))
-}
-
-/// The port behind a host's name, as the variable that it stands for.
-fn port_node(key: &Node, port: u16) -> Node {
-    let digits = port.to_string();
-    let text = key.as_str().unwrap_or_default();
-    let at = key.part(text.len().saturating_sub(digits.len())..text.len());
-    Node {
-        value: Value::Int(port.into()),
-        at,
-        style: Style::Quoted,
-    }
 }
 
 fn hint_at_ini(problem: Problem) -> Problem {

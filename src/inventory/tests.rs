@@ -29,49 +29,6 @@ fn selected(inventory: &Inventory, limit: &str) -> String {
     }
 }
 
-fn expanded(key: &str) -> String {
-    match names::expand(key) {
-        Ok((names, None)) => names.join(" "),
-        Ok((names, Some(port))) => format!("{} at {port}", names.join(" ")),
-        Err(why) => format!("error: {why}"),
-    }
-}
-
-#[test]
-fn host_keys_expand() {
-    let cases = [
-        ("web", "web"),
-        ("web:2222", "web at 2222"),
-        ("web[1:3]", "web1 web2 web3"),
-        ("web[01:20:9]", "web01 web10 web19"),
-        ("web[008:010]x", "web008x web009x web010x"),
-        ("[a:c]", "a b c"),
-        ("[y:B]", "y z A B"),
-        ("[a:e:2]", "a c e"),
-        ("[:2]", "0 1 2"),
-        ("r[1:2]n[a:b]:22", "r1na r1nb r2na r2nb at 22"),
-        ("10.0.0.1", "10.0.0.1"),
-        ("10.0.0.[1:2]:22", "10.0.0.1 10.0.0.2 at 22"),
-        ("::1", "::1"),
-        ("2001:db8::1:22", "2001:db8::1:22"),
-        ("[2001:db8::1]", "2001:db8::1"),
-        ("[2001:db8::1]:22", "2001:db8::1 at 22"),
-    ];
-    for (key, expected) in cases {
-        assert_eq!(expanded(key), expected, "{key}");
-    }
-}
-
-#[test]
-fn host_keys_that_name_nothing_are_refused() {
-    for key in [
-        "", "[5:1]", "[c:a]", "[1:]", "[3]", "[1-5]", "[01:100]", "[1:9:0]", "[1:9:-1]", "[1:x]", "[1:2", "a]", "h:0",
-        "h:65536", "h:+22", "h:", "[::1]22", "-x", "a b", "a:b:c", "$(id)",
-    ] {
-        assert!(expanded(key).starts_with("error: "), "{key}: {}", expanded(key));
-    }
-}
-
 #[test]
 fn the_deepest_group_wins_by_its_longest_path() {
     let deep = "
@@ -328,12 +285,5 @@ proptest! {
         limit in "[a-z0-9*?!&:,\\[\\]~@ -]{0,12}",
     ) {
         let _ = load(&[Source::new("x", lines.join("\n"))], &[&limit]);
-    }
-
-    #[test]
-    fn any_host_key_is_expanded_or_refused(key in "[a-zA-Z0-9:\\[\\].é -]{0,24}") {
-        if let Ok((names, _)) = names::expand(&key) {
-            prop_assert!(!names.is_empty());
-        }
     }
 }

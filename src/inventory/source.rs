@@ -1,0 +1,3 @@
+//! What reads which source.
+
+mod ini;
