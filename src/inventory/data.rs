@@ -12,7 +12,7 @@ use crate::yaml::{Node, Value};
 pub(super) const ALL: &str = "all";
 pub(super) const UNGROUPED: &str = "ungrouped";
 /// The most hosts of an inventory.
-const MAX_HOSTS: usize = 500_000;
+pub(super) const MAX_HOSTS: usize = 500_000;
 
 /// Variables by name.
 pub(super) type Vars = IndexMap<String, Node>;

@@ -122,13 +122,17 @@ fn connection(host: &HostVars<'_>, variables: &mut Variables<'_>) -> Connection 
 /// `ansible_host`, else the host's own name, which then must do as an address.
 fn address(host: &HostVars<'_>, variables: &mut Variables<'_>) -> String {
     const NAMES: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
-    if let Some(bad) = host.name.chars().find(|&c| is_bad_in_host(c))
-        && !variables.has(&NAMES)
-    {
-        let problem = Problem::at(
-            host.at,
-            format!("{} is no address: it holds {:?}", host.name, bad.to_string()),
-        );
+    if host.name.chars().any(is_unprintable) {
+        let message = "the name of a host holds a control or invisible character";
+        variables.problems.push(Problem::at(host.at, message));
+    }
+    let wrong = match host.name.chars().find(|&c| is_bad_in_host(c)) {
+        Some(bad) => Some(format!("it holds {:?}", bad.to_string())),
+        None if host.name.starts_with('-') => Some("it begins with `-`".to_owned()),
+        None => None,
+    };
+    if let Some(wrong) = wrong.filter(|_| !variables.has(&NAMES)) {
+        let problem = Problem::at(host.at, format!("{} is no address: {wrong}", host.name));
         variables
             .problems
             .push(problem.hint("write the address as `ansible_host`, and the user as `ansible_user`"));

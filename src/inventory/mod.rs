@@ -5,15 +5,19 @@
 //! request. Where Ansible warns and goes on with less, this module refuses: half an
 //! inventory deployed is worse than none. What it needs of the machine it asks through [`World`].
 
+mod address;
 mod data;
 mod dump;
 mod graph;
 mod host;
 mod limit;
+mod literal;
 mod names;
 mod password;
 mod precedence;
 mod privilege;
+#[cfg(test)]
+mod recorded;
 mod shared;
 mod source;
 mod text;

@@ -18,7 +18,7 @@ pub(super) use document::is_falsy;
 
 use super::data::{Data, Origin};
 use super::text::Texts;
-use crate::problem::{Location, Problem, Source};
+use crate::problem::{Problem, Source};
 use crate::world::Kind;
 
 /// Folders within folders are read to this depth: links may lead in a circle.
@@ -166,12 +166,4 @@ fn seems_ini(text: &str) -> bool {
         .map(str::trim)
         .find(|line| !line.is_empty() && !line.starts_with(['#', ';']))
         .is_some_and(|line| line.starts_with('[') && line.ends_with(']') && !line.contains([',', '"', '{']))
-}
-
-/// The whole of a source, for messages about all of it.
-fn whole(source: &Arc<Source>) -> Location {
-    Location {
-        source: Arc::clone(source),
-        span: 0..0,
-    }
 }

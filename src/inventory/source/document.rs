@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::inventory::data::{Data, GroupId};
-use crate::inventory::names;
+use crate::inventory::names::{self, Names};
 use crate::inventory::variables::is_ours;
-use crate::problem::{Location, Problem, Source, nearest};
-use crate::yaml::{self, Node, Style, Value};
+use crate::problem::{Problem, Source, nearest};
+use crate::yaml::{self, Node, Value};
 
 const KEYS: [&str; 3] = ["hosts", "children", "vars"];
 
@@ -182,13 +182,18 @@ impl Reader<'_> {
     }
 
     fn hosts(&mut self, group: GroupId, key: &Node, vars: &Node) {
-        let Some((hosts, port)) = self.sound(expand(key)) else {
-            return;
-        };
+        let Some(names) = self.sound(expand(key)) else { return };
+        let port = names.port.map(|port| {
+            let at = key.part(port.digits.clone());
+            port.node(at)
+        });
         let vars = self.variables(vars);
-        for host in hosts {
-            let port = port.map(|port| port_node(key, port));
-            let added = self.data.add_host(&host, Some(group), port, &key.at);
+        if names.hosts.is_empty() {
+            let message = format!("`{}` names no hosts: its range ends before it begins", key.raw());
+            self.data.warnings.push(Problem::at(&key.at, message));
+        }
+        for host in names.hosts {
+            let added = self.data.add_host(&host, Some(group), port.clone(), &key.at);
             if self.sound(added).is_none() {
                 return;
             }
@@ -214,7 +219,7 @@ impl Reader<'_> {
     }
 }
 
-fn expand(key: &Node) -> Result<(Vec<String>, Option<u16>), Problem> {
+fn expand(key: &Node) -> Result<Names, Problem> {
     let name = name(key, "host")?;
     names::expand(name).map_err(|why| Problem::at(&key.at, format!("`{name}`: {why}")))
 }
@@ -231,16 +236,4 @@ fn name<'n>(key: &'n Node, what: &str) -> Result<&'n str, Problem> {
 fn not_text(key: &Node, what: &str) -> Problem {
     let message = format!("the name of a {what} is text, and this is {}", key.value.kind());
     Problem::at(&key.at, message).hint(format!("put it in quotes: \"{}\"", key.raw()))
-}
-
-/// The port behind a host's name, as the variable that it stands for.
-fn port_node(key: &Node, port: u16) -> Node {
-    let digits = port.to_string();
-    let text = key.as_str().unwrap_or_default();
-    let at: Location = key.part(text.len().saturating_sub(digits.len())..text.len());
-    Node {
-        value: Value::Int(port.into()),
-        at,
-        style: Style::Quoted,
-    }
 }
