@@ -1,6 +1,5 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -73,7 +72,7 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
     let request = inventory::Request {
         inventory: inventories.to_vec(),
         limit: limit.into_iter().map(str::to_owned).collect(),
-        playbook_folder: PathBuf::new(),
+        ..inventory::Request::default()
     };
     let loaded = inventory::load(&request, &Machine::default()).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);

@@ -68,6 +68,7 @@ fn request(sources: &args::Sources, playbook_folder: Option<PathBuf>) -> Result<
     Ok(Request {
         inventory: sources.inventory.clone(),
         limit: sources.limit.iter().cloned().collect(),
+        extra_vars: sources.extra_vars.clone(),
         playbook_folder: playbook_folder.unwrap_or_default(),
     })
 }

@@ -8,6 +8,7 @@
 mod address;
 mod data;
 mod dump;
+mod extra_vars;
 mod graph;
 mod host;
 mod limit;
@@ -136,6 +137,8 @@ pub struct Request {
     pub inventory: Vec<String>,
     /// The limits, as they are given with `-l`; none: all hosts.
     pub limit: Vec<String>,
+    /// As they are given with `-e`.
+    pub extra_vars: Vec<String>,
     /// Where vars files are looked for beside those of the inventory: the playbook's folder, or the working one.
     pub playbook_folder: PathBuf,
 }
@@ -154,14 +157,15 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong: all problems of the sources, else of the limit, else of the hosts.
 pub fn load(request: &Request, world: &dyn World) -> Result<Loaded, Vec<Problem>> {
-    let inventory = Inventory::load(&request.inventory, world)?;
+    let mut inventory = Inventory::load(&request.inventory, world)?;
     if !inventory.data.lost.is_empty() {
         return Err(inventory.data.lost);
     }
     let selected = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
     let (texts, none) = (Texts { world }, Vars::new());
+    let extra = extra_vars::read(&request.extra_vars, &texts, &mut inventory.data.warnings)?;
     let files = Files::new(&inventory, &texts, &request.playbook_folder);
-    let precedence = Precedence::new(&inventory, &files, &none, &none);
+    let precedence = Precedence::new(&inventory, &files, &none, &extra);
     let hosts = specs(&precedence, &selected)?;
     Ok(Loaded {
         hosts,
@@ -205,10 +209,11 @@ pub struct Answer {
 /// # Errors
 /// Everything that is wrong with the sources, the limit, or the vars files that the answer needs.
 pub fn ask(request: &Request, question: &Question, world: &dyn World) -> Result<Answer, Vec<Problem>> {
-    let inventory = Inventory::load(&request.inventory, world)?;
+    let mut inventory = Inventory::load(&request.inventory, world)?;
     let (texts, none) = (Texts { world }, Vars::new());
+    let extra = extra_vars::read(&request.extra_vars, &texts, &mut inventory.data.warnings)?;
     let files = Files::new(&inventory, &texts, &request.playbook_folder);
-    let precedence = Precedence::new(&inventory, &files, &none, &none);
+    let precedence = Precedence::new(&inventory, &files, &none, &extra);
     let text = answer(&precedence, request, question)?;
     let mut warnings = inventory.data.warnings;
     warnings.extend(inventory.data.lost);

@@ -138,13 +138,19 @@ fn in_folder(folder: &Path, texts: &Texts<'_>, depth: usize) -> Result<Vec<PathB
 }
 
 /// The variables of a file in YAML or JSON; of an empty one, none.
-pub(super) fn read(file: &Path, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
+fn read(file: &Path, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
     let source = texts.read(file).map_err(|problem| vec![problem])?;
     let root = yaml::load(&source)?.root;
     if is_falsy(&root.value) {
         return Ok(Vars::new());
     }
     from_map(&root).map_err(|problem| vec![problem])
+}
+
+/// The variables of a file that must hold some.
+pub(super) fn read_map(file: &Path, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
+    let source = texts.read(file).map_err(|problem| vec![problem])?;
+    from_map(&yaml::load(&source)?.root).map_err(|problem| vec![problem])
 }
 
 /// The entries of a map of variables.
