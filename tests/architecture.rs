@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("problem", &[]),
     ("world", &[]),
     ("yaml", &["problem"]),
-    ("template", &["problem", "vault", "world", "yaml"]),
+    ("template", &["problem", "world", "yaml"]),
     ("mapping", &["problem", "yaml"]),
     ("inventory", &["mapping", "problem", "world", "yaml"]),
     ("firewall", &["mapping"]),
