@@ -12,6 +12,7 @@ pub mod driver;
 pub mod firewall;
 pub mod inventory;
 pub mod lab;
+pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod plan;
