@@ -21,7 +21,7 @@ impl Dump<'_, '_> {
             hosts: HashSet::new(),
             text: String::new(),
         };
-        match self.precedence.inventory.data.group(ALL) {
+        match self.precedence.fleet.inventory.data.group(ALL) {
             Some(all) if !writer.is_empty(all) => writer.group(all, 0)?,
             _ => writer.text.push_str("{}\n"),
         }
