@@ -66,7 +66,7 @@ pub struct Templates(Arc<context::Engine>);
 impl Templates {
     /// Templates that read files and the environment of this world.
     #[must_use]
-    pub fn new(world: Arc<dyn World + Send + Sync>, decrypt: Box<Decrypt>) -> Self {
+    pub fn new(world: Arc<dyn World>, decrypt: Box<Decrypt>) -> Self {
         Self(Arc::new(context::Engine::new(world, decrypt)))
     }
 

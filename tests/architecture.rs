@@ -17,7 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("yaml", &["problem"]),
     ("template", &["problem", "world", "yaml"]),
     ("mapping", &["problem", "yaml"]),
-    ("inventory", &["mapping", "problem", "world", "yaml"]),
+    ("inventory", &["mapping", "problem", "template", "world", "yaml"]),
     ("firewall", &["mapping"]),
     ("plan", &["firewall", "mapping", "report"]),
     ("report", &["firewall", "mapping", "problem"]),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::precedence::HostVars;
-use super::variables::{OURS, Variables, is_ours, text, window};
+use super::variables::{OURS, Render, Variables, is_ours, text, window};
 use super::{Password, privilege};
 use crate::mapping::{MappingSet, port};
 use crate::problem::{Problem, is_unprintable, nearest};
@@ -75,8 +75,8 @@ impl HostSpec {
     ///
     /// # Errors
     /// Everything that is wrong with them, wrong values and unsupported ones alike.
-    pub(super) fn from_vars(host: &HostVars<'_>) -> Result<Self, Vec<Problem>> {
-        let mut variables = Variables::of(host);
+    pub(super) fn from_vars(host: &HostVars<'_>, render: &Render<'_>) -> Result<Self, Vec<Problem>> {
+        let mut variables = Variables::of(host, render);
         refuse_misspelt(&mut variables);
         refuse_unsupported(&mut variables);
         let connection = connection(host, &mut variables);
@@ -180,7 +180,7 @@ fn words(variables: &mut Variables<'_>, name: &str) -> Vec<String> {
 }
 
 fn mappings(variables: &mut Variables<'_>) -> MappingSet {
-    match variables.find_even_null("portmap").map(MappingSet::parse) {
+    match variables.find_even_null("portmap").as_ref().map(MappingSet::parse) {
         Some(Ok(set)) => set,
         Some(Err(problems)) => {
             variables.problems.extend(problems);

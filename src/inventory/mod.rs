@@ -19,6 +19,7 @@ mod precedence;
 mod privilege;
 #[cfg(test)]
 mod recorded;
+mod scope;
 mod shared;
 mod source;
 mod text;
@@ -36,10 +37,12 @@ use data::{Data, GroupId, HostId, Vars};
 use dump::Dump;
 use graph::Graph;
 use precedence::{Files, Fleet, Precedence};
+use scope::PlayScope;
 use shared::Shared;
 use text::Texts;
 
 use crate::problem::{Problem, nearest};
+use crate::template::Templates;
 use crate::world::{Kind, World};
 
 /// Hosts and groups of one or several sources.
@@ -185,9 +188,13 @@ pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Loaded, Vec<Pro
         .inventory
         .select(&request.limit)
         .map_err(|problem| vec![problem])?;
-    let none = Vars::new();
-    let precedence = Precedence::new(&fleet, &none);
-    let hosts = specs(&precedence, &selected)?;
+    let fleet = Arc::new(fleet);
+    let scope = PlayScope::new(&fleet, Vars::new(), selected, &request.playbook_folder);
+    let templates = Templates::new(
+        Arc::clone(world),
+        Box::new(|_| Err("no vault password was given".to_owned())),
+    );
+    let hosts = specs(&scope, &templates)?;
     Ok(Loaded { hosts, warnings })
 }
 
@@ -256,19 +263,21 @@ fn answer(precedence: &Precedence<'_>, request: &Request, question: &Question) -
     Ok(text)
 }
 
-/// What a deploy to these hosts needs to know.
-fn specs(precedence: &Precedence<'_>, hosts: &[HostId]) -> Result<Vec<HostSpec>, Vec<Problem>> {
+/// What a deploy to the hosts of a play needs to know.
+fn specs(play: &Arc<PlayScope>, templates: &Templates) -> Result<Vec<HostSpec>, Vec<Problem>> {
+    let precedence = Precedence::new(&play.fleet, &play.vars);
     let mut shared = Shared::default();
     let mut specs = Vec::new();
-    for host in hosts {
-        let vars = match precedence.of(*host) {
+    for &host in &play.hosts {
+        let vars = match precedence.of(host) {
             Ok(vars) => vars,
             Err(problems) => {
                 shared.add_files(problems);
                 continue;
             }
         };
-        match HostSpec::from_vars(&vars) {
+        let scope = play.of(host);
+        match HostSpec::from_vars(&vars, &|node| templates.render(node, &scope)) {
             Ok(spec) => specs.push(spec),
             Err(problems) => shared.add(&vars, problems),
         }

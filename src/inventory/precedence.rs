@@ -93,8 +93,48 @@ impl Files {
         }
     }
 
+    /// A path from the root.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        self.texts.absolute(path)
+    }
+
     fn all(&self) -> impl DoubleEndedIterator<Item = &VarsFiles> {
         self.inventory.iter().chain([&self.playbook])
+    }
+}
+
+impl Fleet {
+    /// The layers of a host's variables in the inventory and in files, the strongest first. Files that cannot be read
+    /// are left out: whoever asks for all of a host's variables is told.
+    fn layers(&self, host: HostId) -> impl Iterator<Item = &Vars> {
+        let data = &self.inventory.data;
+        let own = data.hosts.get_index(host.0);
+        let host_files = self.files.all().rev().filter_map(move |files| {
+            let (name, _) = own?;
+            files.of_host(host, name, &self.files.texts).ok()
+        });
+        let groups = self.inventory.graph.groups_of(host);
+        let named = |group: &GroupId| Some((*group, data.groups.get_index(group.0)?));
+        let group_files = [false, true].into_iter().flat_map(move |only_all| {
+            self.files.all().rev().flat_map(move |files| {
+                let ids = groups.iter().rev().filter_map(named);
+                let ids = ids.filter(move |(_, (name, _))| (*name == ALL) == only_all);
+                ids.filter_map(move |(id, (name, _))| files.of_group(id, name, &self.files.texts).ok())
+            })
+        });
+        let inline = groups.iter().rev().filter_map(named).map(|(_, (_, group))| &group.vars);
+        let own = own.map(|(_, host)| &host.vars);
+        host_files.chain(own).chain(group_files).chain(inline)
+    }
+
+    /// A host's variable.
+    pub fn strongest(&self, host: HostId, name: &str) -> Option<&Node> {
+        self.layers(host).find_map(|vars| vars.get(name))
+    }
+
+    /// The names of all of a host's variables, some of them several times.
+    pub fn names(&self, host: HostId) -> impl Iterator<Item = &str> {
+        self.layers(host).flat_map(|vars| vars.keys().map(String::as_str))
     }
 }
 

@@ -16,7 +16,7 @@ pub(super) fn wanted(variables: &mut Variables<'_>) -> Option<bool> {
 /// The password for sudo. An empty one says that there is none, whatever the command line says.
 pub(super) fn password(variables: &mut Variables<'_>) -> Option<Password> {
     let (name, node) = variables.secret(&PASSWORDS)?;
-    match read(node) {
+    match read(&node) {
         Ok(password) => Some(password),
         Err((why, hint)) => {
             // Its place is told in words: a shown line would show the password.
@@ -31,12 +31,6 @@ fn read(node: &Node) -> Result<Password, (&'static str, &'static str)> {
     let Value::String(text) = &node.value else {
         return Err(("YAML does not read it as a text", "write the password in quotes"));
     };
-    if ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin)) {
-        return Err((
-            "templates are not supported yet",
-            "write the password itself, or give it with -K",
-        ));
-    }
     if text.contains(['\n', '\r', '\0']) {
         return Err((
             "it holds a line break or a null",

@@ -57,16 +57,21 @@ fn is_slip(written: &str, word: &str) -> bool {
     !replaced && written != word && strsim::osa_distance(written, word) == 1
 }
 
+/// Replaces the templates in a value by what they give.
+pub(super) type Render<'r> = dyn Fn(&Node) -> Result<Node, Vec<Problem>> + 'r;
+
 /// Reads a host's variables and collects what is wrong with them.
 pub(super) struct Variables<'h> {
     host: &'h HostVars<'h>,
+    render: &'h Render<'h>,
     pub problems: Vec<Problem>,
 }
 
 impl<'h> Variables<'h> {
-    pub fn of(host: &'h HostVars<'h>) -> Self {
+    pub fn of(host: &'h HostVars<'h>, render: &'h Render<'h>) -> Self {
         Self {
             host,
+            render,
             problems: Vec::new(),
         }
     }
@@ -86,53 +91,46 @@ impl<'h> Variables<'h> {
         names.iter().find_map(set)
     }
 
-    /// The value of the first of these names that is set. A template is none: its text would be deployed as it is.
-    pub fn find(&mut self, names: &[&str]) -> Option<&'h Node> {
+    /// The value of the first of these names that is set, its templates rendered.
+    pub fn find(&mut self, names: &[&str]) -> Option<Node> {
         let node = self.set(names)?;
-        self.without_template(node)
+        self.rendered(node).filter(|node| node.value != Value::Null)
     }
 
     /// As [`Self::find`] for one name, except that a null counts.
-    pub fn find_even_null(&mut self, name: &str) -> Option<&'h Node> {
+    pub fn find_even_null(&mut self, name: &str) -> Option<Node> {
         let node = self.host.get(name)?.node;
-        self.without_template(node)
+        self.rendered(node)
     }
 
-    fn without_template(&mut self, node: &'h Node) -> Option<&'h Node> {
-        let before = self.problems.len();
-        templates(node, &mut self.problems);
-        (self.problems.len() == before).then_some(node)
+    fn rendered(&mut self, node: &Node) -> Option<Node> {
+        let rendered = (self.render)(node);
+        rendered.map_err(|problems| self.problems.extend(problems)).ok()
     }
 
     /// A value of the first of these names that is set, read by `read`.
     pub fn read<T>(&mut self, names: &[&str], read: impl FnOnce(&Node) -> Result<T, Problem>) -> Option<T> {
         let node = self.find(names)?;
-        read(node).map_err(|problem| self.problems.push(problem)).ok()
+        read(&node).map_err(|problem| self.problems.push(problem)).ok()
     }
 
     /// The first of these names that is set, with its value, unchecked: what is wrong with a secret must not be shown.
-    pub fn secret(&self, names: &[&'static str]) -> Option<(&'static str, &'h Node)> {
-        names.iter().find_map(|&name| Some((name, self.set(&[name])?)))
+    pub fn secret(&mut self, names: &[&'static str]) -> Option<(&'static str, Node)> {
+        let (name, node) = names.iter().find_map(|&name| Some((name, self.set(&[name])?)))?;
+        match (self.render)(node) {
+            Ok(node) => Some((name, node)),
+            Err(problems) => {
+                // Its place is told in words: a shown line could show a password.
+                let untold = |problem: Problem| Problem::new(format!("{name} at {}: {}", node.at, problem.message));
+                self.problems.extend(problems.into_iter().map(untold));
+                None
+            }
+        }
     }
 
     /// The names of all variables that are set, with their values.
     pub fn all(&self) -> impl Iterator<Item = (&'h str, &'h Node)> {
         self.host.iter().map(|var| (var.name, var.node))
-    }
-}
-
-/// Every text in a value that holds a Jinja2 expression, statement or comment.
-fn templates(node: &Node, problems: &mut Vec<Problem>) {
-    match &node.value {
-        Value::String(text) if ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin)) => {
-            problems.push(Problem::at(&node.at, "templates are not supported yet").hint("write the value itself"));
-        }
-        Value::List(items) => items.iter().for_each(|item| templates(item, problems)),
-        Value::Map(entries) => entries.iter().for_each(|(key, value)| {
-            templates(key, problems);
-            templates(value, problems);
-        }),
-        _ => {}
     }
 }
 

@@ -23,12 +23,12 @@ const MAX_CHAIN: usize = 40;
 /// What all renderings share.
 pub(super) struct Engine {
     pub environment: minijinja::Environment<'static>,
-    pub world: Arc<dyn World + Send + Sync>,
+    pub world: Arc<dyn World>,
     pub decrypt: Box<Decrypt>,
 }
 
 impl Engine {
-    pub fn new(world: Arc<dyn World + Send + Sync>, decrypt: Box<Decrypt>) -> Self {
+    pub fn new(world: Arc<dyn World>, decrypt: Box<Decrypt>) -> Self {
         Self {
             environment: functions::environment(),
             world,

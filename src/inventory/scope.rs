@@ -1,0 +1,176 @@
+//! A host's variables as templates see them: what precedence leaves, and the magic variables that Ansible sets itself
+//! and that win over all others.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use super::data::{ALL, GroupId, HostId, Vars};
+use super::graph::hosts_of;
+use super::precedence::Fleet;
+use crate::template::{Computed, Scope, Variable};
+use crate::yaml::Node;
+
+/// Magic variables, but for `hostvars`, `vars` and `omit`, which templates make themselves.
+const MAGIC: [&str; 10] = [
+    "ansible_play_batch",
+    "ansible_play_hosts",
+    "ansible_play_hosts_all",
+    "group_names",
+    "groups",
+    "inventory_dir",
+    "inventory_file",
+    "inventory_hostname",
+    "inventory_hostname_short",
+    "playbook_dir",
+];
+
+/// What hosts of a play have in common.
+pub(super) struct PlayScope {
+    pub fleet: Arc<Fleet>,
+    /// The play's own variables.
+    pub vars: Arc<Vars>,
+    /// The hosts of the play.
+    pub hosts: Vec<HostId>,
+    pub folder: PathBuf,
+    groups: OnceLock<Computed>,
+    host_names: OnceLock<Computed>,
+}
+
+/// One host's variables.
+struct HostScope {
+    play: Arc<PlayScope>,
+    host: HostId,
+}
+
+impl PlayScope {
+    /// The scope of these hosts, of a playbook in this folder.
+    pub fn new(fleet: &Arc<Fleet>, vars: Vars, hosts: Vec<HostId>, folder: &Path) -> Arc<Self> {
+        Arc::new(Self {
+            fleet: Arc::clone(fleet),
+            vars: Arc::new(vars),
+            hosts,
+            folder: fleet.files.absolute(folder),
+            groups: OnceLock::new(),
+            host_names: OnceLock::new(),
+        })
+    }
+
+    /// The scope of one of its hosts, or of any other.
+    pub fn of(self: &Arc<Self>, host: HostId) -> Arc<dyn Scope> {
+        Arc::new(HostScope {
+            play: Arc::clone(self),
+            host,
+        })
+    }
+
+    fn name(&self, host: HostId) -> &str {
+        let found = self.fleet.inventory.data.hosts.get_index(host.0);
+        found.map_or("", |(name, _)| name)
+    }
+
+    /// The names of hosts by the group that they are in.
+    fn groups(&self) -> Computed {
+        let groups = &self.fleet.inventory.data.groups;
+        let names = |id: usize| -> Computed {
+            let hosts = hosts_of(groups, GroupId(id));
+            hosts.into_iter().map(|host| self.name(host)).collect()
+        };
+        let made = || {
+            groups
+                .keys()
+                .enumerate()
+                .map(|(id, name)| (name.clone(), names(id)))
+                .collect()
+        };
+        self.groups.get_or_init(made).clone()
+    }
+
+    fn host_names(&self) -> Computed {
+        let made = || self.hosts.iter().map(|host| self.name(*host)).collect();
+        self.host_names.get_or_init(made).clone()
+    }
+}
+
+impl HostScope {
+    fn magic(&self, name: &str) -> Option<Computed> {
+        let own = self.play.name(self.host);
+        let value = match name {
+            "inventory_hostname" => Computed::from(own),
+            "inventory_hostname_short" => Computed::from(short(own)),
+            "group_names" => self.group_names().into_iter().collect(),
+            "groups" => self.play.groups(),
+            "ansible_play_hosts" | "ansible_play_hosts_all" | "ansible_play_batch" => self.play.host_names(),
+            "playbook_dir" => path(&self.play.folder),
+            "inventory_dir" => self.origin(|origin| &origin.folder),
+            "inventory_file" => self.origin(|origin| &origin.file),
+            _ => return None,
+        };
+        Some(value)
+    }
+
+    /// Sorted, without `all`.
+    fn group_names(&self) -> Vec<&str> {
+        let inventory = &self.play.fleet.inventory;
+        let name = |group: &GroupId| inventory.data.groups.get_index(group.0).map(|(name, _)| name.as_str());
+        let groups = inventory.graph.groups_of(self.host).iter();
+        let mut names: Vec<&str> = groups.filter_map(name).filter(|name| *name != ALL).collect();
+        names.sort_unstable();
+        names
+    }
+
+    fn origin(&self, part: impl Fn(&super::data::Origin) -> &PathBuf) -> Computed {
+        let host = self.play.fleet.inventory.data.hosts.get_index(self.host.0);
+        let origin = host.and_then(|(_, host)| host.origin.as_ref());
+        origin.map_or_else(|| Computed::from(()), |origin| path(part(origin)))
+    }
+
+    fn node(&self, name: &str) -> Option<&Node> {
+        let fleet = &self.play.fleet;
+        let strong = [&fleet.extra, &*self.play.vars];
+        let said = strong.into_iter().find_map(|vars| vars.get(name));
+        said.or_else(|| fleet.strongest(self.host, name))
+    }
+}
+
+impl Scope for HostScope {
+    fn variable(&self, name: &str) -> Option<Variable> {
+        if let Some(value) = self.magic(name) {
+            return Some(Variable::Computed(value));
+        }
+        self.node(name).cloned().map(Variable::Node)
+    }
+
+    fn names(&self) -> Vec<String> {
+        let fleet = &self.play.fleet;
+        let strong = fleet.extra.keys().chain(self.play.vars.keys()).map(String::as_str);
+        let mut names: Vec<&str> = MAGIC.into_iter().chain(strong).chain(fleet.names(self.host)).collect();
+        names.sort_unstable();
+        names.dedup();
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
+        let host = self.play.fleet.inventory.data.host(name)?;
+        Some(self.play.of(host))
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        self.play.fleet.inventory.data.hosts.keys().cloned().collect()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        vec![self.play.folder.clone()]
+    }
+}
+
+/// The name up to its first dot; an address as it is.
+fn short(name: &str) -> &str {
+    if name.parse::<std::net::IpAddr>().is_ok() {
+        return name;
+    }
+    name.split('.').next().unwrap_or(name)
+}
+
+fn path(path: &Path) -> Computed {
+    Computed::from(path.to_string_lossy().into_owned())
+}
