@@ -7,13 +7,16 @@
 
 mod build;
 mod map;
-mod place;
 mod scalar;
+mod scan;
+mod tag;
+mod time;
 
 use std::ops::Range;
 use std::sync::Arc;
 
 pub use build::read;
+pub use build::read as load;
 pub use scalar::resolve;
 
 use crate::problem::{Location, Problem};

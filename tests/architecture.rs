@@ -15,6 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("problem", &[]),
     ("world", &[]),
     ("yaml", &["problem"]),
+    ("template", &["problem", "world", "yaml"]),
     ("mapping", &["problem", "yaml"]),
     ("inventory", &["mapping", "problem", "world", "yaml"]),
     ("firewall", &["mapping"]),
@@ -23,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     // Edge: the real world.
+    ("machine", &["world"]),
     ("memory", &[]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
@@ -50,6 +52,7 @@ const CORE: &[&str] = &[
     "problem",
     "world",
     "yaml",
+    "template",
     "mapping",
     "inventory",
     "firewall",

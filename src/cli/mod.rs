@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod deploy;
 mod error;
+mod inventory;
 mod lab;
 mod request;
 
@@ -26,6 +27,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
+        Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
     };
     result.unwrap_or_else(|error| error::print(&error).into())

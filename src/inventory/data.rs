@@ -61,6 +61,8 @@ pub(super) struct Data {
     pub groups: IndexMap<String, Group>,
     pub hosts: IndexMap<String, Host>,
     pub warnings: Vec<Problem>,
+    /// What Ansible passes over with a warning, and what would lose a mapping: whoever touches hosts refuses it.
+    pub lost: Vec<Problem>,
     /// The file that is read now; none for a list of hosts.
     pub current: Option<Arc<Origin>>,
 }
@@ -82,6 +84,7 @@ impl Default for Data {
             groups: IndexMap::new(),
             hosts: IndexMap::new(),
             warnings: Vec::new(),
+            lost: Vec::new(),
             current: None,
         };
         let all = data.insert_group(ALL);
