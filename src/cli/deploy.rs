@@ -7,9 +7,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
+use super::machine;
 use super::request::Request;
 use crate::inventory::{self, HostSpec, Password};
-use crate::machine::Machine;
 use crate::memory::Memory;
 use crate::remote::ssh::{self, Bastions};
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
@@ -74,7 +74,7 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
         limit: limit.into_iter().map(str::to_owned).collect(),
         ..inventory::Request::default()
     };
-    let loaded = inventory::load(&request, &Machine::default()).map_err(Error::Problems)?;
+    let loaded = inventory::load(&request, &machine()).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);
     Ok(loaded.hosts)
 }

@@ -14,7 +14,7 @@ use crate::yaml::{self, Node, Style, Value};
 const RAW: &str = "_raw_params";
 
 /// The variables of all options together; the last one of a name wins.
-pub(super) fn read(options: &[String], texts: &Texts<'_>, warnings: &mut Vec<Problem>) -> Result<Vars, Vec<Problem>> {
+pub(super) fn read(options: &[String], texts: &Texts, warnings: &mut Vec<Problem>) -> Result<Vars, Vec<Problem>> {
     let mut vars = Vars::new();
     for option in options.iter().filter(|option| !option.is_empty()) {
         vars.extend(one(option, texts, warnings)?);
@@ -22,7 +22,7 @@ pub(super) fn read(options: &[String], texts: &Texts<'_>, warnings: &mut Vec<Pro
     Ok(vars)
 }
 
-fn one(option: &str, texts: &Texts<'_>, warnings: &mut Vec<Problem>) -> Result<Vars, Vec<Problem>> {
+fn one(option: &str, texts: &Texts, warnings: &mut Vec<Problem>) -> Result<Vars, Vec<Problem>> {
     let source = Source::new("--extra-vars", option);
     if let Some(file) = option.strip_prefix('@') {
         return vars_files::read_map(Path::new(file), texts);
@@ -190,7 +190,7 @@ mod tests {
         let world = InMemory::default()
             .file("v.yml", "{a: from file, b: [1]}")
             .file("l.yml", "[1]");
-        let texts = Texts { world: &world };
+        let texts = Texts { world: Arc::new(world) };
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         match read(&options, &texts, &mut Vec::new()) {
             Ok(vars) => vars
