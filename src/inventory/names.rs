@@ -90,7 +90,7 @@ fn split(pattern: &str) -> Result<(&str, &str, &str), String> {
     let is_bar = |(at, c): &(usize, char)| *c == '|' || Some(*at) == open || Some(*at) == close;
     let mut bars = pattern.char_indices().filter(is_bar).map(|(at, _)| at);
     let (Some(first), Some(second), None) = (bars.next(), bars.next(), bars.next()) else {
-        return Err("a range begins with `[` and ends with `]`, and a name with a range holds no `|`".to_owned());
+        return Err("a range begins with `[` and ends with `]`".to_owned());
     };
     let (head, bounds) = (pattern.get(..first), pattern.get(first + 1..second));
     let tail = pattern.get(second + 1..).unwrap_or_default();
@@ -137,13 +137,17 @@ fn values(bounds: &str) -> Result<Vec<String>, String> {
     if let (Some(first), Some(last)) = (LETTERS.find(begin), LETTERS.find(end)) {
         return letters(bounds, first, last, step);
     }
-    let values = numbers(begin, end, step).ok_or_else(|| not_numbers(bounds))?;
+    let ends = integer(begin).zip(integer(end));
+    let ends = ends.ok_or_else(|| format!("the ends of the range `[{bounds}]` must be two numbers or two letters"))?;
+    let values = numbers(ends, parsed_step(bounds, step)?)?;
     let width = if is_padded { width } else { 0 };
-    values.map(|values| values.into_iter().map(|value| padded(value, width)).collect())
+    Ok(values.into_iter().map(|value| padded(value, width)).collect())
 }
 
-fn not_numbers(bounds: &str) -> String {
-    format!("the ends of the range `[{bounds}]` must be two numbers or two letters")
+fn parsed_step(bounds: &str, step: &str) -> Result<i128, String> {
+    integer(step)
+        .filter(|step| *step != 0)
+        .ok_or_else(|| format!("the step of the range `[{bounds}]` must be a number, and not 0"))
 }
 
 /// From a to z, then from A to Z.
@@ -151,33 +155,31 @@ fn letters(bounds: &str, first: usize, last: usize, step: &str) -> Result<Vec<St
     if first > last {
         return Err(format!("the begin of the range `[{bounds}]` is behind its end"));
     }
-    let step = integer(step)
-        .filter(|step| *step != 0)
-        .ok_or_else(|| format!("the step of the range `[{bounds}]` is a number, and not 0"))?;
-    // Backwards from the begin there is nothing before the end, but for a range of one.
-    let step = usize::try_from(step).ok();
+    // A step backwards leads nowhere, as in Python's slices: the begin is not behind the end.
+    let step = usize::try_from(parsed_step(bounds, step)?).ok();
     let all = LETTERS.get(first..=last).unwrap_or_default();
     let chosen = step.map(|step| all.chars().step_by(step).map(String::from).collect());
     Ok(chosen.unwrap_or_default())
 }
 
-/// `None`: some of them are no numbers. As Python's `range`, which may count down.
-fn numbers(begin: &str, end: &str, step: &str) -> Option<Result<Vec<i128>, String>> {
-    let (begin, end) = (integer(begin)?, integer(end)?);
-    let step = integer(step).filter(|step| *step != 0)?;
-    // The end is included as Python's callers do it: by one more, whichever way it goes.
-    let end = end.checked_add(1)?;
-    let distance = if step > 0 {
-        end.checked_sub(begin)?
-    } else {
-        begin.checked_sub(end)?
+/// As Python's `range`, which may count down. Ansible adds one to the end whichever way it goes.
+fn numbers((begin, end): (i128, i128), step: i128) -> Result<Vec<i128>, String> {
+    let count = || {
+        let end = end.checked_add(1)?;
+        let distance = if step > 0 {
+            end.checked_sub(begin)?
+        } else {
+            begin.checked_sub(end)?
+        };
+        let count = if distance <= 0 {
+            0
+        } else {
+            (distance - 1) / step.checked_abs()? + 1
+        };
+        (count <= MAX_HOSTS as i128).then_some(count)
     };
-    let size = step.checked_abs()?;
-    let count = if distance <= 0 { 0 } else { (distance - 1) / size + 1 };
-    if usize::try_from(count).map_or(true, |count| count > MAX_HOSTS) {
-        return Some(Err(too_many()));
-    }
-    Some(Ok((0..count).map(|index| begin + index * step).collect()))
+    let count = count().ok_or_else(too_many)?;
+    Ok((0..count).map(|index| begin + index * step).collect())
 }
 
 /// As Python's `int`: with white space around it, a sign, and underscores between digits.

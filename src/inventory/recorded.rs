@@ -1,7 +1,11 @@
 //! Recorded answers of Ansible, and what was read in the same form.
 
-use serde_json::{Number, Value as Json, json};
+use std::fs;
+use std::path::Path;
 
+use serde_json::{Map, Number, Value as Json, json};
+
+use super::data::{Data, Vars};
 use crate::yaml::{Node, Style, Value};
 
 /// The rows of a table: a text, and the cells behind it as JSON without spaces; `!` is an error.
@@ -44,4 +48,55 @@ pub(super) fn plain(node: &Node) -> Json {
 
 fn int(number: i128) -> Json {
     i64::try_from(number).map_or_else(|_| json!({"int": number.to_string()}), Json::from)
+}
+
+fn variables(vars: &Vars) -> Json {
+    let entries = vars.iter().map(|(name, value)| (name.clone(), plain(value)));
+    entries.collect::<Map<_, _>>().into()
+}
+
+/// All that was read.
+pub(super) fn describe(data: &Data) -> Json {
+    let group = |at: usize| data.groups.get_index(at).expect("a group").0.as_str();
+    let host = |at: usize| data.hosts.get_index(at).expect("a host").0.as_str();
+    let groups = data.groups.iter().map(|(name, own)| {
+        json!({
+            "name": name,
+            "children": own.children.keys().map(|child| group(child.0)).collect::<Vec<_>>(),
+            "hosts": own.hosts.iter().map(|member| host(member.0)).collect::<Vec<_>>(),
+            "priority": i64::try_from(own.priority).expect("a small number"),
+            "vars": variables(&own.vars),
+        })
+    });
+    let hosts = data.hosts.iter().map(|(name, own)| json!([name, variables(&own.vars)]));
+    json!({ "groups": groups.collect::<Vec<_>>(), "hosts": hosts.collect::<Vec<_>>() })
+}
+
+/// The files of a folder below `tests/cases/ini` with this extension, by name, each with its text and Ansible's
+/// answer beside it; no answer: an error.
+pub(super) fn cases(folder: &str, extension: &str, answers: &str) -> Vec<(String, String, Option<Json>)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cases/ini")
+        .join(folder);
+    let mut cases: Vec<_> = fs::read_dir(folder)
+        .expect("a folder of cases")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|end| end == extension))
+        .map(|path| {
+            let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
+            let answer = fs::read_to_string(path.with_extension(answers)).expect("a recorded answer");
+            (
+                name,
+                fs::read_to_string(&path).expect("a case"),
+                serde_json::from_str(&answer).ok(),
+            )
+        })
+        .collect();
+    cases.sort_by(|a, b| a.0.cmp(&b.0));
+    cases
+}
+
+/// What differs between the two, for a person.
+pub(super) fn difference(name: &str, read: &Json, recorded: &Json) -> Option<String> {
+    (read != recorded).then(|| format!("{name}:\n  read     {read}\n  recorded {recorded}"))
 }

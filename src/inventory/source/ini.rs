@@ -24,6 +24,8 @@ use crate::yaml::{Node, Style, Value};
 
 /// The most bytes of host lines when each is written out for every host that it names.
 const MAX_COPIED: usize = 256 * 1024 * 1024;
+/// What a host costs besides.
+const COST: usize = 64;
 /// The most problems of a file: nobody reads more.
 const MAX_PROBLEMS: usize = 1000;
 
@@ -37,7 +39,7 @@ pub(super) fn read(source: &Arc<Source>, data: &mut Data) -> Result<(), Vec<Prob
         if let Err(problem) = reader.line(&line) {
             reader.problems.push(problem);
         }
-        if reader.problems.len() >= MAX_PROBLEMS {
+        if reader.problems.len() >= MAX_PROBLEMS || reader.copied > MAX_COPIED {
             break;
         }
     }
@@ -178,7 +180,8 @@ impl<'d> Reader<'d> {
                 format!("`{}` names no hosts: its range is empty", host.text),
             ));
         }
-        self.copied += names.hosts.len().saturating_sub(1).saturating_mul(line.text.len());
+        let copies = names.hosts.len().saturating_sub(1);
+        self.copied += copies.saturating_mul(COST + line.text.len());
         if self.copied > MAX_COPIED {
             return Err(Problem::at(&at, "the ranges of this file name too many hosts"));
         }

@@ -18,7 +18,6 @@ import stat
 import sys
 import tempfile
 
-from ansible import constants  # noqa: F401
 from ansible.inventory.data import InventoryData
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.loader import init_plugin_loader, inventory_loader
@@ -46,10 +45,9 @@ def plain(value, bare=False):
     raise TypeError(type(value))
 
 
-def read(plugin, path, source=None):
+def read(plugin, path):
     """The inventory that a plugin makes of a source."""
     data = InventoryData()
-    data.current_source = path
     reader = inventory_loader.get(plugin)
     loader = DataLoader()
     if not reader.verify_file(path):
@@ -62,16 +60,17 @@ def of(data, bare=False):
     own = ("inventory_file", "inventory_dir")
     variables = lambda vars: {k: plain(v, bare) for k, v in vars.items() if k not in own}
     return {
-        "groups": {
-            name: {
+        "groups": [
+            {
+                "name": name,
                 "children": [child.name for child in group.child_groups],
                 "hosts": [host.name for host in group.hosts],
                 "priority": group.priority,
                 "vars": variables(group.vars),
             }
             for name, group in data.groups.items()
-        },
-        "hosts": {name: variables(host.vars) for name, host in data.hosts.items()},
+        ],
+        "hosts": [[name, variables(host.vars)] for name, host in data.hosts.items()],
     }
 
 
@@ -131,7 +130,7 @@ def host_list(text):
 
 
 def dump(path, value):
-    path.write_text(json.dumps(value, indent=1, ensure_ascii=False, sort_keys=False) + "\n" if value != "!" else "!\n")
+    path.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n" if value != "!" else "!\n")
 
 
 def files():

@@ -1,5 +1,8 @@
+use proptest::prelude::*;
+
 use super::*;
-use crate::inventory::recorded::{plain, rows};
+use crate::inventory::recorded::{cases, describe, difference, plain, rows};
+use crate::problem::{Severity, render};
 
 fn parse(text: &str) -> Result<Data, Vec<Problem>> {
     let mut data = Data::default();
@@ -42,4 +45,122 @@ fn values_are_those_of_ansible() {
         }
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// Refused only when all sources are read.
+const REFUSED_LATER: &[&str] = &["circle"];
+
+#[test]
+fn files_are_read_as_ansible_reads_them() {
+    let cases = cases("files", "ini", "json");
+    assert!(cases.len() > 50);
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter(|(name, ..)| !REFUSED_LATER.contains(&name.as_str()))
+        .filter_map(|(name, text, answer)| match (parse(text), answer) {
+            (Ok(data), Some(answer)) => difference(name, &describe(&data), answer),
+            (Err(_), None) => None,
+            (Ok(_), None) => Some(format!("{name}: read, and refused by Ansible")),
+            (Err(problems), Some(_)) => Some(format!("{name}: {problems:?}")),
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is said about each file that is refused.
+#[test]
+fn refusals_say_what_where_and_what_to_do() {
+    let pages = cases("files", "ini", "json").into_iter().filter_map(|(name, text, _)| {
+        let problems = parse(&text).err()?;
+        Some(format!("## {name}\n{}", render(&problems, Severity::Error, false)))
+    });
+    let text = pages.collect::<Vec<_>>().join("\n\n");
+    insta::with_settings!({snapshot_path => "../../../../tests/cases/ini", prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!("refusals", text);
+    });
+}
+
+#[test]
+fn values_know_their_places_and_styles() {
+    let text = "[w\u{e9}b]\nh:22 a=1 b='x y' c=q\"[1, 'z']\" \"d=e f\" g=\"['i', 2]\" # x\n[w\u{e9}b:vars]\n k  =  'v' # c\nl = a b \n";
+    let data = parse(text).expect("an inventory");
+    let shown = |vars: &super::super::super::data::Vars| -> Vec<String> {
+        vars.iter()
+            .map(|(name, value)| format!("{name} {} {:?}", value.raw(), value.style))
+            .collect()
+    };
+    assert_eq!(
+        shown(&data.hosts["h"].vars),
+        [
+            "ansible_port 22 Quoted",
+            "a 1 Plain",
+            "b 'x y' Quoted",
+            "c q\"[1, 'z']\" Quoted",
+            "d e f\" Quoted",
+            "g \"['i', 2]\" Collection"
+        ]
+    );
+    assert_eq!(shown(&data.groups["w\u{e9}b"].vars), ["k 'v' Quoted", "l a b Plain"]);
+    let Value::List(items) = &data.hosts["h"].vars["g"].value else {
+        panic!("a list")
+    };
+    assert_eq!(items.iter().map(Node::raw).collect::<Vec<_>>(), ["'i'", "2"]);
+}
+
+#[test]
+fn a_second_source_knows_the_groups_of_the_first() {
+    let mut data = Data::default();
+    for text in [
+        "[web]\nh1:1\n",
+        "[web:vars]\nv=1\n[all:children]\nweb\n[db]\nh1:2 v=2\n",
+    ] {
+        read(&Source::new("hosts", text), &mut data).expect("an inventory");
+    }
+    assert_eq!(data.hosts["h1"].vars["ansible_port"].value, Value::Int(1));
+    assert_eq!(data.groups["web"].vars["v"].value, Value::Int(1));
+}
+
+#[test]
+fn endless_ranges_end() {
+    let line = "h[0:9999][0:9] v=1\n";
+    assert!(parse(&line.repeat(1_000_000)).is_err());
+    let long = format!("h[0:9999] v={}\n", "x".repeat(100_000));
+    assert!(parse(&long).is_err());
+}
+
+#[test]
+fn a_large_file_is_read_in_a_moment() {
+    let text: String = (0..20_000)
+        .map(|at| {
+            format!("h{at}.example.com:22 a=1 b='two words' c=[1,2] d={{'x':1}} e=text f=10.0.0.{at} g=True h=0x1F\n")
+        })
+        .collect();
+    assert_eq!(parse(&text).expect("an inventory").hosts.len(), 20_000);
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = parse(&String::from_utf8_lossy(&bytes));
+    }
+
+    #[test]
+    fn any_ini_like_text_is_read_or_refused(
+        lines in prop::collection::vec("(\\[(all|a|b|c)(:vars|:children|:hosts|:x)?\\]|(a|b|h\\[[0-9a-c:]{0,5}\\]|h)(:22)?( [a-c]=[-0-9a\"'\\[\\]{}(),.#\\\\ ]{0,9}){0,2}|[#;].{0,4}|[ab]=.{0,9})", 0..20),
+    ) {
+        let text = lines.join("\n");
+        if let Err(problems) = parse(&text) {
+            prop_assert!(!problems.is_empty());
+            let _ = render(&problems, Severity::Error, false);
+        }
+    }
+
+    #[test]
+    fn words_are_split_as_quoted(words in prop::collection::vec("[ -~é]{0,9}", 1..5)) {
+        let line: Vec<String> = words.iter().map(|word| format!("'{}'", word.replace('\'', "'\"'\"'"))).collect();
+        let line = line.join(" \t");
+        let split = words::split(&line).ok().expect("words");
+        let texts: Vec<&str> = split.iter().map(|word| word.text.as_ref()).collect();
+        prop_assert_eq!(texts, words);
+    }
 }
