@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::inventory;
 use crate::problem::Source;
+use crate::rollout::BatchSize;
 
 fn hosts(names: &[&str]) -> Vec<HostSpec> {
     let text = format!("all: {{hosts: {{{}}}}}", names.join(": {}, ") + ": {}");
@@ -17,11 +18,8 @@ fn hosts(names: &[&str]) -> Vec<HostSpec> {
 }
 
 fn plan(hosts: usize, serial: usize, forks: usize) -> RolloutPlan {
-    RolloutPlan::new(
-        hosts,
-        NonZeroUsize::new(serial),
-        NonZeroUsize::new(forks).expect("forks"),
-    )
+    let serial = BatchSize::Hosts(u32::try_from(serial).expect("few"));
+    RolloutPlan::new(hosts, &[serial], NonZeroUsize::new(forks).expect("forks"))
 }
 
 fn states(outcome: &Outcome) -> Vec<(&str, EndState, usize)> {
