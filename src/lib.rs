@@ -15,6 +15,7 @@ pub mod lab;
 pub mod mapping;
 pub mod memory;
 pub mod plan;
+pub mod playbook;
 pub mod probe;
 pub mod problem;
 pub mod proof;

@@ -3,12 +3,14 @@
 //! A pure state machine. The driver tells it what happened and carries out what it answers; it knows hosts by number
 //! and ends by [`EndState`], nothing of SSH, clocks or names.
 
+mod policy;
 mod split;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
 
+pub use policy::OnFailure;
 pub use split::{BatchSize, Order};
 
 use crate::report::EndState;

@@ -140,7 +140,7 @@ pub(super) fn text<'n>(node: &'n Node, what: &str) -> Result<&'n str, Problem> {
 }
 
 /// Ansible's `boolean`: yes, on, true, t, y, 1 and their opposites, in any casing, quoted or not.
-pub(super) fn boolean(node: &Node, what: &str) -> Result<bool, Problem> {
+pub(crate) fn boolean(node: &Node, what: &str) -> Result<bool, Problem> {
     let word = match &node.value {
         Value::Bool(value) => return Ok(*value),
         Value::Int(number) => number.to_string(),
