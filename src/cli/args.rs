@@ -23,6 +23,12 @@ pub(super) enum Command {
     Deploy(Deploy),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
+    /// Print a JSON Schema, for editors.
+    Schema {
+        /// Of what.
+        #[arg(default_value = "playbook")]
+        what: super::schema::What,
+    },
     /// Rehearsal hosts on this machine.
     Lab(super::lab::Arguments),
 }

@@ -6,6 +6,7 @@ mod deploy;
 mod error;
 mod lab;
 mod request;
+mod schema;
 
 use std::ffi::OsString;
 
@@ -27,6 +28,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
+        Some(Command::Schema { what }) => Ok(schema::run(what).into()),
     };
     result.unwrap_or_else(|error| error::print(&error).into())
 }

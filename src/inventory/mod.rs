@@ -23,7 +23,7 @@ pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub(crate) use privilege::unsupported as unsupported_become;
 pub(crate) use variables::boolean;
-pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, rollback_after};
+pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
 
 use crate::problem::{Location, Problem, Source};
 use crate::yaml::Node;

@@ -14,7 +14,7 @@ pub const MIN_ROLLBACK_AFTER: Duration = Duration::from_secs(5);
 pub const MAX_ROLLBACK_AFTER: Duration = Duration::from_secs(600);
 
 /// The variables of this program.
-pub(super) const OURS: [&str; 3] = ["portmap", "portmap_rollback_after", "portmap_previous_ports"];
+pub const OURS: [&str; 3] = ["portmap", "portmap_rollback_after", "portmap_previous_ports"];
 
 /// Reads a rollback window: `30s`, `2m`, `1m 30s`, or seconds.
 ///

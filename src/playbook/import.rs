@@ -148,8 +148,11 @@ fn entries(root: &Node) -> Result<&[Node], Problem> {
 
 /// The file that an entry imports, if it does.
 fn imported(entry: &Node) -> Option<&Node> {
-    let mut names = IMPORT_KEYS.iter().take(1).chain(&QUALIFIED);
-    names.find_map(|name| entry.get(name))
+    spellings().find_map(|name| entry.get(name))
+}
+
+fn spellings() -> impl Iterator<Item = &'static str> {
+    IMPORT_KEYS.into_iter().take(1).chain(QUALIFIED)
 }
 
 /// An entry that imports a file.
@@ -163,6 +166,11 @@ impl<'n> Import<'n> {
     fn read(entry: &'n Node, file: &'n Node) -> Result<Self, Vec<Problem>> {
         let mut fields = Fields::of(entry);
         refuse_keys(&mut fields);
+        if spellings().filter(|name| entry.get(name).is_some()).count() > 1 {
+            fields
+                .problems
+                .push(Problem::at(&entry.at, "this entry imports several playbooks"));
+        }
         let file = fields.note(path(file).map_err(|problem| vec![problem]));
         let vars = fields.several("vars", vars::vars);
         let tags = fields.setting("tags");
