@@ -1,6 +1,7 @@
 //! What the core may ask of the machine that the program runs on (Ansible's control node): files, folders, the
 //! environment, and inventory scripts. The core itself does no I/O; tests put a world of their own in its place.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -65,4 +66,75 @@ pub trait World {
 
     /// The working folder, absolute.
     fn current_folder(&self) -> PathBuf;
+}
+
+/// Files in memory in place of a machine's: for tests, and for texts that are no files.
+#[derive(Debug, Clone, Default)]
+pub struct InMemory {
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    variables: BTreeMap<String, String>,
+}
+
+impl InMemory {
+    /// With one more file. Its folders are there as well.
+    #[must_use]
+    pub fn file(mut self, path: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.files.insert(path.into(), content.into());
+        self
+    }
+
+    /// With one more variable of the environment.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+}
+
+/// Relative paths stay relative: the working folder is the empty path.
+impl World for InMemory {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.files
+            .get(path)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
+        let below = self.files.keys().filter_map(|path| path.strip_prefix(folder).ok());
+        let names: BTreeSet<&str> = below
+            .filter_map(|path| path.components().next()?.as_os_str().to_str())
+            .collect();
+        if names.is_empty() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    fn kind(&self, path: &Path) -> Option<Kind> {
+        if self.files.contains_key(path) {
+            return Some(Kind::File { executable: false });
+        }
+        self.list(path).ok().map(|_| Kind::Folder)
+    }
+
+    fn is_world_writable(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn run(&self, _: &Path, _: &[&str]) -> io::Result<Answer> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn find_program(&self, _: &str) -> Option<PathBuf> {
+        None
+    }
+
+    fn variable(&self, name: &str) -> Option<String> {
+        self.variables.get(name).cloned()
+    }
+
+    fn current_folder(&self) -> PathBuf {
+        PathBuf::new()
+    }
 }

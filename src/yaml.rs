@@ -14,6 +14,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use build::read;
+pub use build::read as load;
 pub use scalar::resolve;
 
 use crate::problem::{Location, Problem};

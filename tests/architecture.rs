@@ -24,6 +24,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     // Edge: the real world.
+    ("machine", &["world"]),
     ("memory", &[]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
@@ -74,7 +75,7 @@ const WORLD: &[&str] = &[
     "std::thread",
     "Instant",
     "SystemTime",
-    "Timestamp",
+    "Timestamp::now",
     "Zoned",
     "fastrand",
     "getrandom",

@@ -2,16 +2,29 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
-use portmap_deploy::inventory::{self, HostSpec};
-use portmap_deploy::problem::{Severity, Source, render};
+use portmap_deploy::inventory::{self, HostSpec, Loaded};
+use portmap_deploy::problem::{Problem, Severity, render};
+use portmap_deploy::world::InMemory;
+
+/// What comes of files of this folder.
+fn load(folder: &Path, files: &[String], limit: Option<String>) -> Result<Loaded, Vec<Problem>> {
+    let mut world = InMemory::default();
+    for file in files {
+        world = world.file(file, std::fs::read(folder.join(file)).unwrap());
+    }
+    let request = inventory::Request {
+        inventory: files.to_vec(),
+        limit: limit.into_iter().collect(),
+        ..inventory::Request::default()
+    };
+    inventory::load(&request, &world)
+}
 
 fn demo() -> Vec<HostSpec> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories/demo.yaml");
-    let text = std::fs::read_to_string(path).unwrap();
-    let loaded = inventory::load(&[Source::new("demo.yaml", text)], &[]);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("inventories");
+    let loaded = load(&folder, &["demo.yaml".to_owned()], None);
     let loaded = loaded.unwrap_or_else(|problems| panic!("{}", render(&problems, Severity::Error, false)));
     assert_eq!(loaded.warnings, []);
     loaded.hosts
@@ -39,18 +52,13 @@ fn the_demo_maps_2222_everywhere_and_80_on_some() {
 }
 
 /// The sources of a case: its YAML files in order of their names.
-fn sources(case: &Path) -> Vec<Arc<Source>> {
-    let mut files: Vec<PathBuf> = std::fs::read_dir(case)
+fn sources(case: &Path) -> Vec<String> {
+    let names = std::fs::read_dir(case)
         .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
-        .collect();
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let mut files: Vec<String> = names.filter(|name| name.ends_with(".yaml")).collect();
     files.sort();
-    let read = |path: &PathBuf| {
-        let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        Source::new(name, std::fs::read_to_string(path).unwrap())
-    };
-    files.iter().map(read).collect()
+    files
 }
 
 /// A host as the snapshots show it: what differs from the defaults.
@@ -71,8 +79,8 @@ fn shown(host: &HostSpec) -> String {
 /// Everything that a user would see of a case.
 fn outcome(case: &Path) -> String {
     let limit = std::fs::read_to_string(case.join("limit.txt")).ok();
-    let limit: Vec<&str> = limit.iter().map(|text| text.trim_end_matches('\n')).collect();
-    match inventory::load(&sources(case), &limit) {
+    let limit = limit.map(|text| text.trim_end_matches('\n').to_owned());
+    match load(case, &sources(case), limit) {
         Ok(loaded) => {
             let mut parts = vec![render(&loaded.warnings, Severity::Warning, false)];
             parts.extend(loaded.hosts.iter().map(shown));

@@ -6,11 +6,10 @@ mod support;
 
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use portmap_deploy::inventory;
-use portmap_deploy::problem::Source;
+use portmap_deploy::world::InMemory;
 use support::lab::{Lab, await_true, said};
 
 #[test]
@@ -106,8 +105,13 @@ fn an_inventory_of_ones_own_is_rehearsed_at_other_addresses() {
     assert_eq!(lab.run("db_1", "hostname"), "db-1\n");
 
     let texts = [FLEET.to_owned(), said(&mut lab.lab(&["inventory"]))];
-    let sources: Vec<_> = texts.map(|text| Source::new("test", text)).into();
-    let loaded = inventory::load(&sources, &[]).unwrap().hosts;
+    let [ours, of_lab] = texts;
+    let world = InMemory::default().file("ours", ours).file("lab", of_lab);
+    let request = inventory::Request {
+        inventory: vec!["ours".to_owned(), "lab".to_owned()],
+        ..inventory::Request::default()
+    };
+    let loaded = inventory::load(&request, &world).unwrap().hosts;
     assert_eq!(loaded.len(), 2);
     for (host, user) in loaded.iter().zip(["root", "admin"]) {
         let to = &host.connection;

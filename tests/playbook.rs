@@ -4,8 +4,10 @@
 
 use std::path::{Path, PathBuf};
 
+use portmap_deploy::inventory::{self, Loaded};
 use portmap_deploy::playbook::Playbook;
 use portmap_deploy::problem::{Problem, Source};
+use portmap_deploy::world::InMemory;
 
 #[path = "playbook/batches.rs"]
 mod batches;
@@ -34,4 +36,15 @@ fn case_folders() -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = all.map(|entry| entry.unwrap().path()).collect();
     folders.sort();
     folders
+}
+
+/// What the program makes of an inventory and a limit.
+fn load(inventory: &str, limit: Option<&str>) -> Result<Loaded, Vec<Problem>> {
+    let world = InMemory::default().file("hosts.yaml", inventory);
+    let request = inventory::Request {
+        inventory: vec!["hosts.yaml".to_owned()],
+        limit: limit.map(str::to_owned).into_iter().collect(),
+        ..inventory::Request::default()
+    };
+    inventory::load(&request, &world)
 }

@@ -23,6 +23,8 @@ pub(super) enum Command {
     Deploy(Deploy),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
+    /// Show what an inventory says, in the forms of `ansible-inventory`.
+    Inventory(Inventory),
     /// Print a JSON Schema, for editors.
     Schema {
         /// Of what.
@@ -35,12 +37,8 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Deploy {
-    /// Inventory file in Ansible's YAML; may be given several times.
-    #[arg(short, long, value_name = "FILE")]
-    pub inventory: Vec<PathBuf>,
-    /// Only these hosts: names, groups and globs, separated by commas; `!` takes away.
-    #[arg(short, long, value_name = "PATTERN")]
-    pub limit: Option<String>,
+    #[command(flatten)]
+    pub sources: Sources,
     /// How many hosts at a time.
     #[arg(short, long, value_name = "N", default_value = "10")]
     pub forks: NonZeroUsize,
@@ -80,6 +78,52 @@ pub(super) struct Deploy {
     /// Show the dialogue with the hosts; twice: all of it.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,
+}
+
+/// Where hosts and their variables come from.
+#[derive(Debug, clap::Args)]
+pub(super) struct Sources {
+    /// Inventory as Ansible takes it: a file, a folder, a script, or names with a comma; may be given several times.
+    #[arg(short, long, value_name = "SOURCE")]
+    pub inventory: Vec<String>,
+    /// Only these hosts: Ansible's patterns of names, groups, globs and `~` regular expressions; `&` keeps, `!` takes away,
+    /// `@file` reads them from a file.
+    #[arg(short, long, value_name = "PATTERN")]
+    pub limit: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(id = "question", args = ["list", "host", "graph", "list_hosts", "check"], required = true, multiple = false)]
+pub(super) struct Inventory {
+    #[command(flatten)]
+    pub sources: Sources,
+    /// Print all hosts and groups, as `ansible-inventory --list`.
+    #[arg(long)]
+    pub list: bool,
+    /// Print the variables of the one host that this pattern matches.
+    #[arg(long, value_name = "PATTERN")]
+    pub host: Option<String>,
+    /// Print the groups as a tree, as `ansible-inventory --graph`.
+    #[arg(long)]
+    pub graph: bool,
+    /// Print the names of the hosts that the limit leaves, one a line.
+    #[arg(long)]
+    pub list_hosts: bool,
+    /// Check what a deploy would need of every host, and print all that is wrong.
+    #[arg(long)]
+    pub check: bool,
+    /// The group that the tree begins with.
+    #[arg(requires = "graph")]
+    pub group: Option<String>,
+    /// In YAML in place of JSON.
+    #[arg(short, long, conflicts_with_all = ["graph", "list_hosts", "check"])]
+    pub yaml: bool,
+    /// With the variables of hosts and groups.
+    #[arg(long, requires = "graph")]
+    pub vars: bool,
+    /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
+    #[arg(long, value_name = "DIR")]
+    pub playbook_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,8 +10,8 @@ use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::request::Request;
 use crate::inventory::{self, HostSpec, Password};
+use crate::machine::Machine;
 use crate::memory::Memory;
-use crate::problem::Source;
 use crate::remote::ssh::{self, Bastions};
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::RolloutPlan;
@@ -69,24 +69,15 @@ fn ask_become_password() -> Result<Password, Error> {
 }
 
 /// The hosts of inventories; says what is odd in them.
-pub(super) fn load(inventories: &[PathBuf], limit: Option<&str>) -> Result<Vec<HostSpec>, Error> {
-    let sources: Vec<Arc<Source>> = inventories.iter().map(|path| read(path)).collect::<Result<_, _>>()?;
-    let limit: Vec<&str> = limit.into_iter().collect();
-    let loaded = inventory::load(&sources, &limit).map_err(Error::Problems)?;
+pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<HostSpec>, Error> {
+    let request = inventory::Request {
+        inventory: inventories.to_vec(),
+        limit: limit.into_iter().map(str::to_owned).collect(),
+        playbook_folder: PathBuf::new(),
+    };
+    let loaded = inventory::load(&request, &Machine::default()).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);
     Ok(loaded.hosts)
-}
-
-fn read(path: &Path) -> Result<Arc<Source>, Error> {
-    let bytes = fs::read(path).map_err(|source| Error::UnreadableInventory {
-        path: path.into(),
-        source,
-    })?;
-    let text = String::from_utf8(bytes).map_err(|source| Error::InventoryNotText {
-        path: path.into(),
-        source,
-    })?;
-    Ok(Source::new(path.display().to_string(), text))
 }
 
 fn say_untouched(hosts: &[HostSpec]) {

@@ -1,6 +1,5 @@
 use std::error::Error as _;
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use console::Style;
 
@@ -12,13 +11,6 @@ use crate::report::ExitCode;
 pub(super) enum Error {
     #[error("no inventory given")]
     NoInventory,
-    #[error("cannot read the inventory {}", path.display())]
-    UnreadableInventory { path: PathBuf, source: std::io::Error },
-    #[error("the inventory {} is not UTF-8 text", path.display())]
-    InventoryNotText {
-        path: PathBuf,
-        source: std::string::FromUtf8Error,
-    },
     #[error("the inventory has errors")]
     Problems(Vec<Problem>),
     #[error("--ssh-common-args: the quotes do not match: {0}")]
@@ -44,18 +36,10 @@ impl Error {
     fn fixed_hint(&self) -> Option<&'static str> {
         match self {
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml"),
-            Self::UnreadableInventory { source, .. } if source.kind() == std::io::ErrorKind::IsADirectory => {
-                Some("name the file in it; several -i are read one after the other")
-            }
-            Self::UnreadableInventory { .. }
-            | Self::NoPassword
-            | Self::Problems(_)
-            | Self::Runtime(_)
-            | Self::Lab(_) => None,
+            Self::NoPassword | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
             Self::NoTerminal(_) => Some(
                 "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
             ),
-            Self::InventoryNotText { .. } => Some("save it as UTF-8"),
             Self::SshArguments(_) => Some("quote as in a shell: --ssh-common-args '-o \"ProxyCommand nc %h %p\"'"),
         }
     }
@@ -102,15 +86,11 @@ mod tests {
 
     #[test]
     fn says_what_why_and_what_to_do() {
-        let source = std::io::Error::from(std::io::ErrorKind::IsADirectory);
-        let error = Error::UnreadableInventory {
-            path: "inventories".into(),
-            source,
-        };
-        insta::assert_snapshot!(text(&error, false), @r"
-        error: cannot read the inventory inventories
-          caused by: is a directory
-          hint: name the file in it; several -i are read one after the other
+        let source = std::io::Error::from(std::io::ErrorKind::NotFound);
+        insta::assert_snapshot!(text(&Error::NoTerminal(source), false), @r"
+        error: -K: cannot ask for the password: there is no terminal
+          caused by: entity not found
+          hint: run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)
         ");
     }
 }

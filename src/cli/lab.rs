@@ -124,7 +124,7 @@ struct Up {
     hosts: Option<usize>,
     /// Rehearse this inventory: its hosts and their variables, at addresses of the lab. May be given several times.
     #[arg(short, long, value_name = "FILE")]
-    inventory: Vec<PathBuf>,
+    inventory: Vec<String>,
     /// Only these hosts of the inventory: names, groups and globs.
     #[arg(short, long, value_name = "PATTERN", requires = "inventory")]
     limit: Option<String>,
@@ -253,7 +253,7 @@ fn hosts(options: &Up) -> Result<Vec<HostRequest>, Error> {
 }
 
 /// `lab inventory` names these files wherever it is typed.
-fn absolute(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Error> {
+fn absolute(paths: &[String]) -> Result<Vec<PathBuf>, Error> {
     let absolute = paths.iter().map(std::path::absolute).collect::<io::Result<_>>();
     absolute.map_err(|source| io_error("find the inventory", source))
 }

@@ -4,6 +4,7 @@ mod args;
 mod demo;
 mod deploy;
 mod error;
+mod inventory;
 mod lab;
 mod request;
 mod schema;
@@ -27,6 +28,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
+        Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),
     };

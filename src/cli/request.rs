@@ -1,5 +1,4 @@
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::Error;
@@ -15,7 +14,7 @@ const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub(super) struct Request {
     pub goal: Goal,
-    pub inventories: Vec<PathBuf>,
+    pub inventories: Vec<String>,
     pub limit: Option<String>,
     pub forks: NonZeroUsize,
     pub serial: Vec<BatchSize>,
@@ -47,7 +46,7 @@ impl Request {
     }
 
     fn new(goal: Goal, args: Deploy) -> Result<Self, Error> {
-        if args.inventory.is_empty() {
+        if args.sources.inventory.is_empty() {
             return Err(Error::NoInventory);
         }
         let common_args = match args.ssh_common_args {
@@ -64,8 +63,8 @@ impl Request {
         };
         Ok(Self {
             goal,
-            inventories: args.inventory,
-            limit: args.limit,
+            inventories: args.sources.inventory,
+            limit: args.sources.limit,
             forks: args.forks,
             serial: args.serial,
             login,

@@ -7,14 +7,17 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::inventory;
-use crate::problem::Source;
 use crate::rollout::BatchSize;
+use crate::world::InMemory;
 
 fn hosts(names: &[&str]) -> Vec<HostSpec> {
     let text = format!("all: {{hosts: {{{}}}}}", names.join(": {}, ") + ": {}");
-    inventory::load(&[Source::new("hosts.yaml", text)], &[])
-        .expect("a sound inventory")
-        .hosts
+    let request = inventory::Request {
+        inventory: vec!["hosts.yaml".to_owned()],
+        ..inventory::Request::default()
+    };
+    let world = InMemory::default().file("hosts.yaml", text);
+    inventory::load(&request, &world).expect("a sound inventory").hosts
 }
 
 fn plan(hosts: usize, serial: usize, forks: usize) -> RolloutPlan {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use super::precedence::HostVars;
 use super::variables::{OURS, Variables, is_ours, text, window};
-use super::{Host, Password, privilege};
+use super::{Password, privilege};
 use crate::mapping::{MappingSet, port};
 use crate::problem::{Problem, is_unprintable, nearest};
 use crate::yaml::{Node, Value};
@@ -74,7 +75,7 @@ impl HostSpec {
     ///
     /// # Errors
     /// Everything that is wrong with them, wrong values and unsupported ones alike.
-    pub fn from_host(host: &Host) -> Result<Self, Vec<Problem>> {
+    pub(super) fn from_vars(host: &HostVars<'_>) -> Result<Self, Vec<Problem>> {
         let mut variables = Variables::of(host);
         refuse_misspelt(&mut variables);
         refuse_unsupported(&mut variables);
@@ -83,11 +84,13 @@ impl HostSpec {
         let rollback_after = variables.read(&["portmap_rollback_after"], window);
         let previous_ports = previous_ports(&mut variables);
         if !variables.problems.is_empty() {
+            let place = |problem: &Problem| problem.at.as_ref().map(|at| (at.source.name.clone(), at.span.start));
+            variables.problems.sort_by_key(place);
             return Err(variables.problems);
         }
-        let has_portmap = host.vars.contains_key("portmap");
+        let has_portmap = host.get("portmap").is_some();
         Ok(Self {
-            name: host.name.clone(),
+            name: host.name.to_owned(),
             connection,
             mappings,
             has_portmap,
@@ -98,7 +101,7 @@ impl HostSpec {
 }
 
 /// Of old and new spellings the `ansible_ssh_` one wins, as in Ansible.
-fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
+fn connection(host: &HostVars<'_>, variables: &mut Variables<'_>) -> Connection {
     Connection {
         host: address(host, variables),
         port: variables.read(&["ansible_ssh_port", "ansible_port"], |node| port(node, "ansible_port")),
@@ -117,22 +120,26 @@ fn connection(host: &Host, variables: &mut Variables<'_>) -> Connection {
 }
 
 /// `ansible_host`, else the host's own name, which then must do as an address.
-fn address(host: &Host, variables: &mut Variables<'_>) -> String {
+fn address(host: &HostVars<'_>, variables: &mut Variables<'_>) -> String {
     const NAMES: [&str; 2] = ["ansible_ssh_host", "ansible_host"];
-    if let Some(bad) = host.name.chars().find(|&c| is_bad_in_host(c))
-        && !variables.has(&NAMES)
-    {
-        let problem = Problem::at(
-            &host.at,
-            format!("{} is no address: it holds {:?}", host.name, bad.to_string()),
-        );
+    if host.name.chars().any(is_unprintable) {
+        let message = "the name of a host holds a control or invisible character";
+        variables.problems.push(Problem::at(host.at, message));
+    }
+    let wrong = match host.name.chars().find(|&c| is_bad_in_host(c)) {
+        Some(bad) => Some(format!("it holds {:?}", bad.to_string())),
+        None if host.name.starts_with('-') => Some("it begins with `-`".to_owned()),
+        None => None,
+    };
+    if let Some(wrong) = wrong.filter(|_| !variables.has(&NAMES)) {
+        let problem = Problem::at(host.at, format!("{} is no address: {wrong}", host.name));
         variables
             .problems
             .push(problem.hint("write the address as `ansible_host`, and the user as `ansible_user`"));
     }
     variables
         .read(&NAMES, |node| checked(node, "ansible_host", is_bad_in_host))
-        .unwrap_or_else(|| host.name.clone())
+        .unwrap_or_else(|| host.name.to_owned())
 }
 
 /// What ssh(1) itself refuses in a host name since 9.6, and an `@`, which would smuggle in a user.

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 
 use globset::{GlobBuilder, GlobMatcher};
 
-use super::{Host, Inventory};
+use super::Inventory;
+use super::data::{ALL, GroupId, HostId};
+use super::graph::hosts_of;
 use crate::problem::{Problem, nearest};
 
 /// What a term does; Ansible applies them in this order, wherever they stand.
@@ -16,8 +18,8 @@ enum Kind {
 }
 
 /// See [`Inventory::select`].
-pub(super) fn select<'i>(inventory: &'i Inventory, limit: &[&str]) -> Result<Vec<&'i Host>, Problem> {
-    let everything = || (0..inventory.hosts.len()).collect::<HashSet<usize>>();
+pub(super) fn select(inventory: &Inventory, limit: &[&str]) -> Result<Vec<HostId>, Problem> {
+    let everything = || (0..inventory.data.hosts.len()).collect::<HashSet<usize>>();
     let mut terms = Vec::new();
     for text in limit {
         terms.extend(split(text)?);
@@ -38,13 +40,11 @@ pub(super) fn select<'i>(inventory: &'i Inventory, limit: &[&str]) -> Result<Vec
     if chosen.is_empty() {
         return Err(nothing_left(limit));
     }
-    Ok(inventory
-        .hosts
-        .values()
-        .enumerate()
-        .filter(|(at, _)| chosen.contains(at))
-        .map(|(_, host)| host)
-        .collect())
+    let all = inventory
+        .data
+        .group(ALL)
+        .map_or_else(Vec::new, |all| hosts_of(&inventory.data.groups, all));
+    Ok(all.into_iter().filter(|host| chosen.contains(&host.0)).collect())
 }
 
 fn nothing_left(limit: &[&str]) -> Problem {
@@ -118,26 +118,23 @@ fn is_subscript(name: &str) -> bool {
 /// The hosts of a term: a name or a glob, of groups and of hosts.
 fn matches(inventory: &Inventory, term: &str) -> Result<HashSet<usize>, Problem> {
     let pattern = Pattern::new(term)?;
-    let groups = inventory.groups.iter().filter(|(name, _)| pattern.matches(name));
-    let hosts = inventory
-        .hosts
-        .keys()
-        .enumerate()
-        .filter(|(_, name)| pattern.matches(name));
+    let data = &inventory.data;
+    let groups = data.groups.keys().enumerate().filter(|(_, name)| pattern.matches(name));
+    let hosts = data.hosts.keys().enumerate().filter(|(_, name)| pattern.matches(name));
     let known = groups.clone().count() > 0;
     let found: HashSet<usize> = groups
-        .flat_map(|(_, members)| members)
-        .copied()
+        .flat_map(|(at, _)| hosts_of(&data.groups, GroupId(at)))
+        .map(|host| host.0)
         .chain(hosts.map(|(at, _)| at))
         .collect();
     if known || !found.is_empty() {
         return Ok(found);
     }
     let problem = Problem::new(format!("no host or group matches `{term}`"));
-    let names: Vec<&str> = inventory
+    let names: Vec<&str> = data
         .groups
         .keys()
-        .chain(inventory.hosts.keys())
+        .chain(data.hosts.keys())
         .map(String::as_str)
         .collect();
     Err(match nearest(term, &names) {

@@ -1,23 +1,30 @@
-//! Ansible inventories: texts become hosts with variables, hosts become what a deploy needs to know.
+//! Ansible inventories: sources become hosts with variables, hosts become what a deploy needs to know.
 //!
-//! [`Inventory::parse`] reads YAML inventories as Ansible does: groups, nesting, host ranges and the precedence of
-//! variables. [`Inventory::select`] applies a limit, [`HostSpec::from_host`] turns a host's variables into a checked
-//! request, and [`load`] does all three. Where Ansible warns and goes on with less, this module refuses: half an
-//! inventory deployed is worse than none. It reads no files.
+//! [`load`] and [`ask`] read sources as Ansible does: files in YAML, JSON and INI, folders, scripts and lists of hosts.
+//! A limit leaves some of the hosts, precedence says what a host's variables are, and a [`HostSpec`] is a host's checked
+//! request. Where Ansible warns and goes on with less, this module refuses: half an
+//! inventory deployed is worse than none. What it needs of the machine it asks through [`World`].
 
+mod address;
+mod data;
+mod dump;
+mod graph;
 mod host;
 mod limit;
+mod literal;
 mod names;
 mod password;
+mod precedence;
 mod privilege;
-mod read;
-mod resolve;
+#[cfg(test)]
+mod recorded;
+mod shared;
+mod source;
+mod text;
 mod variables;
+mod vars_files;
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use indexmap::{IndexMap, IndexSet};
+use std::path::PathBuf;
 
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
@@ -25,90 +32,114 @@ pub(crate) use privilege::unsupported as unsupported_become;
 pub(crate) use variables::boolean;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
 
-use crate::problem::{Location, Problem, Source};
-use crate::yaml::Node;
+use data::{Data, GroupId, HostId, Vars};
+use dump::Dump;
+use graph::Graph;
+use precedence::{Files, Precedence};
+use shared::Shared;
+use text::Texts;
 
-/// A host with all of its variables, inherited ones included.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Host {
-    /// The inventory's name of it.
-    pub name: String,
-    /// Where it was named first.
-    pub at: Location,
-    /// The groups it is in, directly or through their children, `all` left out; groups whose variables win come last.
-    pub groups: Vec<String>,
-    /// Its variables after Ansible's precedence.
-    pub vars: IndexMap<String, Node>,
-}
+use crate::problem::{Problem, nearest};
+use crate::world::{Kind, World};
 
 /// Hosts and groups of one or several sources.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Inventory {
-    hosts: IndexMap<String, Host>,
-    /// Members of each group, those of its children included, as positions in `hosts`.
-    groups: IndexMap<String, IndexSet<usize>>,
-    warnings: Vec<Problem>,
+#[derive(Debug)]
+struct Inventory {
+    data: Data,
+    graph: Graph,
+    /// Where `group_vars` and `host_vars` are looked for.
+    folders: Vec<PathBuf>,
 }
 
 impl Inventory {
-    /// Reads sources in order; what a later one says wins over an earlier one at the same level.
+    /// Reads sources in order; what a later one says wins over an earlier one at the same level. Each is what Ansible
+    /// takes with `-i`: a file, a folder, a script, or names with a comma.
     ///
     /// # Errors
     /// Everything that is wrong in any of the sources.
-    pub fn parse(sources: &[Arc<Source>]) -> Result<Self, Vec<Problem>> {
-        let mut draft = read::Draft::default();
-        for source in sources {
-            draft.read(source);
+    fn load(sources: &[String], world: &dyn World) -> Result<Self, Vec<Problem>> {
+        let texts = Texts { world };
+        let mut reader = source::Reader {
+            texts: &texts,
+            data: Data::default(),
+            ignored: None,
+        };
+        let mut problems: Vec<Problem> = sources
+            .iter()
+            .filter_map(|source| reader.add(source).err())
+            .flatten()
+            .collect();
+        let folders = sources.iter().filter_map(|source| folder(source, world)).collect();
+        if !problems.is_empty() {
+            problems.append(&mut reader.data.lost);
         }
-        resolve::inventory(draft)
+        Self::settled(reader.data, folders, problems)
     }
 
-    /// All hosts, in the order of their first mention.
-    pub fn hosts(&self) -> impl Iterator<Item = &Host> {
-        self.hosts.values()
+    fn settled(mut data: Data, folders: Vec<PathBuf>, mut problems: Vec<Problem>) -> Result<Self, Vec<Problem>> {
+        let graph = Graph::settle(&mut data);
+        problems.extend(graph.as_ref().err().cloned());
+        match graph {
+            Ok(graph) if problems.is_empty() => Ok(Self { data, graph, folders }),
+            _ => Err(problems),
+        }
     }
 
-    /// A host by its name.
-    #[must_use]
-    pub fn host(&self, name: &str) -> Option<&Host> {
-        self.hosts.get(name)
-    }
-
-    /// Things that Ansible lets pass and that are hardly meant, such as unknown keys.
-    #[must_use]
-    pub fn warnings(&self) -> &[Problem] {
-        &self.warnings
-    }
-
-    /// The hosts that a limit (Ansible's `-l`) leaves, in inventory order. No limit at all leaves all. Terms are
-    /// split at `,` and `:`; each is a host, a group or a glob of either, `&` keeps, `!` takes away.
+    /// The hosts that a limit (Ansible's `-l`) leaves, in inventory order. No limit at all leaves all.
     ///
     /// # Errors
     /// An empty limit, a term that matches nothing, and a limit that leaves no host. Ansible takes the first for no
     /// limit and the second for a warning; a deploy must not go to hosts that nobody named.
-    pub fn select(&self, limit: &[&str]) -> Result<Vec<&Host>, Problem> {
-        limit::select(self, limit)
+    fn select(&self, limit: &[String]) -> Result<Vec<HostId>, Problem> {
+        let limit: Vec<&str> = limit.iter().map(String::as_str).collect();
+        limit::select(self, &limit)
     }
 
-    /// What a deploy to these hosts needs to know.
-    ///
-    /// # Errors
-    /// The problems of all of the hosts, each place once, with the hosts that share it.
-    pub fn specs(hosts: &[&Host]) -> Result<Vec<HostSpec>, Vec<Problem>> {
-        let mut shared = Shared::default();
-        let mut specs = Vec::new();
-        for host in hosts {
-            match HostSpec::from_host(host) {
-                Ok(spec) => specs.push(spec),
-                Err(problems) => shared.add(&host.name, problems),
+    /// The host that a pattern matches, which must be one.
+    fn one_host(&self, pattern: &str) -> Result<HostId, Vec<Problem>> {
+        match self
+            .select(&[pattern.to_owned()])
+            .map_err(|problem| vec![problem])?
+            .as_slice()
+        {
+            [host] => Ok(*host),
+            hosts => {
+                let message = format!("`{pattern}` matches {} hosts, and must match one", hosts.len());
+                Err(vec![Problem::new(message)])
             }
         }
-        if shared.problems.is_empty() {
-            Ok(specs)
-        } else {
-            Err(shared.named())
-        }
     }
+
+    fn group(&self, name: &str) -> Result<GroupId, Vec<Problem>> {
+        self.data.group(name).ok_or_else(|| {
+            let names: Vec<&str> = self.data.groups.keys().map(String::as_str).collect();
+            let problem = Problem::new(format!("there is no group {name}"));
+            vec![match nearest(name, &names) {
+                Some(name) => problem.hint(format!("did you mean `{name}`?")),
+                None => problem,
+            }]
+        })
+    }
+}
+
+/// The folder of a source, beside which its vars files are.
+fn folder(source: &str, world: &dyn World) -> Option<PathBuf> {
+    let path = PathBuf::from(source);
+    match world.kind(&path)? {
+        Kind::Folder => Some(path),
+        Kind::File { .. } => Some(path.parent().map_or_else(PathBuf::new, std::path::Path::to_path_buf)),
+    }
+}
+
+/// What to load, as the command line says it.
+#[derive(Debug, Clone, Default)]
+pub struct Request {
+    /// The sources, as they are given with `-i`.
+    pub inventory: Vec<String>,
+    /// The limits, as they are given with `-l`; none: all hosts.
+    pub limit: Vec<String>,
+    /// Where vars files are looked for beside those of the inventory: the playbook's folder, or the working one.
+    pub playbook_folder: PathBuf,
 }
 
 /// What [`load`] read.
@@ -120,72 +151,111 @@ pub struct Loaded {
     pub warnings: Vec<Problem>,
 }
 
-/// Reads sources, applies a limit (see [`Inventory::select`]) and checks every host that it leaves.
+/// Reads sources, applies a limit and checks every host that it leaves.
 ///
 /// # Errors
 /// Everything that is wrong: all problems of the sources, else of the limit, else of the hosts.
-pub fn load(sources: &[Arc<Source>], limit: &[&str]) -> Result<Loaded, Vec<Problem>> {
-    let inventory = Inventory::parse(sources)?;
-    let selected = inventory.select(limit).map_err(|problem| vec![problem])?;
-    let hosts = Inventory::specs(&selected)?;
+pub fn load(request: &Request, world: &dyn World) -> Result<Loaded, Vec<Problem>> {
+    let inventory = Inventory::load(&request.inventory, world)?;
+    if !inventory.data.lost.is_empty() {
+        return Err(inventory.data.lost);
+    }
+    let selected = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
+    let (texts, none) = (Texts { world }, Vars::new());
+    let files = Files::new(&inventory, &texts, &request.playbook_folder);
+    let precedence = Precedence::new(&inventory, &files, &none, &none);
+    let hosts = specs(&precedence, &selected)?;
     Ok(Loaded {
         hosts,
-        warnings: inventory.warnings,
+        warnings: inventory.data.warnings,
     })
 }
 
-/// Problems of several hosts, of which a group's value gives each of its hosts the same.
-#[derive(Default)]
-struct Shared {
-    problems: Vec<(Problem, Vec<String>)>,
-    places: HashMap<(String, usize, String), usize>,
+/// What to print of an inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Question {
+    /// All hosts and groups in JSON, as `ansible-inventory --list`.
+    List,
+    /// The same in YAML.
+    ListYaml,
+    /// The variables of the one host that a pattern matches, in JSON.
+    Host(String),
+    /// The same in YAML.
+    HostYaml(String),
+    /// The tree from a group on, as `ansible-inventory --graph`.
+    Graph {
+        /// Its name.
+        group: String,
+        /// With the variables of hosts and groups.
+        vars: bool,
+    },
+    /// The names of the hosts, one a line.
+    ListHosts,
 }
 
-impl Shared {
-    fn add(&mut self, host: &str, problems: Vec<Problem>) {
-        for problem in problems {
-            let (file, start) = problem
-                .at
-                .as_ref()
-                .map_or((String::new(), 0), |at| (at.source.name.clone(), at.span.start));
-            let next = self.problems.len();
-            let place = *self
-                .places
-                .entry((file, start, problem.message.clone()))
-                .or_insert(next);
-            match self.problems.get_mut(place) {
-                Some((_, hosts)) => hosts.push(host.to_owned()),
-                None => self.problems.push((problem, vec![host.to_owned()])),
+/// Text for people or programs, and what should be said beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// The text, with a line end behind it.
+    pub text: String,
+    /// What should be said and stops nothing.
+    pub warnings: Vec<Problem>,
+}
+
+/// Answers a question about sources, under Ansible's rules: no host need be fit for a deploy.
+///
+/// # Errors
+/// Everything that is wrong with the sources, the limit, or the vars files that the answer needs.
+pub fn ask(request: &Request, question: &Question, world: &dyn World) -> Result<Answer, Vec<Problem>> {
+    let inventory = Inventory::load(&request.inventory, world)?;
+    let (texts, none) = (Texts { world }, Vars::new());
+    let files = Files::new(&inventory, &texts, &request.playbook_folder);
+    let precedence = Precedence::new(&inventory, &files, &none, &none);
+    let text = answer(&precedence, request, question)?;
+    let mut warnings = inventory.data.warnings;
+    warnings.extend(inventory.data.lost);
+    Ok(Answer { text, warnings })
+}
+
+fn answer(precedence: &Precedence<'_>, request: &Request, question: &Question) -> Result<String, Vec<Problem>> {
+    let inventory = precedence.inventory;
+    let everything = || Dump::new(precedence, Dump::everything(precedence));
+    let limited = || {
+        let hosts = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
+        Ok::<_, Vec<Problem>>(Dump::new(precedence, hosts))
+    };
+    let mut text = match question {
+        Question::List => limited()?.list()?,
+        Question::ListYaml => limited()?.yaml()?,
+        Question::Host(pattern) => everything().host(inventory.one_host(pattern)?)?,
+        Question::HostYaml(pattern) => everything().host_yaml(inventory.one_host(pattern)?)?,
+        Question::Graph { group, vars } => everything().graph(inventory.group(group)?, *vars)?,
+        Question::ListHosts => limited()?.names(),
+    };
+    if !text.is_empty() && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// What a deploy to these hosts needs to know.
+fn specs(precedence: &Precedence<'_>, hosts: &[HostId]) -> Result<Vec<HostSpec>, Vec<Problem>> {
+    let mut shared = Shared::default();
+    let mut specs = Vec::new();
+    for host in hosts {
+        let vars = match precedence.of(*host) {
+            Ok(vars) => vars,
+            Err(problems) => {
+                shared.add_files(problems);
+                continue;
             }
+        };
+        match HostSpec::from_vars(&vars) {
+            Ok(spec) => specs.push(spec),
+            Err(problems) => shared.add(&vars, problems),
         }
     }
-
-    /// The problems, the hosts of a shared one in its message.
-    fn named(self) -> Vec<Problem> {
-        self.problems
-            .into_iter()
-            .map(|(problem, hosts)| name_hosts(problem, &hosts))
-            .collect()
-    }
-}
-
-fn name_hosts(problem: Problem, hosts: &[String]) -> Problem {
-    const SHOWN: usize = 3;
-    let names = hosts
-        .iter()
-        .take(SHOWN)
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(", ");
-    let suffix = match hosts.len() {
-        0 | 1 => return problem,
-        count if count > SHOWN => format!("{names} and {} more", count - SHOWN),
-        _ => names,
-    };
-    Problem {
-        message: format!("{} (hosts {suffix})", problem.message),
-        ..problem
-    }
+    shared.named().map_or(Ok(specs), Err)
 }
 
 #[cfg(test)]

@@ -1,154 +1,206 @@
-//! Host keys: `web[01:20:2].example.com`, `db-[a:f]`, `bastion:2222`, `[2001:db8::1]:22`.
-//!
-//! As `parse_address` and `expand_hostname_range` of Ansible, except that a range without hosts is an error.
+//! Hosts as they are written: `web[01:20:2].example.com`, `db-[a:f]`, `bastion:2222`, `[2001:db8::1]:22`. As
+//! Ansible's `_expand_hostpattern`, to the letter.
 
-use std::net::Ipv6Addr;
-use std::ops::RangeInclusive;
+use std::ops::Range;
 
-use crate::problem::is_unprintable;
+use super::address;
+use super::data::MAX_HOSTS;
+use super::literal::is_space;
+use crate::problem::Location;
+use crate::yaml::{Node, Style, Value};
 
-/// The most hosts that one key may name.
-const MAX_HOSTS: usize = 65_536;
+/// The most bytes of all names of one key.
+const MAX_BYTES: usize = 64 * 1024 * 1024;
+/// As Python's `string.ascii_letters`.
+const LETTERS: &str = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 
-/// The hosts that a key names, and the port written behind it.
-pub(super) fn expand(key: &str) -> Result<(Vec<String>, Option<u16>), String> {
-    let (name, port) = split_port(key)?;
-    let names = if name.parse::<Ipv6Addr>().is_ok() {
-        vec![name.to_owned()]
-    } else {
+/// The hosts that a key names. None at all where the end of a range of numbers is before its begin.
+#[derive(Debug, PartialEq)]
+pub(super) struct Names {
+    pub hosts: Vec<String>,
+    pub port: Option<Port>,
+}
+
+/// The port behind a name.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Port {
+    pub number: Value,
+    /// Its digits' place in the key.
+    pub digits: Range<usize>,
+}
+
+impl Port {
+    /// As the variable `ansible_port` that it stands for.
+    pub fn node(self, at: Location) -> Node {
+        Node {
+            value: self.number,
+            at,
+            style: Style::Quoted,
+        }
+    }
+}
+
+/// The hosts that a key names, and the port written behind it. What is no address is the name of one host as it
+/// stands, port and all.
+pub(super) fn expand(key: &str) -> Result<Names, String> {
+    let (name, port) = match address::split(key) {
+        Some((name, port)) => (name, Some(port)),
+        None => (key, None),
+    };
+    let hosts = if name.contains('[') {
         ranges(name)?
-    };
-    match names.iter().find_map(|name| bad_name(name)) {
-        Some(why) => Err(why),
-        None => Ok((names, port)),
-    }
-}
-
-fn split_port(key: &str) -> Result<(&str, Option<u16>), String> {
-    if key.parse::<Ipv6Addr>().is_ok() {
-        return Ok((key, None));
-    }
-    if let Some((address, rest)) = key.strip_prefix('[').and_then(|rest| rest.split_once(']'))
-        && address.parse::<Ipv6Addr>().is_ok()
-    {
-        let port = rest.strip_prefix(':').map(port).transpose()?;
-        return if port.is_some() || rest.is_empty() {
-            Ok((address, port))
-        } else {
-            Err(format!("`{rest}` is not a port"))
-        };
-    }
-    match key.rsplit_once(':') {
-        // A colon within brackets belongs to a range.
-        Some((name, digits)) if !digits.contains(']') => Ok((name, Some(port(digits)?))),
-        _ => Ok((key, None)),
-    }
-}
-
-fn port(digits: &str) -> Result<u16, String> {
-    let plain = digits.bytes().all(|byte| byte.is_ascii_digit());
-    let port = if plain {
-        digits.parse().ok().filter(|port| *port > 0)
     } else {
-        None
+        vec![name.to_owned()]
     };
-    port.ok_or_else(|| format!("`{digits}` is not a port"))
+    let port = port.and_then(|digits| number(key, digits));
+    Ok(Names { hosts, port })
 }
 
-fn bad_name(name: &str) -> Option<String> {
-    let shown = |c: char| c.is_whitespace() || is_unprintable(c) || "[]{}()<>|;&$`'\"\\,!*?:".contains(c);
-    if name.parse::<Ipv6Addr>().is_ok() {
-        return None;
-    }
-    if name.is_empty() || name.starts_with('-') || name.len() > 255 {
-        return Some(format!("`{name}` is not a host name"));
-    }
-    name.chars()
-        .find(|&c| shown(c))
-        .map(|c| format!("a host name cannot hold {:?}", c.to_string()))
+/// A port of zero is none. One beyond 128 bits stays text.
+fn number(key: &str, digits: Range<usize>) -> Option<Port> {
+    let text = key.get(digits.clone())?;
+    let number = match text.parse::<i128>() {
+        Ok(0) => return None,
+        Ok(number) => Value::Int(number),
+        Err(_) => Value::String(text.to_owned()),
+    };
+    Some(Port { number, digits })
 }
 
-/// All names of a pattern with any number of ranges.
+/// One range after the other: a name that still holds a bracket is expanded again.
 fn ranges(pattern: &str) -> Result<Vec<String>, String> {
-    let mut names = vec![String::new()];
+    let mut done = vec![String::new()];
     let mut rest = pattern;
-    while let Some((before, behind)) = rest.split_once('[') {
-        let (bounds, after) = behind
-            .split_once(']')
-            .ok_or("a range begins with `[` and ends with `]`")?;
-        names = product(&names, before, &range(bounds)?)?;
-        rest = after;
+    while rest.contains('[') {
+        let (head, bounds, tail) = split(rest)?;
+        let values = values(bounds)?;
+        done = product(&done, head, &values, pattern.len())?;
+        rest = tail;
     }
-    for name in &mut names {
+    for name in &mut done {
         name.push_str(rest);
     }
-    Ok(names)
+    Ok(done)
 }
 
-fn product(names: &[String], before: &str, values: &[String]) -> Result<Vec<String>, String> {
-    if names.len().saturating_mul(values.len()) > MAX_HOSTS {
-        return Err(format!("this names more than {MAX_HOSTS} hosts"));
+/// What is before, in and behind the first range. Ansible puts a bar for either bracket and splits there, so that one
+/// which is there already counts as well.
+fn split(pattern: &str) -> Result<(&str, &str, &str), String> {
+    let (open, close) = (pattern.find('['), pattern.find(']'));
+    let is_bar = |(at, c): &(usize, char)| *c == '|' || Some(*at) == open || Some(*at) == close;
+    let mut bars = pattern.char_indices().filter(is_bar).map(|(at, _)| at);
+    let (Some(first), Some(second), None) = (bars.next(), bars.next(), bars.next()) else {
+        return Err("a range begins with `[` and ends with `]`, and a name with a range holds no `|`".to_owned());
+    };
+    let (head, bounds) = (pattern.get(..first), pattern.get(first + 1..second));
+    let tail = pattern.get(second + 1..).unwrap_or_default();
+    Ok((head.unwrap_or_default(), bounds.unwrap_or_default(), tail))
+}
+
+fn product(names: &[String], head: &str, values: &[String], length: usize) -> Result<Vec<String>, String> {
+    let count = names.len().saturating_mul(values.len());
+    if count > MAX_HOSTS || count.saturating_mul(length) > MAX_BYTES {
+        return Err(too_many());
     }
     Ok(names
         .iter()
-        .flat_map(|name| values.iter().map(move |value| format!("{name}{before}{value}")))
+        .flat_map(|name| values.iter().map(move |value| format!("{name}{head}{value}")))
         .collect())
 }
 
-/// `begin:end` or `begin:end:step`, both ends included; numbers or letters.
-fn range(bounds: &str) -> Result<Vec<String>, String> {
+fn too_many() -> String {
+    format!("this names more than {MAX_HOSTS} hosts")
+}
+
+/// `begin:end` or `begin:end:step`, both ends included; numbers or letters. A leading zero in the begin sets the
+/// width, and the end must be as wide.
+fn values(bounds: &str) -> Result<Vec<String>, String> {
     let parts: Vec<&str> = bounds.split(':').collect();
     let (begin, end, step) = match parts.as_slice() {
-        [begin, end] => (*begin, *end, 1),
-        [begin, end, step] => (
-            *begin,
-            *end,
-            step.parse()
-                .ok()
-                .filter(|step| *step > 0)
-                .ok_or("the step of a range is a number above 0")?,
-        ),
-        _ => return Err("a range is begin:end or begin:end:step".to_owned()),
+        [begin, end] => (*begin, *end, "1"),
+        [begin, end, step] => (*begin, *end, *step),
+        _ => {
+            return Err(format!(
+                "`[{bounds}]` is no range: those are [begin:end] or [begin:end:step]"
+            ));
+        }
     };
     let begin = if begin.is_empty() { "0" } else { begin };
-    let values = match (letter(begin), letter(end)) {
-        (Some(first), Some(last)) => letters(first..=last, step),
-        _ => numbers(begin, end, step)?,
-    };
-    if values.is_empty() {
-        Err(format!("the range {bounds} is empty: its begin is behind its end"))
-    } else {
-        Ok(values)
+    if end.is_empty() {
+        return Err(format!("the range `[{bounds}]` has no end"));
     }
-}
-
-/// Letters count from a to z, then from A to Z.
-fn letter(text: &str) -> Option<u8> {
-    match text.as_bytes() {
-        [c @ b'a'..=b'z'] => Some(c - b'a'),
-        [c @ b'A'..=b'Z'] => Some(c - b'A' + 26),
-        _ => None,
-    }
-}
-
-fn letters(range: RangeInclusive<u8>, step: usize) -> Vec<String> {
-    let shown = |at: u8| char::from(if at < 26 { b'a' + at } else { b'A' + at - 26 }).to_string();
-    range.step_by(step).map(shown).collect()
-}
-
-/// A leading zero in the begin sets the width, and the end must be as wide.
-fn numbers(begin: &str, end: &str, step: usize) -> Result<Vec<String>, String> {
-    let number = |text: &str| {
-        let plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        let value = if plain { text.parse::<u32>().ok() } else { None };
-        value.ok_or_else(|| format!("`{text}` is not the end of a range: write two numbers or two letters"))
-    };
-    let (first, last) = (number(begin)?, number(end)?);
-    let padded = begin.len() > 1 && begin.starts_with('0');
-    if padded && begin.len() != end.len() {
+    let width = begin.chars().count();
+    let is_padded = begin.starts_with('0') && width > 1;
+    if is_padded && width != end.chars().count() {
         return Err(format!("{begin} and {end} must have as many digits"));
     }
-    let width = if padded { begin.len() } else { 0 };
-    let values = (first..=last).step_by(step).take(MAX_HOSTS + 1);
-    Ok(values.map(|value| format!("{value:0width$}")).collect())
+    if let (Some(first), Some(last)) = (LETTERS.find(begin), LETTERS.find(end)) {
+        return letters(bounds, first, last, step);
+    }
+    let values = numbers(begin, end, step).ok_or_else(|| not_numbers(bounds))?;
+    let width = if is_padded { width } else { 0 };
+    values.map(|values| values.into_iter().map(|value| padded(value, width)).collect())
 }
+
+fn not_numbers(bounds: &str) -> String {
+    format!("the ends of the range `[{bounds}]` must be two numbers or two letters")
+}
+
+/// From a to z, then from A to Z.
+fn letters(bounds: &str, first: usize, last: usize, step: &str) -> Result<Vec<String>, String> {
+    if first > last {
+        return Err(format!("the begin of the range `[{bounds}]` is behind its end"));
+    }
+    let step = integer(step)
+        .filter(|step| *step != 0)
+        .ok_or_else(|| format!("the step of the range `[{bounds}]` is a number, and not 0"))?;
+    // Backwards from the begin there is nothing before the end, but for a range of one.
+    let step = usize::try_from(step).ok();
+    let all = LETTERS.get(first..=last).unwrap_or_default();
+    let chosen = step.map(|step| all.chars().step_by(step).map(String::from).collect());
+    Ok(chosen.unwrap_or_default())
+}
+
+/// `None`: some of them are no numbers. As Python's `range`, which may count down.
+fn numbers(begin: &str, end: &str, step: &str) -> Option<Result<Vec<i128>, String>> {
+    let (begin, end) = (integer(begin)?, integer(end)?);
+    let step = integer(step).filter(|step| *step != 0)?;
+    // The end is included as Python's callers do it: by one more, whichever way it goes.
+    let end = end.checked_add(1)?;
+    let distance = if step > 0 {
+        end.checked_sub(begin)?
+    } else {
+        begin.checked_sub(end)?
+    };
+    let size = step.checked_abs()?;
+    let count = if distance <= 0 { 0 } else { (distance - 1) / size + 1 };
+    if usize::try_from(count).map_or(true, |count| count > MAX_HOSTS) {
+        return Some(Err(too_many()));
+    }
+    Some(Ok((0..count).map(|index| begin + index * step).collect()))
+}
+
+/// As Python's `int`: with white space around it, a sign, and underscores between digits.
+fn integer(text: &str) -> Option<i128> {
+    let text = text.trim_matches(is_space);
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let is_good = digits.starts_with(|c: char| c.is_ascii_digit())
+        && digits.ends_with(|c: char| c.is_ascii_digit())
+        && digits.chars().all(|c| c.is_ascii_digit() || c == '_')
+        && !digits.contains("__");
+    if is_good {
+        text.replace('_', "").parse().ok()
+    } else {
+        None
+    }
+}
+
+/// As Python's `zfill`.
+fn padded(value: i128, width: usize) -> String {
+    let sign = if value < 0 { "-" } else { "" };
+    let width = width.saturating_sub(sign.len());
+    format!("{sign}{:0>width$}", value.unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests;

@@ -4,72 +4,46 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::problem::{Severity, render};
+use crate::world::InMemory;
 
-fn inventory(texts: &[&str]) -> Inventory {
-    let sources: Vec<_> = texts
-        .iter()
-        .enumerate()
-        .map(|(at, text)| Source::new(format!("{at}.yaml"), *text))
-        .collect();
-    Inventory::parse(&sources).unwrap_or_else(|problems| panic!("{}", render(&problems, Severity::Error, false)))
+/// A request for files of these texts, and the files.
+fn asked(texts: &[&str], limit: &[&str]) -> (Request, InMemory) {
+    let mut request = Request {
+        limit: limit.iter().map(|limit| (*limit).to_owned()).collect(),
+        ..Request::default()
+    };
+    let mut world = InMemory::default();
+    for (at, text) in texts.iter().enumerate() {
+        request.inventory.push(format!("{at}.yaml"));
+        world = world.file(format!("{at}.yaml"), *text);
+    }
+    (request, world)
 }
 
-fn value(inventory: &Inventory, host: &str, name: &str) -> String {
-    inventory.host(host).unwrap().vars.get(name).unwrap().raw().to_owned()
+fn loaded(text: &str) -> Result<Loaded, Vec<Problem>> {
+    let (request, world) = asked(&[text], &[]);
+    load(&request, &world)
 }
 
-fn selected(inventory: &Inventory, limit: &str) -> String {
-    match inventory.select(&[limit]) {
-        Ok(hosts) => hosts
-            .iter()
-            .map(|host| host.name.as_str())
-            .collect::<Vec<_>>()
-            .join(" "),
-        Err(problem) => format!("error: {}", problem.message),
+fn answer(texts: &[&str], question: &Question) -> String {
+    let (request, world) = asked(texts, &[]);
+    match ask(&request, question, &world) {
+        Ok(answer) => answer.text,
+        Err(problems) => panic!("{}", render(&problems, Severity::Error, false)),
     }
 }
 
-fn expanded(key: &str) -> String {
-    match names::expand(key) {
-        Ok((names, None)) => names.join(" "),
-        Ok((names, Some(port))) => format!("{} at {port}", names.join(" ")),
-        Err(why) => format!("error: {why}"),
+fn value(texts: &[&str], host: &str, name: &str) -> String {
+    let shown = answer(texts, &Question::Host(host.to_owned()));
+    let shown: serde_json::Value = serde_json::from_str(&shown).unwrap();
+    match &shown[name] {
+        serde_json::Value::String(text) => text.clone(),
+        other => other.to_string(),
     }
 }
 
-#[test]
-fn host_keys_expand() {
-    let cases = [
-        ("web", "web"),
-        ("web:2222", "web at 2222"),
-        ("web[1:3]", "web1 web2 web3"),
-        ("web[01:20:9]", "web01 web10 web19"),
-        ("web[008:010]x", "web008x web009x web010x"),
-        ("[a:c]", "a b c"),
-        ("[y:B]", "y z A B"),
-        ("[a:e:2]", "a c e"),
-        ("[:2]", "0 1 2"),
-        ("r[1:2]n[a:b]:22", "r1na r1nb r2na r2nb at 22"),
-        ("10.0.0.1", "10.0.0.1"),
-        ("10.0.0.[1:2]:22", "10.0.0.1 10.0.0.2 at 22"),
-        ("::1", "::1"),
-        ("2001:db8::1:22", "2001:db8::1:22"),
-        ("[2001:db8::1]", "2001:db8::1"),
-        ("[2001:db8::1]:22", "2001:db8::1 at 22"),
-    ];
-    for (key, expected) in cases {
-        assert_eq!(expanded(key), expected, "{key}");
-    }
-}
-
-#[test]
-fn host_keys_that_name_nothing_are_refused() {
-    for key in [
-        "", "[5:1]", "[c:a]", "[1:]", "[3]", "[1-5]", "[01:100]", "[1:9:0]", "[1:9:-1]", "[1:x]", "[1:2", "a]", "h:0",
-        "h:65536", "h:+22", "h:", "[::1]22", "-x", "a b", "a:b:c", "$(id)",
-    ] {
-        assert!(expanded(key).starts_with("error: "), "{key}: {}", expanded(key));
-    }
+fn hosts(texts: &[&str]) -> String {
+    answer(texts, &Question::ListHosts).trim_end().replace('\n', " ")
 }
 
 #[test]
@@ -80,8 +54,7 @@ a: {vars: {v: a}, children: {b: {vars: {v: b}, children: {c: {vars: {v: c}}}}}}
 z: {vars: {v: z}, children: {c: {hosts: {h: }}}}
 zz: {vars: {v: zz}, hosts: {h: }}
 ";
-    assert_eq!(value(&inventory(&[deep]), "h", "v"), "c");
-    assert_eq!(inventory(&[deep]).host("h").unwrap().groups, ["a", "z", "zz", "b", "c"]);
+    assert_eq!(value(&[deep], "h", "v"), "c");
 }
 
 #[test]
@@ -90,10 +63,9 @@ fn priority_counts_within_one_depth_only() {
 a: {vars: {v: a, ansible_group_priority: 10}, hosts: {h: , i: }}
 b: {vars: {v: b}, hosts: {h: }, children: {c: {vars: {v: c}, hosts: {i: }}}}
 ";
-    let inventory = inventory(&[text]);
-    assert_eq!(value(&inventory, "h", "v"), "a");
-    assert_eq!(value(&inventory, "i", "v"), "c");
-    assert!(!inventory.host("h").unwrap().vars.contains_key("ansible_group_priority"));
+    assert_eq!(value(&[text], "h", "v"), "a");
+    assert_eq!(value(&[text], "i", "v"), "c");
+    assert_eq!(value(&[text], "h", "ansible_group_priority"), "null");
 }
 
 #[test]
@@ -102,8 +74,8 @@ fn a_host_wins_over_its_groups_and_the_later_mention_over_the_earlier() {
 web: {hosts: {h: {v: first, w: 1}}, vars: {v: group}}
 db: {hosts: {h: {v: second}}}
 ";
-    assert_eq!(value(&inventory(&[text]), "h", "v"), "second");
-    assert_eq!(value(&inventory(&[text]), "h", "w"), "1");
+    assert_eq!(value(&[text], "h", "v"), "second");
+    assert_eq!(value(&[text], "h", "w"), "1");
 }
 
 #[test]
@@ -111,91 +83,43 @@ fn the_later_source_wins_at_the_same_level_only() {
     let one = "{web: {hosts: {h: }, vars: {v: web1}}, all: {vars: {w: all1}}}";
     let two = "{all: {vars: {v: all2, w: all2}, hosts: {i: }}}";
     let three = "{web: {vars: {v: web3}}}";
-    let found = inventory(&[one, two, three]);
-    assert_eq!(value(&found, "h", "v"), "web3");
-    assert_eq!(value(&found, "h", "w"), "all2");
-    assert_eq!(value(&inventory(&[one, two]), "h", "v"), "web1");
+    assert_eq!(value(&[one, two, three], "h", "v"), "web3");
+    assert_eq!(value(&[one, two, three], "h", "w"), "all2");
+    assert_eq!(value(&[one, two], "h", "v"), "web1");
 }
 
 #[test]
 fn lists_and_maps_are_replaced_and_never_merged() {
     let text = "{all: {vars: {m: {a: 1}}}, web: {vars: {m: {b: 2}}, hosts: {h: }}}";
-    assert_eq!(value(&inventory(&[text]), "h", "m"), "{b: 2}");
+    assert_eq!(value(&[text], "h", "m"), r#"{"b":2}"#);
 }
 
 #[test]
 fn the_port_of_the_first_mention_counts_and_a_variable_beats_it() {
     let text = "{a: {hosts: {'h:1': , 'i:1': {ansible_port: 3}}}, b: {hosts: {'h:2': , 'i:2': }}}";
-    let loaded = load(&[Source::new("x", text)], &[]).unwrap();
+    let loaded = loaded(text).unwrap();
     let ports: Vec<_> = loaded.hosts.iter().map(|host| host.connection.port).collect();
     assert_eq!(ports, [Some(1), Some(3)]);
 }
 
+/// Level by level through the groups, each in the order of declaration.
 #[test]
-fn hosts_come_in_the_order_of_their_first_mention() {
+fn hosts_come_in_the_order_of_their_groups() {
     let text = "{z: {children: {y: {hosts: {h3: , h1: }}}, hosts: {h2: , h3: }}, all: {hosts: {h0: , h1: }}}";
-    assert_eq!(selected(&inventory(&[text]), "*"), "h3 h1 h2 h0");
+    assert_eq!(hosts(&[text]), "h0 h1 h2 h3");
 }
 
 #[test]
 fn a_host_in_no_group_is_ungrouped() {
-    let found = inventory(&["{all: {hosts: {h1: , h2: }}, ungrouped: {hosts: {h3: , h2: }}, web: {hosts: {h2: }}}"]);
-    assert_eq!(selected(&found, "ungrouped"), "h1 h3");
-    assert_eq!(found.host("h2").unwrap().groups, ["web"]);
-    assert_eq!(found.host("h1").unwrap().groups, ["ungrouped"]);
-}
-
-#[test]
-fn limits_select() {
-    let text = "
-all: {hosts: {lone: }}
-web: {hosts: {web1: , web2: , web10: }}
-db: {hosts: {db1: , web2: }, children: {replica: {hosts: {db2: }}}}
-empty: {}
-";
-    let inventory = inventory(&[text]);
-    let cases = [
-        ("all", "lone web1 web2 web10 db1 db2"),
-        ("web", "web1 web2 web10"),
-        ("db", "web2 db1 db2"),
-        ("db2,web1", "web1 db2"),
-        ("db2:web1", "web1 db2"),
-        ("db2 web1", "web1 db2"),
-        (" web1 , db1 ", "web1 db1"),
-        ("web:&db", "web2"),
-        ("&db:web", "web2"),
-        ("!web", "lone db1 db2"),
-        ("!web2,web", "web1 web10"),
-        ("!web1,web1", "error: the limit `!web1,web1` leaves no host"),
-        ("web?", "web1 web2"),
-        ("db?", "db1 db2"),
-        ("web[!1]*", "web2"),
-        ("*1", "web1 db1"),
-        ("al*", "lone web1 web2 web10 db1 db2"),
-        ("WEB", "error: no host or group matches `WEB`"),
-        ("web,nope", "error: no host or group matches `nope`"),
-        ("web,!nope", "error: no host or group matches `nope`"),
-        ("empty", "error: the limit `empty` leaves no host"),
-        ("", "error: the limit is empty"),
-        (" , ", "error: the limit is empty"),
-        (":", "error: the limit is empty"),
-        ("!", "error: `!` in the limit names nothing"),
-        ("{web1}", "error: no host or group matches `{web1}`"),
-        ("web{1*", "error: no host or group matches `web{1*`"),
-    ];
-    for (limit, expected) in cases {
-        assert_eq!(selected(&inventory, limit), expected, "{limit}");
-    }
-    assert_eq!(inventory.select(&[]).unwrap().len(), 6);
-    assert_eq!(inventory.select(&["web1", "!web1,db1"]).unwrap().len(), 1);
-    assert!(inventory.select(&["web1", ""]).is_err());
-    assert!(inventory.select(&["web["]).is_err());
-}
-
-#[test]
-fn an_address_of_ipv6_is_one_term() {
-    let found = inventory(&["{all: {hosts: {'2001:db8::1': , h: }}}"]);
-    assert_eq!(selected(&found, "2001:db8::1"), "2001:db8::1");
+    let text = "{all: {hosts: {h1: , h2: }}, ungrouped: {hosts: {h3: , h2: }}, web: {hosts: {h2: }}}";
+    let graph = Question::Graph {
+        group: "all".to_owned(),
+        vars: false,
+    };
+    assert_eq!(
+        answer(&[text], &graph),
+        "@all:\n  |--@ungrouped:\n  |  |--h3\n  |  |--h1\n  |--@web:\n  |  |--h2\n"
+    );
 }
 
 #[test]
@@ -267,10 +191,10 @@ fn passwords_are_not_shown() {
         "ansible_become_password: 'hunter2",
     ] {
         let text = format!("{{all: {{vars: {{{line}}}, hosts: {{h: , i: }}}}}}");
-        let problems = load(&[Source::new("x", text)], &[]).map_or_else(|errors| errors, |loaded| loaded.warnings);
+        let problems = loaded(&text).map_or_else(|errors| errors, |loaded| loaded.warnings);
         assert_eq!(problems.len(), 1, "{line}");
         let shown = render(&problems, Severity::Error, false);
-        assert!(!shown.contains("hunter2") && shown.contains("x:1:"), "{shown}");
+        assert!(!shown.contains("hunter2") && shown.contains("0.yaml:1:"), "{shown}");
         assert!(!format!("{problems:?}").contains("hunter2"), "{line}");
     }
 }
@@ -280,7 +204,7 @@ fn passwords_are_not_shown() {
 fn the_password_for_sudo() {
     let password = |variables: &str| {
         let text = format!("{{all: {{hosts: {{h: {{{variables}}}}}}}}}");
-        let loaded = load(&[Source::new("x", text)], &[]).unwrap();
+        let loaded = loaded(&text).unwrap();
         loaded.hosts[0]
             .connection
             .become_password
@@ -309,17 +233,17 @@ fn the_password_for_sudo() {
 fn a_long_chain_of_groups_and_its_circle_are_no_trouble() {
     let mut text = String::new();
     (0..3000).for_each(|at| writeln!(text, "g{at}: {{children: {{g{}: }}}}", at + 1).unwrap());
-    let found = inventory(&[&text, "{g3000: {hosts: {h: }}}"]);
-    assert_eq!(found.host("h").unwrap().groups.len(), 3001);
-    let circle = [Source::new("a", text), Source::new("b", "{g3000: {children: {g0: }}}")];
-    let problems = Inventory::parse(&circle).unwrap_err();
+    assert_eq!(hosts(&[&text, "{g3000: {hosts: {h: }}}"]), "h");
+    let (request, world) = asked(&[&text, "{g3000: {children: {g0: }}}"], &[]);
+    let problems = load(&request, &world).unwrap_err();
     assert!(problems[0].message.starts_with("groups form a circle: "));
 }
 
 proptest! {
     #[test]
     fn any_text_is_loaded_or_refused(text in any::<String>(), limit in any::<String>()) {
-        let _ = load(&[Source::new("x", text)], &[&limit]);
+        let (request, world) = asked(&[&text], &[&limit]);
+        let _ = load(&request, &world);
     }
 
     #[test]
@@ -327,13 +251,7 @@ proptest! {
         lines in prop::collection::vec("( {0,8}(all|web|h\\[[0-9a-c:]{0,5}\\]|h:2|hosts|children|vars|portmap|ansible_port|ansible_host|ansible_become|portmap_rollback_after|x):( (~|1|22:22|'8:9'|\\[8:9\\]|\\{\\}|yes|\"\\{\\{ x \\}\\}\"|30s|&a x|\\*a))?)", 0..20),
         limit in "[a-z0-9*?!&:,\\[\\]~@ -]{0,12}",
     ) {
-        let _ = load(&[Source::new("x", lines.join("\n"))], &[&limit]);
-    }
-
-    #[test]
-    fn any_host_key_is_expanded_or_refused(key in "[a-zA-Z0-9:\\[\\].é -]{0,24}") {
-        if let Ok((names, _)) = names::expand(&key) {
-            prop_assert!(!names.is_empty());
-        }
+        let (request, world) = asked(&[&lines.join("\n")], &[&limit]);
+        let _ = load(&request, &world);
     }
 }

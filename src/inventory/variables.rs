@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::fmt::friendly::SpanParser;
 
-use super::Host;
+use super::precedence::HostVars;
 use crate::problem::Problem;
 use crate::yaml::{Node, Value};
 
@@ -59,12 +59,12 @@ fn is_slip(written: &str, word: &str) -> bool {
 
 /// Reads a host's variables and collects what is wrong with them.
 pub(super) struct Variables<'h> {
-    host: &'h Host,
+    host: &'h HostVars<'h>,
     pub problems: Vec<Problem>,
 }
 
 impl<'h> Variables<'h> {
-    pub fn of(host: &'h Host) -> Self {
+    pub fn of(host: &'h HostVars<'h>) -> Self {
         Self {
             host,
             problems: Vec::new(),
@@ -77,7 +77,12 @@ impl<'h> Variables<'h> {
     }
 
     fn set(&self, names: &[&str]) -> Option<&'h Node> {
-        let set = |name: &&str| self.host.vars.get(*name).filter(|node| node.value != Value::Null);
+        let set = |name: &&str| {
+            self.host
+                .get(name)
+                .map(|var| var.node)
+                .filter(|node| node.value != Value::Null)
+        };
         names.iter().find_map(set)
     }
 
@@ -89,7 +94,7 @@ impl<'h> Variables<'h> {
 
     /// As [`Self::find`] for one name, except that a null counts.
     pub fn find_even_null(&mut self, name: &str) -> Option<&'h Node> {
-        let node = self.host.vars.get(name)?;
+        let node = self.host.get(name)?.node;
         self.without_template(node)
     }
 
@@ -112,7 +117,7 @@ impl<'h> Variables<'h> {
 
     /// The names of all variables that are set, with their values.
     pub fn all(&self) -> impl Iterator<Item = (&'h str, &'h Node)> {
-        self.host.vars.iter().map(|(name, node)| (name.as_str(), node))
+        self.host.iter().map(|var| (var.name, var.node))
     }
 }
 

@@ -53,10 +53,12 @@ impl JsonSchema for Entry {
 #[schemars(deny_unknown_fields, extend("maxProperties" = 4))]
 struct Import {
     /// The file, relative to this one.
-    #[schemars(transform = given)]
-    import_playbook: Option<File>,
+    #[schemars(rename = "import_playbook", transform = given)]
+    file: Option<File>,
+    /// The same.
     #[schemars(rename = "ansible.builtin.import_playbook", transform = given)]
     builtin: Option<File>,
+    /// The same.
     #[schemars(rename = "ansible.legacy.import_playbook", transform = given)]
     legacy: Option<File>,
     /// A name for people.
@@ -94,8 +96,7 @@ struct Play {
     order: Option<Templated<HostOrder>>,
     /// How many of a hundred hosts of a batch may fail.
     max_fail_percentage: Option<Templated<Percentage>>,
-    /// How many hosts of the play may fail.
-    #[schemars(extend("default" = 0))]
+    /// How many hosts of the play may fail, whatever share of a batch they are.
     max_failures: Option<Templated<Count>>,
     /// Whether the first failure ends the play.
     #[schemars(extend("default" = false))]

@@ -1,0 +1,191 @@
+//! Which variable wins. The layers of Ansible's `VariableManager.get_vars`, the weakest first:
+//!
+//! 1. variables of `all`, then of the other groups (by depth, priority and name), in the inventory;
+//! 2. `group_vars/all` beside each inventory, then beside the playbook;
+//! 3. `group_vars` of the other groups beside each inventory, then beside the playbook;
+//! 4. the host's own in the inventory, its `host_vars` beside each inventory, then beside the playbook;
+//! 5. those of the play, then those of `--extra-vars`.
+//!
+//! Maps are replaced, never merged (Ansible's `hash_behaviour=replace`).
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::Inventory;
+use super::data::{ALL, GroupId, HostId, Vars};
+use super::text::Texts;
+use super::vars_files::VarsFiles;
+use crate::problem::{Location, Problem};
+use crate::yaml::Node;
+
+/// Who says what a variable is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said<'v> {
+    Group(&'v str),
+    Host,
+    Play,
+    ExtraVars,
+}
+
+/// A host's variables after precedence, sorted by name.
+#[derive(Debug, Clone)]
+pub(super) struct HostVars<'v> {
+    pub name: &'v str,
+    /// Where the host was named first.
+    pub at: &'v Location,
+    vars: Vec<Var<'v>>,
+}
+
+/// One variable.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Var<'v> {
+    pub name: &'v str,
+    pub node: &'v Node,
+    pub said: Said<'v>,
+}
+
+/// Files and texts that variables come from, beside those in the inventory itself.
+pub(super) struct Files<'w> {
+    texts: &'w Texts<'w>,
+    /// Beside each source, in their order.
+    inventory: Vec<VarsFiles>,
+    /// Beside the playbook, or in the working folder.
+    playbook: VarsFiles,
+}
+
+/// Variables of hosts.
+pub(super) struct Precedence<'v> {
+    pub inventory: &'v Inventory,
+    files: &'v Files<'v>,
+    play: &'v Vars,
+    extra: &'v Vars,
+    /// What hosts of the same groups inherit.
+    inherited: RefCell<HashMap<&'v [GroupId], Rc<[Var<'v>]>>>,
+}
+
+impl<'v> HostVars<'v> {
+    /// All variables, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = &Var<'v>> {
+        self.vars.iter()
+    }
+
+    pub fn get(&self, name: &str) -> Option<&Var<'v>> {
+        let at = self.vars.binary_search_by(|var| var.name.cmp(name)).ok()?;
+        self.vars.get(at)
+    }
+}
+
+impl<'w> Files<'w> {
+    pub fn new(inventory: &Inventory, texts: &'w Texts<'w>, playbook_folder: &std::path::Path) -> Self {
+        let (groups, hosts) = (inventory.data.groups.len(), inventory.data.hosts.len());
+        let beside = |folder: &PathBuf| VarsFiles::in_folder(folder, groups, hosts);
+        Self {
+            texts,
+            inventory: inventory.folders.iter().map(beside).collect(),
+            playbook: VarsFiles::in_folder(playbook_folder, groups, hosts),
+        }
+    }
+
+    fn all(&self) -> impl Iterator<Item = &VarsFiles> {
+        self.inventory.iter().chain([&self.playbook])
+    }
+}
+
+impl<'v> Precedence<'v> {
+    pub fn new(inventory: &'v Inventory, files: &'v Files<'v>, play: &'v Vars, extra: &'v Vars) -> Self {
+        Self {
+            inventory,
+            files,
+            play,
+            extra,
+            inherited: RefCell::default(),
+        }
+    }
+
+    /// A host's variables.
+    ///
+    /// # Errors
+    /// What is wrong with the files that hold them.
+    pub fn of(&self, host: HostId) -> Result<HostVars<'v>, Vec<Problem>> {
+        let Some((name, own)) = self.inventory.data.hosts.get_index(host.0) else {
+            return Err(Vec::new());
+        };
+        let mut layers = Layers::default();
+        let inherited = self.inherited(self.inventory.graph.groups_of(host))?;
+        layers.vars.extend_from_slice(&inherited);
+        layers.add(&own.vars, Said::Host);
+        for files in self.files.all() {
+            layers.add(files.of_host(host, name, self.files.texts)?, Said::Host);
+        }
+        layers.add(self.play, Said::Play);
+        layers.add(self.extra, Said::ExtraVars);
+        Ok(HostVars {
+            name,
+            at: &own.at,
+            vars: layers.settled(),
+        })
+    }
+
+    fn inherited(&self, groups: &'v [GroupId]) -> Result<Rc<[Var<'v>]>, Vec<Problem>> {
+        if let Some(known) = self.inherited.borrow().get(groups) {
+            return Ok(Rc::clone(known));
+        }
+        let vars: Rc<[Var<'v>]> = self.of_groups(groups)?.into();
+        self.inherited.borrow_mut().insert(groups, Rc::clone(&vars));
+        Ok(vars)
+    }
+
+    fn of_groups(&self, groups: &'v [GroupId]) -> Result<Vec<Var<'v>>, Vec<Problem>> {
+        let mut layers = Layers::default();
+        let named = |group: &GroupId| Some((*group, self.inventory.data.groups.get_index(group.0)?));
+        let groups = || groups.iter().filter_map(named);
+        for (_, (name, group)) in groups() {
+            layers.add(&group.vars, Said::Group(name));
+        }
+        for only_all in [true, false] {
+            for files in self.files.all() {
+                for (id, (name, _)) in groups().filter(|(_, (name, _))| (*name == ALL) == only_all) {
+                    layers.add(files.of_group(id, name, self.files.texts)?, Said::Group(name));
+                }
+            }
+        }
+        Ok(layers.settled())
+    }
+
+    /// A group's own variables, its files included, as `ansible-inventory --graph --vars` shows them.
+    pub fn of_group(&self, group: GroupId) -> Result<Vec<Var<'v>>, Vec<Problem>> {
+        let Some((name, own)) = self.inventory.data.groups.get_index(group.0) else {
+            return Ok(Vec::new());
+        };
+        let mut layers = Layers::default();
+        layers.add(&own.vars, Said::Group(name));
+        for files in self.files.all() {
+            layers.add(files.of_group(group, name, self.files.texts)?, Said::Group(name));
+        }
+        Ok(layers.settled())
+    }
+}
+
+/// Variables of several layers, one after the other.
+#[derive(Default)]
+struct Layers<'v> {
+    vars: Vec<Var<'v>>,
+}
+
+impl<'v> Layers<'v> {
+    fn add(&mut self, vars: &'v Vars, said: Said<'v>) {
+        self.vars
+            .extend(vars.iter().map(|(name, node)| Var { name, node, said }));
+    }
+
+    /// The last one of each name, sorted by name.
+    fn settled(mut self) -> Vec<Var<'v>> {
+        // The sort is stable, so that the strongest of a name comes last; what is kept is the first of a name.
+        self.vars.reverse();
+        self.vars.sort_by(|a, b| a.name.cmp(b.name));
+        self.vars.dedup_by(|later, kept| later.name == kept.name);
+        self.vars
+    }
+}

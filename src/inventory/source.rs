@@ -1,0 +1,169 @@
+//! Where inventories come from: what is given with `-i` becomes hosts and groups, one source after the other. As
+//! Ansible's `InventoryManager.parse_source` with the plugins that are enabled unless told otherwise, in their order:
+//! `host_list`, `script`, `auto`, `yaml`, `ini`.
+//!
+//! Stricter in two points: a source that cannot be read is an error, and a script that ran and failed is not tried as
+//! a text of another kind.
+
+mod document;
+mod ini;
+mod list;
+mod plugin;
+mod script;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub(super) use document::is_falsy;
+
+use super::data::{Data, Origin};
+use super::text::Texts;
+use crate::problem::{Problem, Source};
+use crate::world::Kind;
+
+/// Folders within folders are read to this depth: links may lead in a circle.
+const MAX_DEPTH: usize = 32;
+
+/// How inventory folders are read: Ansible's `INVENTORY_IGNORE_EXTS`.
+const IGNORED: [&str; 12] = [
+    ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
+];
+
+/// Reads sources into one set of data.
+pub(super) struct Reader<'w> {
+    pub texts: &'w Texts<'w>,
+    pub data: Data,
+    /// Extensions that are passed over in folders, in place of Ansible's own.
+    pub ignored: Option<Vec<String>>,
+}
+
+impl Reader<'_> {
+    /// Adds a source as it is given with `-i`.
+    pub fn add(&mut self, source: &str) -> Result<(), Vec<Problem>> {
+        let path = Path::new(source);
+        match self.texts.world.kind(path) {
+            None if source.contains(',') => {
+                self.data.current = None;
+                list::read(&Source::new("-i", source), &mut self.data)
+            }
+            None => Err(vec![self.missing(source)]),
+            Some(_) => self.path(path, 0),
+        }
+    }
+
+    fn missing(&self, source: &str) -> Problem {
+        let problem = Problem::new(format!("the inventory {source} does not exist"));
+        // A host by its name alone would be a list of one.
+        if source.contains(['/', '.']) {
+            problem
+        } else {
+            problem.hint(format!("a list of hosts has a comma: -i {source},"))
+        }
+    }
+
+    fn path(&mut self, path: &Path, depth: usize) -> Result<(), Vec<Problem>> {
+        match self.texts.world.kind(path) {
+            Some(Kind::Folder) => self.folder(path, depth),
+            Some(Kind::File { executable }) => self.file(path, executable),
+            None => Err(vec![Problem::new(format!("{} does not exist", path.display()))]),
+        }
+    }
+
+    fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Vec<Problem>> {
+        if depth >= MAX_DEPTH {
+            let message = format!("{}: folders are nested more than {MAX_DEPTH} deep", folder.display());
+            return Err(vec![Problem::new(message)]);
+        }
+        let names = self.texts.world.list(folder).map_err(|error| {
+            let message = format!("cannot read the folder {}: {error}", folder.display());
+            vec![Problem::new(message)]
+        })?;
+        let sources: Vec<&String> = names.iter().filter(|name| !self.is_ignored(name)).collect();
+        let mut problems = Vec::new();
+        for name in &sources {
+            problems.extend(self.path(&folder.join(name), depth + 1).err().into_iter().flatten());
+        }
+        if sources.is_empty() {
+            problems.push(Problem::new(format!(
+                "the folder {} holds no inventory",
+                folder.display()
+            )));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    fn is_ignored(&self, name: &str) -> bool {
+        let extensions: Vec<&str> = match &self.ignored {
+            Some(extensions) => extensions.iter().map(String::as_str).collect(),
+            None => IGNORED.to_vec(),
+        };
+        name.starts_with('.')
+            || ["host_vars", "group_vars", "vars_plugins"].contains(&name)
+            || extensions.iter().any(|end| name.ends_with(end))
+    }
+
+    fn file(&mut self, path: &Path, executable: bool) -> Result<(), Vec<Problem>> {
+        self.data.current = Some(Arc::new(self.origin(path)));
+        let done = executable && self.script(path)?;
+        let result = if done { Ok(()) } else { self.text(path) };
+        self.data.current = None;
+        result
+    }
+
+    /// As Ansible's `inventory_file` and `inventory_dir`.
+    fn origin(&self, path: &Path) -> Origin {
+        let file = self.texts.absolute(path);
+        let folder = file.parent().map_or_else(PathBuf::new, Path::to_path_buf);
+        Origin { file, folder }
+    }
+
+    /// Whether the file could be run, and all went well.
+    fn script(&mut self, path: &Path) -> Result<bool, Vec<Problem>> {
+        script::read(path, self.texts.world, &mut self.data)
+    }
+
+    /// A file that is YAML by its extension, or has none, is read as that; whatever fails so is tried as INI.
+    fn text(&mut self, path: &Path) -> Result<(), Vec<Problem>> {
+        let source = self.texts.read(path).map_err(|problem| vec![problem])?;
+        if !may_be_yaml(path) {
+            return ini::read(&source, &mut self.data);
+        }
+        match document::read(&source, &mut self.data) {
+            Ok(()) => Ok(()),
+            Err(document::Refused::Plugin(plugin)) => plugin::read(path, &plugin, self.texts.world, &mut self.data),
+            Err(document::Refused::Empty) => ini::read(&source, &mut self.data),
+            Err(document::Refused::Wrong(problems)) => self.ini_after_yaml(&source, problems),
+        }
+    }
+
+    /// Of a file that is neither, the problems are those of what it seems to be.
+    fn ini_after_yaml(&mut self, source: &Arc<Source>, problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+        match ini::read(source, &mut self.data) {
+            Ok(()) => {
+                let why = problems.into_iter().next().map(|problem| problem.to_string());
+                let message = format!("{} is read as INI, since it is no YAML inventory", source.name);
+                self.data.warnings.push(Problem::new(match why {
+                    Some(why) => format!("{message}: {why}"),
+                    None => message,
+                }));
+                Ok(())
+            }
+            Err(as_ini) if seems_ini(&source.text) => Err(as_ini),
+            Err(_) => Err(problems),
+        }
+    }
+}
+
+/// Ansible's `YAML_FILENAME_EXTENSIONS`, and none at all.
+fn may_be_yaml(path: &Path) -> bool {
+    path.extension()
+        .is_none_or(|extension| ["yml", "yaml", "json"].iter().any(|known| extension == *known))
+}
+
+/// Whether the first line that says something is a section of INI.
+fn seems_ini(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .find(|line| !line.is_empty() && !line.starts_with(['#', ';']))
+        .is_some_and(|line| line.starts_with('[') && line.ends_with(']') && !line.contains([',', '"', '{']))
+}

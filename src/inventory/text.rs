@@ -1,0 +1,60 @@
+//! The texts of files that users write: read, decrypted where they are encrypted, and held against bad bytes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::problem::{Problem, Source};
+use crate::world::{MAX_BYTES, World};
+
+/// Reads texts for the whole inventory.
+pub(crate) struct Texts<'w> {
+    pub world: &'w dyn World,
+}
+
+impl Texts<'_> {
+    /// A file's text.
+    ///
+    /// # Errors
+    /// It cannot be read, is no UTF-8, or no password decrypts it.
+    pub fn read(&self, path: &Path) -> Result<Arc<Source>, Problem> {
+        let bytes = self.world.read(path).map_err(|error| unreadable(path, &error))?;
+        let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error))?;
+        Ok(Source::new(path.display().to_string(), text))
+    }
+
+    /// The path from the root.
+    pub fn absolute(&self, path: &Path) -> PathBuf {
+        let mut absolute = PathBuf::new();
+        for part in self.world.current_folder().join(path).components() {
+            match part {
+                std::path::Component::CurDir => {}
+                std::path::Component::ParentDir => {
+                    absolute.pop();
+                }
+                other => absolute.push(other),
+            }
+        }
+        absolute
+    }
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let path = path.display();
+    match error.kind() {
+        io::ErrorKind::FileTooLarge => Problem::new(format!(
+            "{path} has more than {} MB, which no inventory needs",
+            MAX_BYTES / 1024 / 1024
+        )),
+        io::ErrorKind::PermissionDenied => {
+            Problem::new(format!("cannot read {path}: {error}")).hint(format!("look at its mode: ls -l {path}"))
+        }
+        _ => Problem::new(format!("cannot read {path}: {error}")),
+    }
+}
+
+fn not_text(path: &Path, error: &std::string::FromUtf8Error) -> Problem {
+    let at = error.utf8_error().valid_up_to();
+    let line = error.as_bytes().iter().take(at).filter(|byte| **byte == b'\n').count() + 1;
+    Problem::new(format!("{} is not UTF-8 text: line {line}", path.display())).hint("save it as UTF-8")
+}

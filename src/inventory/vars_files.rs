@@ -1,0 +1,159 @@
+//! `group_vars` and `host_vars` beside inventories and playbooks, as Ansible's `host_group_vars` plugin and
+//! `DataLoader.find_vars_files` look for them. Files are read when a host needs them, and once.
+
+use std::cell::OnceCell;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::data::{GroupId, HostId, Vars};
+use super::source::is_falsy;
+use super::text::Texts;
+use crate::problem::Problem;
+use crate::world::Kind;
+use crate::yaml::{self, Value};
+
+const EXTENSIONS: [&str; 3] = ["yml", "yaml", "json"];
+/// Folders within folders are read to this depth: links may lead in a circle.
+const MAX_DEPTH: usize = 16;
+
+/// What the files of one group or host hold, or what is wrong with them.
+type Read = OnceCell<Result<Vars, Vec<Problem>>>;
+
+/// The vars files beside one inventory or playbook.
+#[derive(Debug)]
+pub(super) struct VarsFiles {
+    groups: Shelf,
+    hosts: Shelf,
+}
+
+/// One folder `group_vars` or `host_vars`.
+#[derive(Debug)]
+struct Shelf {
+    folder: PathBuf,
+    /// The names in it.
+    names: OnceCell<HashSet<String>>,
+    read: Vec<Read>,
+}
+
+impl VarsFiles {
+    /// Those in a folder, for so many groups and hosts.
+    pub fn in_folder(folder: &Path, groups: usize, hosts: usize) -> Self {
+        Self {
+            groups: Shelf::new(folder.join("group_vars"), groups),
+            hosts: Shelf::new(folder.join("host_vars"), hosts),
+        }
+    }
+
+    /// What the files of a group say.
+    pub fn of_group(&self, id: GroupId, name: &str, texts: &Texts<'_>) -> Result<&Vars, Vec<Problem>> {
+        self.groups.of(id.0, name, texts)
+    }
+
+    /// What the files of a host say.
+    pub fn of_host(&self, id: HostId, name: &str, texts: &Texts<'_>) -> Result<&Vars, Vec<Problem>> {
+        self.hosts.of(id.0, name, texts)
+    }
+}
+
+impl Shelf {
+    fn new(folder: PathBuf, entities: usize) -> Self {
+        Self {
+            folder,
+            names: OnceCell::new(),
+            read: std::iter::repeat_with(OnceCell::new).take(entities).collect(),
+        }
+    }
+
+    fn of(&self, id: usize, name: &str, texts: &Texts<'_>) -> Result<&Vars, Vec<Problem>> {
+        let Some(read) = self.read.get(id) else {
+            return Err(Vec::new());
+        };
+        match read.get_or_init(|| self.read(name, texts)) {
+            Ok(vars) => Ok(vars),
+            Err(problems) => Err(problems.clone()),
+        }
+    }
+
+    fn read(&self, name: &str, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
+        let mut vars = Vars::new();
+        for file in self.files(name, texts)? {
+            vars.extend(read(&file, texts)?);
+        }
+        Ok(vars)
+    }
+
+    /// The files of a name: the first of `name`, `name.yml`, `name.yaml`, `name.json` that is there.
+    fn files(&self, name: &str, texts: &Texts<'_>) -> Result<Vec<PathBuf>, Vec<Problem>> {
+        let names = self.names.get_or_init(|| self.list(texts));
+        // A name from the root is that of a chroot.
+        if names.is_empty() || name.starts_with('/') {
+            return Ok(Vec::new());
+        }
+        let candidates = std::iter::once(name.to_owned()).chain(EXTENSIONS.iter().map(|end| format!("{name}.{end}")));
+        for candidate in candidates {
+            if !candidate.contains('/') && !names.contains(&candidate) {
+                continue;
+            }
+            let path = self.folder.join(&candidate);
+            match texts.world.kind(&path) {
+                Some(Kind::Folder) => return in_folder(&path, texts, 0),
+                Some(Kind::File { .. }) => return Ok(vec![path]),
+                None => {}
+            }
+        }
+        Ok(Vec::new())
+    }
+
+    fn list(&self, texts: &Texts<'_>) -> HashSet<String> {
+        let names = texts.world.list(&self.folder).unwrap_or_default();
+        names.into_iter().collect()
+    }
+}
+
+/// All vars files in a folder, by the order of their names' bytes.
+fn in_folder(folder: &Path, texts: &Texts<'_>, depth: usize) -> Result<Vec<PathBuf>, Vec<Problem>> {
+    let says = |message: String| vec![Problem::new(format!("{}: {message}", folder.display()))];
+    if depth >= MAX_DEPTH {
+        return Err(says(format!("folders are nested more than {MAX_DEPTH} deep")));
+    }
+    let names = texts.world.list(folder).map_err(|error| says(error.to_string()))?;
+    let mut files = Vec::new();
+    for name in names
+        .iter()
+        .filter(|name| !name.starts_with('.') && !name.ends_with('~'))
+    {
+        let path = folder.join(name);
+        let extension = path.extension();
+        match texts.world.kind(&path) {
+            Some(Kind::Folder) if extension.is_none() => files.extend(in_folder(&path, texts, depth + 1)?),
+            Some(Kind::File { .. })
+                if extension.is_none_or(|extension| EXTENSIONS.iter().any(|known| extension == *known)) =>
+            {
+                files.push(path);
+            }
+            _ => {}
+        }
+    }
+    Ok(files)
+}
+
+/// The variables of a file in YAML or JSON; of an empty one, none.
+pub(super) fn read(file: &Path, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
+    let source = texts.read(file).map_err(|problem| vec![problem])?;
+    let root = yaml::load(&source)?.root;
+    if is_falsy(&root.value) {
+        return Ok(Vars::new());
+    }
+    from_map(&root).map_err(|problem| vec![problem])
+}
+
+/// The entries of a map of variables.
+pub(super) fn from_map(root: &yaml::Node) -> Result<Vars, Problem> {
+    let Value::Map(entries) = &root.value else {
+        let message = format!("variables are a map, and this is {}", root.value.kind());
+        return Err(Problem::at(&root.at, message));
+    };
+    let variable =
+        |(key, value): &(yaml::Node, yaml::Node)| Ok((key.text("the name of a variable")?.to_owned(), value.clone()));
+    entries.iter().map(variable).collect()
+}
