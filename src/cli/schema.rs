@@ -23,8 +23,10 @@ pub(super) enum What {
     Playbook,
     /// The value of the variable `portmap`.
     Portmap,
-    /// An inventory in YAML, or a file of variables in it.
+    /// An inventory in YAML.
     Inventory,
+    /// A file of variables, as in `group_vars` and `host_vars`.
+    Vars,
 }
 
 /// Prints a schema.
@@ -41,11 +43,12 @@ fn schema(what: What) -> Schema {
         What::Playbook => of::<playbook::Playbook>(),
         What::Portmap => of::<portmap::Portmap>(),
         What::Inventory => of::<inventory::Inventory>(),
+        What::Vars => of::<inventory::Vars>(),
     }
 }
 
 fn of<T: JsonSchema>() -> Schema {
-    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(value::flatten));
+    let settings = SchemaSettings::draft07().with_transform(RecursiveTransform(value::tidy));
     settings.into_generator().into_root_schema_for::<T>()
 }
 

@@ -156,7 +156,9 @@ fn the_schema_of_inventories_agrees_with_their_reader() {
         assert_eq!(verdicts(&schema, &group(vars)), (true, true), "{vars}");
     }
     let bad = [
+        "portmap: 2222:22",
         "portmap: '2222:22'",
+        "portmap: [2222:22]",
         "portmap: ",
         "portmap: [22]",
         "portmap: ['22']",
@@ -196,4 +198,17 @@ fn the_schema_of_inventories_takes_what_the_program_takes_without_a_warning() {
             assert_eq!(faults(&schema, &value), Vec::<String>::new(), "{}", file.display());
         }
     }
+}
+
+#[test]
+fn mappings_and_variables_have_schemas_of_their_own() {
+    let takes = |what: &str, text: &str| {
+        let document = yaml::read(&Source::new("file.yaml", text)).unwrap();
+        faults(&schema(what), &json(&document.root)).is_empty()
+    };
+    assert!(takes("portmap", "['2222:22', {port: 80, to_port: 8080}]"));
+    assert!(!takes("portmap", "[{port: 80}]"));
+    assert!(takes("vars", "portmap: ['{{ port }}:22']\nansible_port: 22\n"));
+    assert!(takes("vars", "portmap: '{{ mappings }}'\n"));
+    assert!(!takes("vars", "portmaps: []\n"));
 }

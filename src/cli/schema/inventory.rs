@@ -11,7 +11,7 @@ use super::value::{Anything, Flag, OneOrMany, Port, Root, Sudo, Template, Templa
 
 /// An inventory as Ansible reads it: groups by their names, `all` among them.
 #[derive(JsonSchema)]
-#[schemars(title = "Inventory of portmap-deploy")]
+#[schemars(title = "Inventory")]
 pub(super) struct Inventory(Option<BTreeMap<String, Option<Group>>>);
 
 /// A group: its hosts, the groups below it, and variables for all of them.
@@ -41,7 +41,7 @@ enum Children {
 
 /// Variables. Those that are not named here are for your templates.
 #[derive(JsonSchema)]
-#[schemars(extend("patternProperties" = {
+#[schemars(title = "Variables", extend("patternProperties" = {
     "^(?!portmap(_rollback_after|_previous_ports)?$)[Pp][Oo][Rr][Tt][Ss]?[_-]?[Mm][Aa][Pp]([Ss]|[_-].*)?$": false
 }))]
 pub(super) struct Vars {

@@ -18,7 +18,7 @@ const VARIABLE: &str = "^(?!(true|false|none|True|False|None|not)$)[A-Za-z_][A-Z
 
 /// A playbook: plays, done one after the other.
 #[derive(JsonSchema)]
-#[schemars(title = "Playbook of portmap-deploy", extend("minItems" = 1))]
+#[schemars(title = "Playbook", extend("minItems" = 1))]
 pub(super) struct Playbook(Vec<Entry>);
 
 /// A play, or the import of a file with plays.

@@ -41,7 +41,7 @@ fn schemas_and_parsers_know_the_same_keys() {
 
 #[test]
 fn everything_is_described() {
-    for what in [What::Playbook, What::Portmap, What::Inventory] {
+    for &what in What::value_variants() {
         let schema = schema(what);
         assert_eq!(
             schema.get("$schema"),

@@ -184,8 +184,12 @@ pub(super) fn all_given(schema: &mut Schema) {
     }
 }
 
-/// Makes the alternatives of alternatives one list: an editor's message then is about each of them.
-pub(super) fn flatten(schema: &mut Schema) {
+/// Makes a schema good to read: descriptions without line breaks, which editors would show, and one list of
+/// alternatives in place of alternatives of alternatives.
+pub(super) fn tidy(schema: &mut Schema) {
+    if let Some(Value::String(description)) = schema.get_mut("description") {
+        *description = description.replace('\n', " ");
+    }
     if let Some(Value::Array(alternatives)) = schema.get_mut("anyOf") {
         let mut flat: Vec<Value> = Vec::new();
         for alternative in std::mem::take(alternatives).into_iter().flat_map(inner) {
