@@ -1,7 +1,8 @@
 //! Port mappings for fleets of Linux hosts, applied over SSH, proven from outside, undone when not proven.
 //!
 //! Text of an inventory becomes hosts with mappings ([`inventory`], [`mapping`]); mappings and a host's live
-//! rules become a change ([`firewall`], [`plan`]); a rollout decides which host comes when ([`rollout`]), a
+//! rules become a change ([`firewall`], [`plan`]); a playbook says which hosts come in which order, if one is given
+//! ([`playbook`]); a rollout decides which host comes when ([`rollout`]), a
 //! transaction carries one host from its old rules to the proven new ones ([`transaction`]), the controller
 //! remembers by which ports it reached it ([`memory`]), and run events become a screen and a report ([`screen`],
 //! [`report`]). Everything above `remote` is synchronous and free of
@@ -16,6 +17,7 @@ pub mod machine;
 pub mod mapping;
 pub mod memory;
 pub mod plan;
+pub mod playbook;
 pub mod probe;
 pub mod problem;
 pub mod proof;

@@ -16,6 +16,7 @@ use ipnet::IpNet;
 use crate::problem::Problem;
 use crate::yaml::Node;
 
+pub use long::KEYS;
 pub(crate) use port::port;
 
 /// The most mappings that one host may have.

@@ -3,13 +3,19 @@
 //! A pure state machine. The driver tells it what happened and carries out what it answers; it knows hosts by number
 //! and ends by [`EndState`], nothing of SSH, clocks or names.
 
+mod policy;
+mod split;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 use std::num::NonZeroUsize;
 
+pub use policy::OnFailure;
+pub use split::{BatchSize, Order};
+
 use crate::report::EndState;
 
-/// A host of the run: its place in the order of the inventory, from 0.
+/// A host of the run: its place in the order of the run, from 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostId(pub usize);
 
@@ -21,15 +27,26 @@ pub struct RolloutPlan {
 }
 
 impl RolloutPlan {
-    /// Splits `hosts` hosts in their order into batches of `serial` (all in one when `None`).
+    /// Splits `hosts` hosts in their order into the batches of `serial` (all in one when it is empty).
     #[must_use]
-    pub fn new(hosts: usize, serial: Option<NonZeroUsize>, forks: NonZeroUsize) -> Self {
-        let ids: Vec<HostId> = (0..hosts).map(HostId).collect();
-        let size = serial.map_or(hosts.max(1), NonZeroUsize::get);
-        Self {
-            batches: ids.chunks(size).map(<[HostId]>::to_vec).collect(),
+    pub fn new(hosts: usize, serial: &[BatchSize], forks: NonZeroUsize) -> Self {
+        let plan = Self {
+            batches: Vec::new(),
             forks,
+        };
+        plan.then(hosts, serial)
+    }
+
+    /// The plan with another play behind it. Its hosts are numbered on; one that had its turn in an earlier play has
+    /// another number here.
+    #[must_use]
+    pub fn then(mut self, hosts: usize, serial: &[BatchSize]) -> Self {
+        let mut next = self.batches.iter().map(Vec::len).sum();
+        for size in split::batches(hosts, serial) {
+            self.batches.push((next..next + size).map(HostId).collect());
+            next += size;
         }
+        self
     }
 
     /// The batches in their order.

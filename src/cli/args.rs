@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::inventory::{self, rollback_after};
+use crate::rollout::BatchSize;
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -24,6 +25,12 @@ pub(super) enum Command {
     Remove(Remove),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
+    /// Print a JSON Schema, for editors.
+    Schema {
+        /// Of what.
+        #[arg(default_value = "playbook")]
+        what: super::schema::What,
+    },
     /// Rehearsal hosts on this machine.
     Lab(super::lab::Arguments),
 }
@@ -35,9 +42,10 @@ pub(super) struct Deploy {
     /// How many hosts at a time.
     #[arg(short, long, value_name = "N", default_value = "10")]
     pub forks: NonZeroUsize,
-    /// Hosts per batch; after a batch with a failure no other starts. All in one batch unless given.
-    #[arg(long, value_name = "N")]
-    pub serial: Option<NonZeroUsize>,
+    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. After a batch with a
+    /// failure no other starts. Wins over a play's `serial`; all in one batch where neither says.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    pub serial: Vec<BatchSize>,
     /// User to log in as, where the inventory names none.
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,

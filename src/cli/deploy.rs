@@ -90,7 +90,7 @@ fn say_untouched(hosts: &[HostSpec]) {
 
 async fn rollout(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
     let started = Instant::now();
-    let plan = RolloutPlan::new(hosts.len(), request.serial, request.forks);
+    let plan = RolloutPlan::new(hosts.len(), &request.serial, request.forks);
     let run_id = run_id();
     let (events, received) = unbounded_channel();
     let _ = events.send(started_event(&run_id, &plan, &hosts));

@@ -7,6 +7,7 @@ mod error;
 mod inventory;
 mod lab;
 mod request;
+mod schema;
 
 use std::ffi::OsString;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
+        Some(Command::Schema { what }) => Ok(schema::run(what).into()),
     };
     result.unwrap_or_else(|error| error::print(&error).into())
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::Error;
 use super::args::{Deploy, Output, Remove};
 use crate::inventory::{HostKeyChecking, HostSpec, Password};
+use crate::rollout::BatchSize;
 use crate::transaction::Goal;
 
 /// The window where neither the command line nor the inventory names one.
@@ -16,7 +17,7 @@ pub(super) struct Request {
     pub inventories: Vec<String>,
     pub limit: Option<String>,
     pub forks: NonZeroUsize,
-    pub serial: Option<NonZeroUsize>,
+    pub serial: Vec<BatchSize>,
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,

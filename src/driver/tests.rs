@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::*;
 use crate::inventory;
+use crate::rollout::BatchSize;
 use crate::world::{InMemory, World};
 
 fn hosts(names: &[&str]) -> Vec<HostSpec> {
@@ -20,11 +21,8 @@ fn hosts(names: &[&str]) -> Vec<HostSpec> {
 }
 
 fn plan(hosts: usize, serial: usize, forks: usize) -> RolloutPlan {
-    RolloutPlan::new(
-        hosts,
-        NonZeroUsize::new(serial),
-        NonZeroUsize::new(forks).expect("forks"),
-    )
+    let serial = BatchSize::Hosts(u32::try_from(serial).expect("few"));
+    RolloutPlan::new(hosts, &[serial], NonZeroUsize::new(forks).expect("forks"))
 }
 
 fn states(outcome: &Outcome) -> Vec<(&str, EndState, usize)> {

@@ -31,7 +31,9 @@ use std::sync::Arc;
 
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
-pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, rollback_after};
+pub(crate) use privilege::unsupported as unsupported_become;
+pub(crate) use variables::boolean;
+pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
 
 use data::{Data, GroupId, HostId, Vars};
 use dump::Dump;

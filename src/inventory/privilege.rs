@@ -40,38 +40,42 @@ fn read(node: &Node) -> Result<Password, (&'static str, &'static str)> {
     Ok(Password::new(text.clone()))
 }
 
-/// Other ways to root than `sudo` to root, which this program does not follow.
-pub(super) fn refuse_unsupported(variables: &mut Variables<'_>) {
-    refuse_others(
-        variables,
-        &["ansible_become_method"],
-        "only sudo is supported",
-        |value| ["sudo", "ansible.builtin.sudo"].contains(&value),
-    );
-    refuse_others(
-        variables,
-        &["ansible_become_user", "ansible_sudo_user"],
-        "rules are root's: only root is supported",
-        |value| value == "root",
-    );
-    refuse_others(
-        variables,
-        &["ansible_become_exe", "ansible_sudo_exe"],
-        "only `sudo`, as the host's PATH finds it, is supported",
-        |value| ["", "sudo"].contains(&value),
-    );
-    refuse_others(
-        variables,
-        &["ansible_become_flags", "ansible_sudo_flags"],
-        "options for sudo are not supported, but for -H, -S and -n, which change nothing here",
-        |value| value.split_whitespace().all(|flag| ["-H", "-S", "-n"].contains(&flag)),
-    );
+/// Why a value of `become_method`, `become_user`, `become_exe` or `become_flags` is not supported; `None`: it is.
+pub(crate) fn unsupported(keyword: &str, value: &str) -> Option<&'static str> {
+    let (is_fine, why) = match keyword {
+        "become_method" => (
+            ["sudo", "ansible.builtin.sudo"].contains(&value),
+            "only sudo is supported",
+        ),
+        "become_user" => (value == "root", "rules are root's: only root is supported"),
+        "become_exe" => (
+            ["", "sudo"].contains(&value),
+            "only `sudo`, as the host's PATH finds it, is supported",
+        ),
+        "become_flags" => (
+            value.split_whitespace().all(|flag| ["-H", "-S", "-n"].contains(&flag)),
+            "options for sudo are not supported, but for -H, -S and -n, which change nothing here",
+        ),
+        _ => (true, ""),
+    };
+    (!is_fine).then_some(why)
 }
 
-fn refuse_others(variables: &mut Variables<'_>, names: &[&str], why: &str, is_fine: impl Fn(&str) -> bool) {
-    for name in names {
+/// Other ways to root than `sudo` to root, which this program does not follow.
+pub(super) fn refuse_unsupported(variables: &mut Variables<'_>) {
+    const NAMES: [(&str, &str); 7] = [
+        ("ansible_become_method", "become_method"),
+        ("ansible_become_user", "become_user"),
+        ("ansible_sudo_user", "become_user"),
+        ("ansible_become_exe", "become_exe"),
+        ("ansible_sudo_exe", "become_exe"),
+        ("ansible_become_flags", "become_flags"),
+        ("ansible_sudo_flags", "become_flags"),
+    ];
+    for (name, keyword) in NAMES {
         let Some(node) = variables.find(&[name]) else { continue };
-        if !node.as_str().is_some_and(&is_fine) {
+        // What is no text at all is as wrong as a text that nothing supports.
+        if let Some(why) = unsupported(keyword, node.as_str().unwrap_or("-")) {
             variables.problems.push(Problem::at(&node.at, format!("{name}: {why}")));
         }
     }

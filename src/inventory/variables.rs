@@ -14,7 +14,7 @@ pub const MIN_ROLLBACK_AFTER: Duration = Duration::from_secs(5);
 pub const MAX_ROLLBACK_AFTER: Duration = Duration::from_secs(600);
 
 /// The variables of this program.
-pub(super) const OURS: [&str; 3] = ["portmap", "portmap_rollback_after", "portmap_previous_ports"];
+pub const OURS: [&str; 3] = ["portmap", "portmap_rollback_after", "portmap_previous_ports"];
 
 /// Reads a rollback window: `30s`, `2m`, `1m 30s`, or seconds.
 ///
@@ -143,7 +143,7 @@ pub(super) fn text<'n>(node: &'n Node, what: &str) -> Result<&'n str, Problem> {
 }
 
 /// Ansible's `boolean`: yes, on, true, t, y, 1 and their opposites, in any casing, quoted or not.
-pub(super) fn boolean(node: &Node, what: &str) -> Result<bool, Problem> {
+pub(crate) fn boolean(node: &Node, what: &str) -> Result<bool, Problem> {
     let word = match &node.value {
         Value::Bool(value) => return Ok(*value),
         Value::Int(number) => number.to_string(),

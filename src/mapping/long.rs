@@ -7,7 +7,8 @@ use super::{Direct, Mapping, PortRange, Protocol, port, value};
 use crate::problem::{Problem, nearest};
 use crate::yaml::{Node, Value};
 
-const KEYS: [&str; 9] = [
+/// The keys of a mapping's long form.
+pub const KEYS: [&str; 9] = [
     "name",
     "port",
     "to_port",
