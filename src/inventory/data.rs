@@ -215,7 +215,10 @@ fn priority(value: &Node) -> Result<i128, Problem> {
     let number = match &value.value {
         Value::Int(number) => Some(*number),
         Value::Bool(yes) => Some(i128::from(*yes)),
-        #[expect(clippy::cast_possible_truncation, reason = "int() cuts fractions off, and `as` keeps within bounds")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "int() cuts fractions off, and `as` keeps within bounds"
+        )]
         Value::Float(number) if number.is_finite() => Some(number.trunc() as i128),
         Value::String(text) => text.trim().replace('_', "").parse().ok(),
         _ => None,
