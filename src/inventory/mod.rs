@@ -16,6 +16,8 @@ mod pattern;
 mod privilege;
 mod read;
 mod resolve;
+#[allow(dead_code, unreachable_pub, reason = "commands are about to obey it")]
+mod settings;
 mod variables;
 
 use std::collections::HashMap;
