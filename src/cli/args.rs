@@ -96,7 +96,7 @@ pub(super) struct Sources {
 }
 
 #[derive(Debug, clap::Args)]
-#[group(id = "question", args = ["list", "host", "graph", "list_hosts", "check"], required = true, multiple = false)]
+#[group(id = "question", args = ["list", "host", "graph", "list_hosts", "check"], multiple = false)]
 pub(super) struct Inventory {
     #[command(flatten)]
     pub sources: Sources,
@@ -118,7 +118,7 @@ pub(super) struct Inventory {
     /// The group that the tree begins with.
     #[arg(requires = "graph")]
     pub group: Option<String>,
-    /// In YAML in place of JSON.
+    /// In YAML in place of JSON; alone it stands for `--list --yaml`.
     #[arg(short, long, conflicts_with_all = ["graph", "list_hosts", "check"])]
     pub yaml: bool,
     /// With the variables of hosts and groups.

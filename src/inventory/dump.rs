@@ -11,7 +11,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::ser::{Formatter, PrettyFormatter};
 
 use super::data::{ALL, GroupId, HostId};
-use super::graph::hosts_of;
+use super::pattern::{Selected, Selection};
 use super::precedence::{Precedence, Var};
 use crate::problem::Problem;
 use crate::yaml::{Node, Style, Value};
@@ -70,6 +70,15 @@ impl<'p, 'v> Dump<'p, 'v> {
             hosts,
             left,
         }
+    }
+
+    /// Of the hosts of a selection that are in the inventory.
+    pub fn of(precedence: &'p Precedence<'v>, selection: &Selection) -> Self {
+        let known = |selected: &Selected| match selected {
+            Selected::Host(host) => Some(*host),
+            Selected::Localhost(_) => None,
+        };
+        Self::new(precedence, selection.hosts.iter().filter_map(known).collect())
     }
 
     /// All hosts and groups, as `ansible-inventory --list`.
@@ -149,8 +158,11 @@ impl<'p, 'v> Dump<'p, 'v> {
 
     /// All hosts of the inventory, in the order of `all`.
     pub fn everything(precedence: &Precedence<'_>) -> Vec<HostId> {
-        let data = &precedence.fleet.inventory.data;
-        data.group(ALL).map_or_else(Vec::new, |all| hosts_of(&data.groups, all))
+        let inventory = &precedence.fleet.inventory;
+        let all = inventory.data.group(ALL);
+        all.map_or_else(Vec::new, |all| {
+            inventory.graph.hosts_of(&inventory.data.groups, all).to_vec()
+        })
     }
 }
 

@@ -2,19 +2,23 @@
 //! `ungrouped`, no circles; and the order in which the variables of a host's groups apply. As Ansible's
 //! `reconcile_inventory`, `Group.depth` and `sort_groups`.
 
+use std::sync::OnceLock;
+
 use indexmap::{IndexMap, IndexSet};
 
 use super::data::{ALL, Data, Group, GroupId, HostId, UNGROUPED};
 use crate::problem::{Location, Problem};
 
 /// The groups as a graph, their numbers being those of [`GroupId`].
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Graph {
     parents: Vec<Vec<usize>>,
     /// The groups in the order in which their variables apply: by depth (the longest path from `all`), priority, name.
     rank: Vec<usize>,
     /// The groups of each host, `all` and all ancestors included, in that order.
     groups_of: Vec<Vec<GroupId>>,
+    /// The hosts of each group that was asked for.
+    hosts_of: Vec<OnceLock<Vec<HostId>>>,
 }
 
 impl Graph {
@@ -41,6 +45,7 @@ impl Graph {
             parents,
             rank,
             groups_of: Vec::new(),
+            hosts_of: std::iter::repeat_with(OnceLock::new).take(data.groups.len()).collect(),
         };
         graph.groups_of = graph.memberships(data);
         Ok(graph)
@@ -49,6 +54,14 @@ impl Graph {
     /// The groups of a host, `all` and all ancestors included, in the order in which their variables apply.
     pub fn groups_of(&self, host: HostId) -> &[GroupId] {
         self.groups_of.get(host.0).map_or(&[], Vec::as_slice)
+    }
+
+    /// The hosts of a group and of the groups below it, each once.
+    pub fn hosts_of(&self, groups: &IndexMap<String, Group>, group: GroupId) -> &[HostId] {
+        let Some(known) = self.hosts_of.get(group.0) else {
+            return &[];
+        };
+        known.get_or_init(|| hosts_of(groups, group))
     }
 
     fn memberships(&self, data: &Data) -> Vec<Vec<GroupId>> {
@@ -82,7 +95,7 @@ impl Graph {
 
 /// The hosts of a group and of the groups below it: its own, then level by level those of its children. Within the
 /// second and deeper levels Ansible walks a set, whose order changes from run to run; here it is that of declaration.
-pub(super) fn hosts_of(groups: &IndexMap<String, Group>, group: GroupId) -> Vec<HostId> {
+fn hosts_of(groups: &IndexMap<String, Group>, group: GroupId) -> Vec<HostId> {
     let mut found = IndexSet::from([group]);
     let mut hosts = IndexSet::new();
     let mut next = 0;

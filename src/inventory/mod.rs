@@ -11,15 +11,16 @@ mod dump;
 mod extra_vars;
 mod graph;
 mod host;
-mod limit;
 mod literal;
 mod names;
 mod password;
+mod pattern;
 mod precedence;
 mod privilege;
 #[cfg(test)]
 mod recorded;
 mod scope;
+mod settings;
 mod shared;
 mod source;
 mod text;
@@ -32,12 +33,14 @@ use std::sync::Arc;
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub(crate) use privilege::unsupported as unsupported_become;
+pub use settings::{Setting, Settings};
 pub(crate) use variables::boolean;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
 
 use data::{Data, GroupId, HostId, Vars};
 use dump::Dump;
 use graph::Graph;
+use pattern::{Members, Patterns, Selected, Selection};
 use precedence::{Files, Fleet, Precedence};
 use scope::PlayScope;
 use shared::Shared;
@@ -92,24 +95,59 @@ impl Inventory {
         }
     }
 
-    /// The hosts that a limit (Ansible's `-l`) leaves, in inventory order. No limit at all leaves all.
+    /// The hosts that a play's pattern means and that the limit leaves, in the order of the pattern. No limit at all
+    /// leaves all.
     ///
     /// # Errors
-    /// An empty limit, a term that matches nothing, and a limit that leaves no host. Ansible takes the first for no
-    /// limit and the second for a warning; a deploy must not go to hosts that nobody named.
-    fn select(&self, limit: &[String]) -> Result<Vec<HostId>, Problem> {
-        let limit: Vec<&str> = limit.iter().map(String::as_str).collect();
-        limit::select(self, &limit)
+    /// What Ansible warns about or takes for all hosts: an empty limit, a term that matches nothing, and when no host is
+    /// left. A deploy must not go to hosts that nobody named.
+    fn select(&self, hosts: &Patterns, limit: &[String], world: &dyn World) -> Result<Vec<HostId>, Vec<Problem>> {
+        let limit = self.limit(limit, world)?;
+        if limit.as_ref().is_some_and(Patterns::is_empty) {
+            let problem = Problem::new("the limit is empty").hint("leave `--limit` out for all hosts");
+            return Err(vec![problem]);
+        }
+        let selection = pattern::select(self, hosts, limit.as_ref()).map_err(|problem| vec![problem])?;
+        if !selection.unmatched.is_empty() {
+            return Err(selection.unmatched);
+        }
+        let mut chosen = Vec::new();
+        for selected in selection.hosts {
+            match selected {
+                Selected::Host(host) => chosen.push(host),
+                Selected::Localhost(name) => {
+                    let problem = Problem::new(format!("{name} is not in the inventory"));
+                    return Err(vec![problem.hint("write it there, with how to log in to it")]);
+                }
+            }
+        }
+        if chosen.is_empty() {
+            return Err(vec![Problem::new(match limit {
+                None => "the inventory holds no hosts",
+                Some(_) => "the limit leaves no host",
+            })]);
+        }
+        Ok(chosen)
+    }
+
+    fn limit(&self, limit: &[String], world: &dyn World) -> Result<Option<Patterns>, Vec<Problem>> {
+        if limit.is_empty() {
+            return Ok(None);
+        }
+        let limit = Patterns::limit(limit.iter().map(String::as_str), world);
+        limit.map(Some).map_err(|problem| vec![problem])
+    }
+
+    /// As [`Self::select`] of all hosts under Ansible's rules, with what should be said.
+    fn ask(&self, hosts: &str, limit: &[String], world: &dyn World) -> Result<Selection, Vec<Problem>> {
+        let limit = self.limit(limit, world)?;
+        pattern::select(self, &Patterns::parse([hosts]), limit.as_ref()).map_err(|problem| vec![problem])
     }
 
     /// The host that a pattern matches, which must be one.
-    fn one_host(&self, pattern: &str) -> Result<HostId, Vec<Problem>> {
-        match self
-            .select(&[pattern.to_owned()])
-            .map_err(|problem| vec![problem])?
-            .as_slice()
-        {
-            [host] => Ok(*host),
+    fn one_host(&self, pattern: &str, world: &dyn World) -> Result<HostId, Vec<Problem>> {
+        match self.ask(pattern, &[], world)?.hosts.as_slice() {
+            [Selected::Host(host)] => Ok(*host),
             hosts => {
                 let message = format!("`{pattern}` matches {} hosts, and must match one", hosts.len());
                 Err(vec![Problem::new(message)])
@@ -117,7 +155,7 @@ impl Inventory {
         }
     }
 
-    fn group(&self, name: &str) -> Result<GroupId, Vec<Problem>> {
+    fn known_group(&self, name: &str) -> Result<GroupId, Vec<Problem>> {
         self.data.group(name).ok_or_else(|| {
             let names: Vec<&str> = self.data.groups.keys().map(String::as_str).collect();
             let problem = Problem::new(format!("there is no group {name}"));
@@ -126,6 +164,29 @@ impl Inventory {
                 None => problem,
             }]
         })
+    }
+}
+
+impl Members for Inventory {
+    fn groups(&self) -> impl Iterator<Item = (&str, GroupId)> {
+        let names = self.data.groups.keys().enumerate();
+        names.map(|(at, name)| (name.as_str(), GroupId(at)))
+    }
+
+    fn group(&self, name: &str) -> Option<GroupId> {
+        self.data.group(name)
+    }
+
+    fn hosts_of(&self, group: GroupId) -> &[HostId] {
+        self.graph.hosts_of(&self.data.groups, group)
+    }
+
+    fn hosts(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.data.hosts.keys().map(String::as_str)
+    }
+
+    fn host(&self, name: &str) -> Option<HostId> {
+        self.data.host(name)
     }
 }
 
@@ -186,10 +247,8 @@ pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Loaded, Vec<Pro
         return Err(fleet.inventory.data.lost);
     }
     let warnings = std::mem::take(&mut fleet.inventory.data.warnings);
-    let selected = fleet
-        .inventory
-        .select(&request.limit)
-        .map_err(|problem| vec![problem])?;
+    let all = Patterns::parse([data::ALL]);
+    let selected = fleet.inventory.select(&all, &request.limit, &**world)?;
     let fleet = Arc::new(fleet);
     let scope = PlayScope::new(&fleet, Vars::new(), selected, &request.playbook_folder);
     let templates = Templates::new(
@@ -240,24 +299,39 @@ pub fn ask(request: &Request, question: &Question, world: &Arc<dyn World>) -> Re
     let mut warnings = std::mem::take(&mut fleet.inventory.data.warnings);
     warnings.append(&mut fleet.inventory.data.lost);
     let none = Vars::new();
-    let text = answer(&Precedence::new(&fleet, &none), request, question)?;
+    let precedence = Precedence::new(&fleet, &none);
+    let text = answer(&precedence, request, question, &**world, &mut warnings)?;
     Ok(Answer { text, warnings })
 }
 
-fn answer(precedence: &Precedence<'_>, request: &Request, question: &Question) -> Result<String, Vec<Problem>> {
+fn answer(
+    precedence: &Precedence<'_>,
+    request: &Request,
+    question: &Question,
+    world: &dyn World,
+    warnings: &mut Vec<Problem>,
+) -> Result<String, Vec<Problem>> {
     let inventory = &precedence.fleet.inventory;
     let everything = || Dump::new(precedence, Dump::everything(precedence));
-    let limited = || {
-        let hosts = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
-        Ok::<_, Vec<Problem>>(Dump::new(precedence, hosts))
+    let mut limited = || {
+        let mut selection = inventory.ask(data::ALL, &request.limit, world)?;
+        warnings.append(&mut selection.unmatched);
+        warnings.append(&mut selection.warnings);
+        Ok::<_, Vec<Problem>>(selection)
     };
     let mut text = match question {
-        Question::List => limited()?.list()?,
-        Question::ListYaml => limited()?.yaml()?,
-        Question::Host(pattern) => everything().host(inventory.one_host(pattern)?)?,
-        Question::HostYaml(pattern) => everything().host_yaml(inventory.one_host(pattern)?)?,
-        Question::Graph { group, vars } => everything().graph(inventory.group(group)?, *vars)?,
-        Question::ListHosts => limited()?.names(),
+        Question::List => Dump::of(precedence, &limited()?).list()?,
+        Question::ListYaml => Dump::of(precedence, &limited()?).yaml()?,
+        Question::Host(pattern) => everything().host(inventory.one_host(pattern, world)?)?,
+        Question::HostYaml(pattern) => everything().host_yaml(inventory.one_host(pattern, world)?)?,
+        Question::Graph { group, vars } => everything().graph(inventory.known_group(group)?, *vars)?,
+        Question::ListHosts => {
+            let selection = limited()?;
+            if selection.hosts.is_empty() && !inventory.data.hosts.is_empty() && !request.limit.is_empty() {
+                return Err(vec![Problem::new("the limit leaves no host")]);
+            }
+            Dump::of(precedence, &selection).names()
+        }
     };
     if !text.is_empty() && !text.ends_with('\n') {
         text.push('\n');

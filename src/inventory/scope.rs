@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::data::{ALL, GroupId, HostId, Vars};
-use super::graph::hosts_of;
 use super::precedence::Fleet;
 use crate::template::{Computed, Scope, Variable};
 use crate::yaml::Node;
@@ -72,8 +71,8 @@ impl PlayScope {
     fn groups(&self) -> Computed {
         let groups = &self.fleet.inventory.data.groups;
         let names = |id: usize| -> Computed {
-            let hosts = hosts_of(groups, GroupId(id));
-            hosts.into_iter().map(|host| self.name(host)).collect()
+            let hosts = self.fleet.inventory.graph.hosts_of(groups, GroupId(id));
+            hosts.iter().map(|host| self.name(*host)).collect()
         };
         let made = || {
             groups
