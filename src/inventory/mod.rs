@@ -17,8 +17,6 @@ mod names;
 mod password;
 mod precedence;
 mod privilege;
-#[cfg(test)]
-mod recorded;
 mod scope;
 mod shared;
 mod source;

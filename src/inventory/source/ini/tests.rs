@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::inventory::recorded::{cases, describe, difference, plain, rows};
+use crate::inventory::tests::recorded::{cases, describe, difference, plain, rows};
 use crate::problem::{Severity, render};
 
 fn parse(text: &str) -> Result<Data, Vec<Problem>> {

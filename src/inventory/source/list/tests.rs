@@ -1,7 +1,7 @@
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::inventory::recorded::{plain, rows};
+use crate::inventory::tests::recorded::{plain, rows};
 
 fn parse(text: &str) -> Data {
     let mut data = Data::default();

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use serde_json::Value as Json;
 
 use super::*;
-use crate::inventory::recorded::{cases, describe, difference};
+use crate::inventory::tests::recorded::{cases, describe, difference};
 use crate::world::{Answer, Kind};
 
 type Run = Box<dyn Fn(&[&str]) -> io::Result<Answer> + Send + Sync>;
