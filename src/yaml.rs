@@ -18,6 +18,7 @@ use std::sync::Arc;
 pub use build::read;
 pub use build::read as load;
 pub use scalar::resolve;
+pub(crate) use tag::made_unsafe;
 
 use crate::problem::{Location, Problem};
 

@@ -17,8 +17,6 @@ mod password;
 mod pattern;
 mod precedence;
 mod privilege;
-#[cfg(test)]
-mod recorded;
 mod scope;
 mod settings;
 mod shared;

@@ -52,12 +52,12 @@ pub(super) fn expand(key: &str) -> Result<Names, String> {
     } else {
         vec![name.to_owned()]
     };
-    let port = port.and_then(|digits| number(key, digits));
+    let port = port.and_then(|digits| self::port(key, digits));
     Ok(Names { hosts, port })
 }
 
 /// A port of zero is none. One beyond 128 bits stays text.
-fn number(key: &str, digits: Range<usize>) -> Option<Port> {
+pub(super) fn port(key: &str, digits: Range<usize>) -> Option<Port> {
     let text = key.get(digits.clone())?;
     let number = match text.parse::<i128>() {
         Ok(0) => return None,

@@ -1,3 +1,5 @@
+pub(super) mod recorded;
+
 use std::fmt::Write as _;
 
 use proptest::prelude::*;

@@ -134,7 +134,7 @@ fn shortened(text: &str) -> String {
 }
 
 /// A copy of which no text is a template.
-pub(super) fn made_unsafe(node: &Node) -> Node {
+pub(crate) fn made_unsafe(node: &Node) -> Node {
     let value = match &node.value {
         Value::List(items) => Value::List(items.iter().map(made_unsafe).collect()),
         Value::Map(entries) => Value::Map(

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
 use super::*;
-use crate::inventory::recorded::{plain, rows};
+use crate::inventory::tests::recorded::{plain, rows};
 use crate::problem::Source;
 
 fn answer(key: &str) -> String {

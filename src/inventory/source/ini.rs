@@ -23,7 +23,7 @@ use crate::problem::{Location, Problem, Source};
 use crate::yaml::{Node, Style, Value};
 
 /// The most bytes of host lines when each is written out for every host that it names.
-const MAX_COPIED: usize = 256 * 1024 * 1024;
+const MAX_COPIED: usize = 128 * 1024 * 1024;
 /// What a host costs besides.
 const COST: usize = 64;
 /// The most problems of a file: nobody reads more.

@@ -5,11 +5,11 @@ use std::path::Path;
 
 use serde_json::{Map, Number, Value as Json, json};
 
-use super::data::{Data, Vars};
+use crate::inventory::data::{Data, Vars};
 use crate::yaml::{Node, Style, Value};
 
 /// The rows of a table: a text, and the cells behind it as JSON without spaces; `!` is an error.
-pub(super) fn rows(table: &str) -> Vec<(String, Vec<String>)> {
+pub(in crate::inventory) fn rows(table: &str) -> Vec<(String, Vec<String>)> {
     table.lines().map(row).collect()
 }
 
@@ -24,7 +24,7 @@ fn row(line: &str) -> (String, Vec<String>) {
 }
 
 /// A value as the recorder writes it.
-pub(super) fn plain(node: &Node) -> Json {
+pub(in crate::inventory) fn plain(node: &Node) -> Json {
     match &node.value {
         Value::Null => Json::Null,
         Value::Bool(yes) => json!(yes),
@@ -56,7 +56,7 @@ fn variables(vars: &Vars) -> Json {
 }
 
 /// All that was read.
-pub(super) fn describe(data: &Data) -> Json {
+pub(in crate::inventory) fn describe(data: &Data) -> Json {
     let group = |at: usize| data.groups.get_index(at).expect("a group").0.as_str();
     let host = |at: usize| data.hosts.get_index(at).expect("a host").0.as_str();
     let groups = data.groups.iter().map(|(name, own)| {
@@ -74,7 +74,7 @@ pub(super) fn describe(data: &Data) -> Json {
 
 /// The files of a folder below `tests/cases/ini` with this extension, by name, each with its text and Ansible's
 /// answer beside it; no answer: an error.
-pub(super) fn cases(folder: &str, extension: &str, answers: &str) -> Vec<(String, String, Option<Json>)> {
+pub(in crate::inventory) fn cases(folder: &str, extension: &str, answers: &str) -> Vec<(String, String, Option<Json>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/cases/ini")
         .join(folder);
@@ -97,6 +97,6 @@ pub(super) fn cases(folder: &str, extension: &str, answers: &str) -> Vec<(String
 }
 
 /// What differs between the two, for a person.
-pub(super) fn difference(name: &str, read: &Json, recorded: &Json) -> Option<String> {
+pub(in crate::inventory) fn difference(name: &str, read: &Json, recorded: &Json) -> Option<String> {
     (read != recorded).then(|| format!("{name}:\n  read     {read}\n  recorded {recorded}"))
 }
