@@ -32,7 +32,7 @@ pub struct Answer {
 }
 
 /// The machine as the core sees it. Relative paths are relative to [`World::current_folder`].
-pub trait World {
+pub trait World: Send + Sync {
     /// All bytes of a file.
     ///
     /// # Errors

@@ -7,8 +7,10 @@
 
 mod build;
 mod map;
-mod place;
 mod scalar;
+mod scan;
+mod tag;
+mod time;
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -3,10 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
+use std::sync::Arc;
 
 use portmap_deploy::inventory::{self, HostSpec, Loaded};
 use portmap_deploy::problem::{Problem, Severity, render};
-use portmap_deploy::world::InMemory;
+use portmap_deploy::world::{InMemory, World};
 
 /// What comes of files of this folder.
 fn load(folder: &Path, files: &[String], limit: Option<String>) -> Result<Loaded, Vec<Problem>> {
@@ -19,6 +20,7 @@ fn load(folder: &Path, files: &[String], limit: Option<String>) -> Result<Loaded
         limit: limit.into_iter().collect(),
         ..inventory::Request::default()
     };
+    let world: Arc<dyn World> = Arc::new(world);
     inventory::load(&request, &world)
 }
 

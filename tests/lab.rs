@@ -9,7 +9,8 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use portmap_deploy::inventory;
-use portmap_deploy::world::InMemory;
+use portmap_deploy::world::{InMemory, World};
+use std::sync::Arc;
 use support::lab::{Lab, await_true, said};
 
 #[test]
@@ -106,7 +107,7 @@ fn an_inventory_of_ones_own_is_rehearsed_at_other_addresses() {
 
     let texts = [FLEET.to_owned(), said(&mut lab.lab(&["inventory"]))];
     let [ours, of_lab] = texts;
-    let world = InMemory::default().file("ours", ours).file("lab", of_lab);
+    let world: Arc<dyn World> = Arc::new(InMemory::default().file("ours", ours).file("lab", of_lab));
     let request = inventory::Request {
         inventory: vec!["ours".to_owned(), "lab".to_owned()],
         ..inventory::Request::default()

@@ -90,6 +90,9 @@ pub(super) struct Sources {
     /// `@file` reads them from a file.
     #[arg(short, long, value_name = "PATTERN")]
     pub limit: Option<String>,
+    /// Variables that win over all others: key=value, a map in JSON or YAML, or @FILE; may be given several times.
+    #[arg(short, long, value_name = "VARS")]
+    pub extra_vars: Vec<String>,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,5 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -8,9 +7,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
+use super::machine;
 use super::request::Request;
 use crate::inventory::{self, HostSpec, Password};
-use crate::machine::Machine;
 use crate::memory::Memory;
 use crate::remote::ssh::{self, Bastions};
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
@@ -73,9 +72,9 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
     let request = inventory::Request {
         inventory: inventories.to_vec(),
         limit: limit.into_iter().map(str::to_owned).collect(),
-        playbook_folder: PathBuf::new(),
+        ..inventory::Request::default()
     };
-    let loaded = inventory::load(&request, &Machine::default()).map_err(Error::Problems)?;
+    let loaded = inventory::load(&request, &machine()).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);
     Ok(loaded.hosts)
 }

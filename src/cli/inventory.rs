@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use super::args;
 use super::error::{self, Error};
+use super::machine;
 use crate::inventory::{self, Question, Request};
-use crate::machine::Machine;
 use crate::report::ExitCode;
 
 /// Runs the command.
@@ -16,7 +16,7 @@ pub(super) fn run(args: args::Inventory) -> Result<ExitCode, Error> {
     }
     let question = question(&args);
     let request = request(&args.sources, args.playbook_dir)?;
-    let answer = inventory::ask(&request, &question, &Machine::default()).map_err(Error::Problems)?;
+    let answer = inventory::ask(&request, &question, &machine()).map_err(Error::Problems)?;
     error::warn(&answer.warnings);
     // A reader that went away does not make it a failure.
     let _ = std::io::stdout().lock().write_all(answer.text.as_bytes());
@@ -26,7 +26,7 @@ pub(super) fn run(args: args::Inventory) -> Result<ExitCode, Error> {
 /// Loads every host as a deploy would, and says that nothing is wrong.
 fn check(args: args::Inventory) -> Result<ExitCode, Error> {
     let request = request(&args.sources, args.playbook_dir)?;
-    let loaded = inventory::load(&request, &Machine::default()).map_err(Error::Problems)?;
+    let loaded = inventory::load(&request, &machine()).map_err(Error::Problems)?;
     error::warn(&loaded.warnings);
     let mappings: usize = loaded.hosts.iter().map(|host| host.mappings.mappings().len()).sum();
     let without = loaded.hosts.iter().filter(|host| !host.has_portmap).count();
@@ -68,6 +68,7 @@ fn request(sources: &args::Sources, playbook_folder: Option<PathBuf>) -> Result<
     Ok(Request {
         inventory: sources.inventory.clone(),
         limit: sources.limit.iter().cloned().collect(),
+        extra_vars: sources.extra_vars.clone(),
         playbook_folder: playbook_folder.unwrap_or_default(),
     })
 }

@@ -10,13 +10,16 @@ mod request;
 mod schema;
 
 use std::ffi::OsString;
+use std::sync::Arc;
 
 use clap::Parser;
 
 use args::{Args, Command};
 use error::Error;
 
+use crate::machine::Machine;
 use crate::report::ExitCode;
+use crate::world::World;
 
 /// Runs the program with its arguments (the first is the program's name).
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
@@ -44,4 +47,9 @@ fn answer_of_clap(answer: &clap::Error) -> ExitCode {
     } else {
         ExitCode::Done
     }
+}
+
+/// The machine as inventories see it.
+fn machine() -> Arc<dyn World> {
+    Arc::new(Machine::default())
 }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 use super::*;
 use crate::inventory;
 use crate::rollout::BatchSize;
-use crate::world::InMemory;
+use crate::world::{InMemory, World};
 
 fn hosts(names: &[&str]) -> Vec<HostSpec> {
     let text = format!("all: {{hosts: {{{}}}}}", names.join(": {}, ") + ": {}");
@@ -16,7 +16,7 @@ fn hosts(names: &[&str]) -> Vec<HostSpec> {
         inventory: vec!["hosts.yaml".to_owned()],
         ..inventory::Request::default()
     };
-    let world = InMemory::default().file("hosts.yaml", text);
+    let world: Arc<dyn World> = Arc::new(InMemory::default().file("hosts.yaml", text));
     inventory::load(&request, &world).expect("a sound inventory").hosts
 }
 

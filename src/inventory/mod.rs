@@ -8,6 +8,7 @@
 mod address;
 mod data;
 mod dump;
+mod extra_vars;
 mod graph;
 mod host;
 mod limit;
@@ -25,6 +26,7 @@ mod variables;
 mod vars_files;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
@@ -35,7 +37,7 @@ pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after
 use data::{Data, GroupId, HostId, Vars};
 use dump::Dump;
 use graph::Graph;
-use precedence::{Files, Precedence};
+use precedence::{Files, Fleet, Precedence};
 use shared::Shared;
 use text::Texts;
 
@@ -57,10 +59,9 @@ impl Inventory {
     ///
     /// # Errors
     /// Everything that is wrong in any of the sources.
-    fn load(sources: &[String], world: &dyn World) -> Result<Self, Vec<Problem>> {
-        let texts = Texts { world };
+    fn load(sources: &[String], texts: &Texts) -> Result<Self, Vec<Problem>> {
         let mut reader = source::Reader {
-            texts: &texts,
+            texts,
             data: Data::default(),
             ignored: None,
         };
@@ -69,7 +70,10 @@ impl Inventory {
             .filter_map(|source| reader.add(source).err())
             .flatten()
             .collect();
-        let folders = sources.iter().filter_map(|source| folder(source, world)).collect();
+        let folders = sources
+            .iter()
+            .filter_map(|source| folder(source, &*texts.world))
+            .collect();
         if !problems.is_empty() {
             problems.append(&mut reader.data.lost);
         }
@@ -122,6 +126,22 @@ impl Inventory {
     }
 }
 
+impl Fleet {
+    /// Everything that says variables for a run.
+    fn load(request: &Request, world: &Arc<dyn World>) -> Result<Self, Vec<Problem>> {
+        let texts = Texts {
+            world: Arc::clone(world),
+        };
+        let mut inventory = Inventory::load(&request.inventory, &texts)?;
+        let extra = extra_vars::read(&request.extra_vars, &texts, &mut inventory.data.warnings)?;
+        Ok(Self {
+            files: Files::new(&inventory, texts, &request.playbook_folder),
+            inventory,
+            extra,
+        })
+    }
+}
+
 /// The folder of a source, beside which its vars files are.
 fn folder(source: &str, world: &dyn World) -> Option<PathBuf> {
     let path = PathBuf::from(source);
@@ -138,6 +158,8 @@ pub struct Request {
     pub inventory: Vec<String>,
     /// The limits, as they are given with `-l`; none: all hosts.
     pub limit: Vec<String>,
+    /// As they are given with `-e`.
+    pub extra_vars: Vec<String>,
     /// Where vars files are looked for beside those of the inventory: the playbook's folder, or the working one.
     pub playbook_folder: PathBuf,
 }
@@ -155,20 +177,20 @@ pub struct Loaded {
 ///
 /// # Errors
 /// Everything that is wrong: all problems of the sources, else of the limit, else of the hosts.
-pub fn load(request: &Request, world: &dyn World) -> Result<Loaded, Vec<Problem>> {
-    let inventory = Inventory::load(&request.inventory, world)?;
-    if !inventory.data.lost.is_empty() {
-        return Err(inventory.data.lost);
+pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Loaded, Vec<Problem>> {
+    let mut fleet = Fleet::load(request, world)?;
+    if !fleet.inventory.data.lost.is_empty() {
+        return Err(fleet.inventory.data.lost);
     }
-    let selected = inventory.select(&request.limit).map_err(|problem| vec![problem])?;
-    let (texts, none) = (Texts { world }, Vars::new());
-    let files = Files::new(&inventory, &texts, &request.playbook_folder);
-    let precedence = Precedence::new(&inventory, &files, &none, &none);
+    let warnings = std::mem::take(&mut fleet.inventory.data.warnings);
+    let selected = fleet
+        .inventory
+        .select(&request.limit)
+        .map_err(|problem| vec![problem])?;
+    let none = Vars::new();
+    let precedence = Precedence::new(&fleet, &none);
     let hosts = specs(&precedence, &selected)?;
-    Ok(Loaded {
-        hosts,
-        warnings: inventory.data.warnings,
-    })
+    Ok(Loaded { hosts, warnings })
 }
 
 /// What to print of an inventory.
@@ -206,19 +228,17 @@ pub struct Answer {
 ///
 /// # Errors
 /// Everything that is wrong with the sources, the limit, or the vars files that the answer needs.
-pub fn ask(request: &Request, question: &Question, world: &dyn World) -> Result<Answer, Vec<Problem>> {
-    let inventory = Inventory::load(&request.inventory, world)?;
-    let (texts, none) = (Texts { world }, Vars::new());
-    let files = Files::new(&inventory, &texts, &request.playbook_folder);
-    let precedence = Precedence::new(&inventory, &files, &none, &none);
-    let text = answer(&precedence, request, question)?;
-    let mut warnings = inventory.data.warnings;
-    warnings.extend(inventory.data.lost);
+pub fn ask(request: &Request, question: &Question, world: &Arc<dyn World>) -> Result<Answer, Vec<Problem>> {
+    let mut fleet = Fleet::load(request, world)?;
+    let mut warnings = std::mem::take(&mut fleet.inventory.data.warnings);
+    warnings.append(&mut fleet.inventory.data.lost);
+    let none = Vars::new();
+    let text = answer(&Precedence::new(&fleet, &none), request, question)?;
     Ok(Answer { text, warnings })
 }
 
 fn answer(precedence: &Precedence<'_>, request: &Request, question: &Question) -> Result<String, Vec<Problem>> {
-    let inventory = precedence.inventory;
+    let inventory = &precedence.fleet.inventory;
     let everything = || Dump::new(precedence, Dump::everything(precedence));
     let limited = || {
         let hosts = inventory.select(&request.limit).map_err(|problem| vec![problem])?;

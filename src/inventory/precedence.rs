@@ -10,7 +10,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Inventory;
@@ -46,21 +46,26 @@ pub(super) struct Var<'v> {
     pub said: Said<'v>,
 }
 
-/// Files and texts that variables come from, beside those in the inventory itself.
-pub(super) struct Files<'w> {
-    texts: &'w Texts<'w>,
+/// Files that variables come from, beside those of the inventory itself.
+pub(super) struct Files {
+    texts: Texts,
     /// Beside each source, in their order.
     inventory: Vec<VarsFiles>,
     /// Beside the playbook, or in the working folder.
     playbook: VarsFiles,
 }
 
-/// Variables of hosts.
+/// An inventory with everything else that says variables for a whole run.
+pub(super) struct Fleet {
+    pub inventory: Inventory,
+    pub files: Files,
+    pub extra: Vars,
+}
+
+/// Variables of hosts in a play.
 pub(super) struct Precedence<'v> {
-    pub inventory: &'v Inventory,
-    files: &'v Files<'v>,
+    pub fleet: &'v Fleet,
     play: &'v Vars,
-    extra: &'v Vars,
     /// What hosts of the same groups inherit.
     inherited: RefCell<HashMap<&'v [GroupId], Rc<[Var<'v>]>>>,
 }
@@ -77,8 +82,8 @@ impl<'v> HostVars<'v> {
     }
 }
 
-impl<'w> Files<'w> {
-    pub fn new(inventory: &Inventory, texts: &'w Texts<'w>, playbook_folder: &std::path::Path) -> Self {
+impl Files {
+    pub fn new(inventory: &Inventory, texts: Texts, playbook_folder: &Path) -> Self {
         let (groups, hosts) = (inventory.data.groups.len(), inventory.data.hosts.len());
         let beside = |folder: &PathBuf| VarsFiles::in_folder(folder, groups, hosts);
         Self {
@@ -88,18 +93,16 @@ impl<'w> Files<'w> {
         }
     }
 
-    fn all(&self) -> impl Iterator<Item = &VarsFiles> {
+    fn all(&self) -> impl DoubleEndedIterator<Item = &VarsFiles> {
         self.inventory.iter().chain([&self.playbook])
     }
 }
 
 impl<'v> Precedence<'v> {
-    pub fn new(inventory: &'v Inventory, files: &'v Files<'v>, play: &'v Vars, extra: &'v Vars) -> Self {
+    pub fn new(fleet: &'v Fleet, play: &'v Vars) -> Self {
         Self {
-            inventory,
-            files,
+            fleet,
             play,
-            extra,
             inherited: RefCell::default(),
         }
     }
@@ -109,18 +112,18 @@ impl<'v> Precedence<'v> {
     /// # Errors
     /// What is wrong with the files that hold them.
     pub fn of(&self, host: HostId) -> Result<HostVars<'v>, Vec<Problem>> {
-        let Some((name, own)) = self.inventory.data.hosts.get_index(host.0) else {
+        let Some((name, own)) = self.fleet.inventory.data.hosts.get_index(host.0) else {
             return Err(Vec::new());
         };
         let mut layers = Layers::default();
-        let inherited = self.inherited(self.inventory.graph.groups_of(host))?;
+        let inherited = self.inherited(self.fleet.inventory.graph.groups_of(host))?;
         layers.vars.extend_from_slice(&inherited);
         layers.add(&own.vars, Said::Host);
-        for files in self.files.all() {
-            layers.add(files.of_host(host, name, self.files.texts)?, Said::Host);
+        for files in self.fleet.files.all() {
+            layers.add(files.of_host(host, name, &self.fleet.files.texts)?, Said::Host);
         }
         layers.add(self.play, Said::Play);
-        layers.add(self.extra, Said::ExtraVars);
+        layers.add(&self.fleet.extra, Said::ExtraVars);
         Ok(HostVars {
             name,
             at: &own.at,
@@ -139,15 +142,15 @@ impl<'v> Precedence<'v> {
 
     fn of_groups(&self, groups: &'v [GroupId]) -> Result<Vec<Var<'v>>, Vec<Problem>> {
         let mut layers = Layers::default();
-        let named = |group: &GroupId| Some((*group, self.inventory.data.groups.get_index(group.0)?));
+        let named = |group: &GroupId| Some((*group, self.fleet.inventory.data.groups.get_index(group.0)?));
         let groups = || groups.iter().filter_map(named);
         for (_, (name, group)) in groups() {
             layers.add(&group.vars, Said::Group(name));
         }
         for only_all in [true, false] {
-            for files in self.files.all() {
+            for files in self.fleet.files.all() {
                 for (id, (name, _)) in groups().filter(|(_, (name, _))| (*name == ALL) == only_all) {
-                    layers.add(files.of_group(id, name, self.files.texts)?, Said::Group(name));
+                    layers.add(files.of_group(id, name, &self.fleet.files.texts)?, Said::Group(name));
                 }
             }
         }
@@ -156,13 +159,13 @@ impl<'v> Precedence<'v> {
 
     /// A group's own variables, its files included, as `ansible-inventory --graph --vars` shows them.
     pub fn of_group(&self, group: GroupId) -> Result<Vec<Var<'v>>, Vec<Problem>> {
-        let Some((name, own)) = self.inventory.data.groups.get_index(group.0) else {
+        let Some((name, own)) = self.fleet.inventory.data.groups.get_index(group.0) else {
             return Ok(Vec::new());
         };
         let mut layers = Layers::default();
         layers.add(&own.vars, Said::Group(name));
-        for files in self.files.all() {
-            layers.add(files.of_group(group, name, self.files.texts)?, Said::Group(name));
+        for files in self.fleet.files.all() {
+            layers.add(files.of_group(group, name, &self.fleet.files.texts)?, Said::Group(name));
         }
         Ok(layers.settled())
     }

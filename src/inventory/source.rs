@@ -30,8 +30,8 @@ const IGNORED: [&str; 12] = [
 ];
 
 /// Reads sources into one set of data.
-pub(super) struct Reader<'w> {
-    pub texts: &'w Texts<'w>,
+pub(super) struct Reader<'t> {
+    pub texts: &'t Texts,
     pub data: Data,
     /// Extensions that are passed over in folders, in place of Ansible's own.
     pub ignored: Option<Vec<String>>,
@@ -119,7 +119,7 @@ impl Reader<'_> {
 
     /// Whether the file could be run, and all went well.
     fn script(&mut self, path: &Path) -> Result<bool, Vec<Problem>> {
-        script::read(path, self.texts.world, &mut self.data)
+        script::read(path, &*self.texts.world, &mut self.data)
     }
 
     /// A file that is YAML by its extension, or has none, is read as that; whatever fails so is tried as INI.
@@ -130,15 +130,23 @@ impl Reader<'_> {
         }
         match document::read(&source, &mut self.data) {
             Ok(()) => Ok(()),
-            Err(document::Refused::Plugin(plugin)) => plugin::read(path, &plugin, self.texts.world, &mut self.data),
+            Err(document::Refused::Plugin(plugin)) => plugin::read(path, &plugin, &*self.texts.world, &mut self.data),
             Err(document::Refused::Empty) => ini::read(&source, &mut self.data),
-            Err(document::Refused::Wrong(problems)) => self.ini_after_yaml(&source, problems),
+            Err(document::Refused::Wrong(problems)) => {
+                self.ini_after_yaml(&source, problems, path.extension().is_some())
+            }
         }
     }
 
     /// Of a file that is neither, the problems are those of what it seems to be.
-    fn ini_after_yaml(&mut self, source: &Arc<Source>, problems: Vec<Problem>) -> Result<(), Vec<Problem>> {
+    fn ini_after_yaml(
+        &mut self,
+        source: &Arc<Source>,
+        problems: Vec<Problem>,
+        said_yaml: bool,
+    ) -> Result<(), Vec<Problem>> {
         match ini::read(source, &mut self.data) {
+            Ok(()) if !said_yaml => Ok(()),
             Ok(()) => {
                 let why = problems.into_iter().next().map(|problem| problem.to_string());
                 let message = format!("{} is read as INI, since it is no YAML inventory", source.name);

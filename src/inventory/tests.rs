@@ -7,7 +7,7 @@ use crate::problem::{Severity, render};
 use crate::world::InMemory;
 
 /// A request for files of these texts, and the files.
-fn asked(texts: &[&str], limit: &[&str]) -> (Request, InMemory) {
+fn asked(texts: &[&str], limit: &[&str]) -> (Request, Arc<dyn World>) {
     let mut request = Request {
         limit: limit.iter().map(|limit| (*limit).to_owned()).collect(),
         ..Request::default()
@@ -17,7 +17,7 @@ fn asked(texts: &[&str], limit: &[&str]) -> (Request, InMemory) {
         request.inventory.push(format!("{at}.yaml"));
         world = world.file(format!("{at}.yaml"), *text);
     }
-    (request, world)
+    (request, Arc::new(world))
 }
 
 fn loaded(text: &str) -> Result<Loaded, Vec<Problem>> {

@@ -8,11 +8,12 @@ use crate::problem::{Problem, Source};
 use crate::world::{MAX_BYTES, World};
 
 /// Reads texts for the whole inventory.
-pub(crate) struct Texts<'w> {
-    pub world: &'w dyn World,
+#[derive(Clone)]
+pub(crate) struct Texts {
+    pub world: Arc<dyn World>,
 }
 
-impl Texts<'_> {
+impl Texts {
     /// A file's text.
     ///
     /// # Errors

@@ -1,9 +1,9 @@
 //! `group_vars` and `host_vars` beside inventories and playbooks, as Ansible's `host_group_vars` plugin and
 //! `DataLoader.find_vars_files` look for them. Files are read when a host needs them, and once.
 
-use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::data::{GroupId, HostId, Vars};
 use super::source::is_falsy;
@@ -17,7 +17,7 @@ const EXTENSIONS: [&str; 3] = ["yml", "yaml", "json"];
 const MAX_DEPTH: usize = 16;
 
 /// What the files of one group or host hold, or what is wrong with them.
-type Read = OnceCell<Result<Vars, Vec<Problem>>>;
+type Read = OnceLock<Result<Vars, Vec<Problem>>>;
 
 /// The vars files beside one inventory or playbook.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ pub(super) struct VarsFiles {
 struct Shelf {
     folder: PathBuf,
     /// The names in it.
-    names: OnceCell<HashSet<String>>,
+    names: OnceLock<HashSet<String>>,
     read: Vec<Read>,
 }
 
@@ -45,12 +45,12 @@ impl VarsFiles {
     }
 
     /// What the files of a group say.
-    pub fn of_group(&self, id: GroupId, name: &str, texts: &Texts<'_>) -> Result<&Vars, Vec<Problem>> {
+    pub fn of_group(&self, id: GroupId, name: &str, texts: &Texts) -> Result<&Vars, Vec<Problem>> {
         self.groups.of(id.0, name, texts)
     }
 
     /// What the files of a host say.
-    pub fn of_host(&self, id: HostId, name: &str, texts: &Texts<'_>) -> Result<&Vars, Vec<Problem>> {
+    pub fn of_host(&self, id: HostId, name: &str, texts: &Texts) -> Result<&Vars, Vec<Problem>> {
         self.hosts.of(id.0, name, texts)
     }
 }
@@ -59,12 +59,12 @@ impl Shelf {
     fn new(folder: PathBuf, entities: usize) -> Self {
         Self {
             folder,
-            names: OnceCell::new(),
-            read: std::iter::repeat_with(OnceCell::new).take(entities).collect(),
+            names: OnceLock::new(),
+            read: std::iter::repeat_with(OnceLock::new).take(entities).collect(),
         }
     }
 
-    fn of(&self, id: usize, name: &str, texts: &Texts<'_>) -> Result<&Vars, Vec<Problem>> {
+    fn of(&self, id: usize, name: &str, texts: &Texts) -> Result<&Vars, Vec<Problem>> {
         let Some(read) = self.read.get(id) else {
             return Err(Vec::new());
         };
@@ -74,7 +74,7 @@ impl Shelf {
         }
     }
 
-    fn read(&self, name: &str, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
+    fn read(&self, name: &str, texts: &Texts) -> Result<Vars, Vec<Problem>> {
         let mut vars = Vars::new();
         for file in self.files(name, texts)? {
             vars.extend(read(&file, texts)?);
@@ -83,7 +83,7 @@ impl Shelf {
     }
 
     /// The files of a name: the first of `name`, `name.yml`, `name.yaml`, `name.json` that is there.
-    fn files(&self, name: &str, texts: &Texts<'_>) -> Result<Vec<PathBuf>, Vec<Problem>> {
+    fn files(&self, name: &str, texts: &Texts) -> Result<Vec<PathBuf>, Vec<Problem>> {
         let names = self.names.get_or_init(|| self.list(texts));
         // A name from the root is that of a chroot.
         if names.is_empty() || name.starts_with('/') {
@@ -104,14 +104,14 @@ impl Shelf {
         Ok(Vec::new())
     }
 
-    fn list(&self, texts: &Texts<'_>) -> HashSet<String> {
+    fn list(&self, texts: &Texts) -> HashSet<String> {
         let names = texts.world.list(&self.folder).unwrap_or_default();
         names.into_iter().collect()
     }
 }
 
 /// All vars files in a folder, by the order of their names' bytes.
-fn in_folder(folder: &Path, texts: &Texts<'_>, depth: usize) -> Result<Vec<PathBuf>, Vec<Problem>> {
+fn in_folder(folder: &Path, texts: &Texts, depth: usize) -> Result<Vec<PathBuf>, Vec<Problem>> {
     let says = |message: String| vec![Problem::new(format!("{}: {message}", folder.display()))];
     if depth >= MAX_DEPTH {
         return Err(says(format!("folders are nested more than {MAX_DEPTH} deep")));
@@ -138,13 +138,19 @@ fn in_folder(folder: &Path, texts: &Texts<'_>, depth: usize) -> Result<Vec<PathB
 }
 
 /// The variables of a file in YAML or JSON; of an empty one, none.
-pub(super) fn read(file: &Path, texts: &Texts<'_>) -> Result<Vars, Vec<Problem>> {
+fn read(file: &Path, texts: &Texts) -> Result<Vars, Vec<Problem>> {
     let source = texts.read(file).map_err(|problem| vec![problem])?;
     let root = yaml::load(&source)?.root;
     if is_falsy(&root.value) {
         return Ok(Vars::new());
     }
     from_map(&root).map_err(|problem| vec![problem])
+}
+
+/// The variables of a file that must hold some.
+pub(super) fn read_map(file: &Path, texts: &Texts) -> Result<Vars, Vec<Problem>> {
+    let source = texts.read(file).map_err(|problem| vec![problem])?;
+    from_map(&yaml::load(&source)?.root).map_err(|problem| vec![problem])
 }
 
 /// The entries of a map of variables.

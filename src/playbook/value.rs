@@ -249,7 +249,8 @@ pub(super) fn collect<T>(items: &[Node], read: impl Fn(&Node) -> Result<T, Probl
 /// Refuses a number that does not look like what YAML 1.1 makes of it: `010` is 8, and `1:30` is 90.
 fn whole(node: &Node, number: i128, key: &str) -> Result<(), Problem> {
     let raw = node.raw();
-    let is_as_written = node.style != Style::Plain || yaml::resolve(raw) != node.value || raw == number.to_string();
+    let is_as_written =
+        node.style != Style::Plain || yaml::resolve(raw).as_ref() != Ok(&node.value) || raw == number.to_string();
     if is_as_written {
         return Ok(());
     }

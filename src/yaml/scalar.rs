@@ -2,15 +2,68 @@
 //! `constructor.py`), in their order.
 
 use super::Value;
+use super::time::{iso, looks_like_date};
 
-/// The value of a plain scalar. What `PyYAML` takes for a date stays text, as do numbers that it fails on (`0x_`).
-#[must_use]
-pub fn resolve(text: &str) -> Value {
-    null(text)
-        .or_else(|| boolean(text))
-        .or_else(|| float(text).map(Value::Float))
-        .or_else(|| integer(text).map(Value::Int))
-        .unwrap_or_else(|| Value::String(text.to_owned()))
+/// The value of a plain scalar.
+///
+/// # Errors
+/// `PyYAML` takes it for a date or a number, and it is none.
+pub fn resolve(text: &str) -> Result<Value, String> {
+    // Nothing but text begins with most letters.
+    let first = text.bytes().next().unwrap_or(b'~');
+    if !matches!(first, b'0'..=b'9' | b'+' | b'-' | b'.' | b'~' | b'<' | b'=') && !b"nNyYtTfFoO".contains(&first) {
+        return Ok(Value::String(text.to_owned()));
+    }
+    if matches!(text, "<<" | "=") {
+        return Err(format!("a plain `{text}` is no value"));
+    }
+    let value = null(text).or_else(|| boolean(text));
+    let value = value.or_else(|| float(text).map(Value::Float));
+    if let Some(value) = value.or_else(|| integer(text).map(Value::Int)) {
+        return Ok(value);
+    }
+    if looks_like_date(text) {
+        return Ok(Value::Timestamp(iso(text)?));
+    }
+    if is_radix_without_digits(text) {
+        return Err(format!(
+            "`{text}` is a number without digits; put it in quotes if it is text"
+        ));
+    }
+    Ok(Value::String(text.to_owned()))
+}
+
+/// `0x_`: what `PyYAML` takes for a number, and cannot read.
+fn is_radix_without_digits(text: &str) -> bool {
+    let (rest, _) = unsigned(text);
+    let digits = rest.strip_prefix("0x").or_else(|| rest.strip_prefix("0b"));
+    digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte == b'_'))
+}
+
+/// The integer of a text under the tag `!!int`; text where it is beyond 128 bits.
+pub(super) fn tagged_integer(text: &str) -> Option<Value> {
+    let text = text.trim();
+    let (digits, _) = unsigned(text);
+    let is_long = digits.bytes().all(|byte| byte.is_ascii_digit()) && digits.len() > 38;
+    integer(text)
+        .map(Value::Int)
+        .or_else(|| is_long.then(|| Value::String(text.to_owned())))
+}
+
+/// The float of a text under the tag `!!float`.
+pub(super) fn tagged_float(text: &str) -> Option<f64> {
+    let text = text.replace('_', "").to_lowercase();
+    float(&text)
+        .or_else(|| float(&format!("{text}.")))
+        .or_else(|| text.trim().parse().ok())
+}
+
+/// The yes or no of a text under the tag `!!bool`.
+pub(super) fn tagged_boolean(text: &str) -> Option<bool> {
+    match boolean(&text.to_lowercase()) {
+        Some(Value::Bool(value)) => Some(value),
+        _ => None,
+    }
 }
 
 fn null(text: &str) -> Option<Value> {

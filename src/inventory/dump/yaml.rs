@@ -21,7 +21,7 @@ impl Dump<'_, '_> {
             hosts: HashSet::new(),
             text: String::new(),
         };
-        match self.precedence.inventory.data.group(ALL) {
+        match self.precedence.fleet.inventory.data.group(ALL) {
             Some(all) if !writer.is_empty(all) => writer.group(all, 0)?,
             _ => writer.text.push_str("{}\n"),
         }
@@ -185,7 +185,7 @@ fn scalar(text: &str) -> String {
         && text.ends_with(word)
         && text.chars().all(inner)
         && !text.starts_with(['=', '@'])
-        && resolve(text) == Value::String(text.to_owned());
+        && resolve(text) == Ok(Value::String(text.to_owned()));
     if is_plain { text.to_owned() } else { quoted(text) }
 }
 

@@ -1,0 +1,1 @@
+echo '{"web": ["h1"], "_meta": {"hostvars": {}}}'

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo '{"web": ["h1"], "_meta": {"hostvars": {}}} {"db": ["h2"]}'

@@ -1,0 +1,2 @@
+#!/bin/sh
+test "$1" = --list && echo '{"web": {"hosts": ["h1"]}}' || echo nonsense

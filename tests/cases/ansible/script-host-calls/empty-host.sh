@@ -1,0 +1,3 @@
+#!/bin/sh
+test "$1" = --list && echo '{"web": {"hosts": ["h1"]}}'
+exit 0

@@ -1,0 +1,2 @@
+#!/bin/sh
+echo '{"_meta": [], "web": ["h1"]}'
