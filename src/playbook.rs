@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub use check::{CHECK_KEYS, Check, HTTP_KEYS, Probe};
 pub use import::{IMPORT_KEYS, Read};
 pub use play::{KEYS, Play, Settled};
-pub use setting::{Keyword, Setting};
+pub use setting::{Keyword, Render, Setting};
 pub use value::{Hosts, MAX_PAUSE, Pause, Percentage, Tags};
 
 use crate::problem::{Problem, Source};

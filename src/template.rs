@@ -95,7 +95,8 @@ fn is_template_node(node: &Node) -> bool {
 }
 
 /// Whether anything in the value is a template or encrypted.
-fn needs_rendering(node: &Node) -> bool {
+#[must_use]
+pub fn needs_rendering(node: &Node) -> bool {
     match &node.value {
         yaml::Value::List(items) => items.iter().any(needs_rendering),
         yaml::Value::Map(entries) => entries.iter().any(|(_, value)| needs_rendering(value)),

@@ -18,7 +18,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("template", &["problem", "world", "yaml"]),
     ("mapping", &["problem", "yaml"]),
     ("inventory", &["mapping", "problem", "template", "world", "yaml"]),
-    ("playbook", &["inventory", "mapping", "problem", "rollout", "yaml"]),
+    ("playbook", &["inventory", "mapping", "problem", "rollout", "template", "yaml"]),
     ("firewall", &["mapping"]),
     ("plan", &["firewall", "mapping", "report"]),
     ("report", &["firewall", "mapping", "problem"]),

@@ -3,11 +3,12 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use portmap_deploy::inventory::{self, Loaded};
 use portmap_deploy::playbook::Playbook;
 use portmap_deploy::problem::{Problem, Source};
-use portmap_deploy::world::InMemory;
+use portmap_deploy::world::{InMemory, World};
 
 #[path = "playbook/batches.rs"]
 mod batches;
@@ -40,7 +41,7 @@ fn case_folders() -> Vec<PathBuf> {
 
 /// What the program makes of an inventory and a limit.
 fn load(inventory: &str, limit: Option<&str>) -> Result<Loaded, Vec<Problem>> {
-    let world = InMemory::default().file("hosts.yaml", inventory);
+    let world: Arc<dyn World> = Arc::new(InMemory::default().file("hosts.yaml", inventory));
     let request = inventory::Request {
         inventory: vec!["hosts.yaml".to_owned()],
         limit: limit.map(str::to_owned).into_iter().collect(),

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::fields::Fields;
-use super::setting::is_open;
 use super::value::{collect, count, items, time};
 use crate::mapping::port;
 use crate::problem::{Problem, nearest};
+use crate::template::needs_rendering;
 use crate::yaml::{Node, Value};
 
 /// The kinds of checks; a check has one of these keys.
@@ -95,11 +95,11 @@ impl Check {
         match all(node) {
             Ok(items) => items
                 .iter()
-                .filter(|item| !is_open(item))
+                .filter(|item| !needs_rendering(item))
                 .filter_map(|item| check(item).err())
                 .flatten()
                 .collect(),
-            Err(problems) if !is_open(node) => problems,
+            Err(problems) if !needs_rendering(node) => problems,
             Err(_) => vec![],
         }
     }

@@ -1,7 +1,8 @@
 //! The keys of a map, read one by one so that every mistake among them is found.
 
-use super::setting::{Keyword, Setting, is_open};
+use super::setting::{Keyword, Setting};
 use crate::problem::{Problem, nearest};
+use crate::template::needs_rendering;
 use crate::yaml::{Node, Value};
 
 /// A map under reading.
@@ -62,7 +63,7 @@ impl<'n> Fields<'n> {
     /// A value for hosts, checked by `check` unless it is a template.
     pub fn checked(&mut self, key: &str, check: impl FnOnce(&Node) -> Result<(), Vec<Problem>>) -> Option<Node> {
         let node = self.find_even_null(key)?;
-        let result = if is_open(node) { Ok(()) } else { check(node) };
+        let result = if needs_rendering(node) { Ok(()) } else { check(node) };
         self.note(result).map(|()| node.clone())
     }
 

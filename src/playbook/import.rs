@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::fields::{Fields, unknown};
 use super::play::Play;
-use super::setting::{Setting, is_open};
+use super::setting::Setting;
 use super::value::Tags;
 use super::{Playbook, foreign, vars};
 use crate::problem::{Problem, Source};
+use crate::template::needs_rendering;
 use crate::yaml::{self, Node, Value};
 
 /// The keys of an entry that imports a file.
@@ -204,7 +205,7 @@ fn path(file: &Node) -> Result<&str, Problem> {
     if text.is_empty() {
         return Err(Problem::at(&file.at, "import_playbook is empty"));
     }
-    if is_open(file) {
+    if needs_rendering(file) {
         let problem = Problem::at(
             &file.at,
             "import_playbook cannot be a template: files are read before variables",

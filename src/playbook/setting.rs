@@ -1,7 +1,8 @@
 //! A keyword's value, or the template that stands for it.
 
 use crate::problem::{Location, Problem};
-use crate::yaml::{Node, Style, Value};
+use crate::template::needs_rendering;
+use crate::yaml::Node;
 
 /// A type that a keyword of a play can have.
 pub trait Keyword: Sized + Clone {
@@ -22,7 +23,11 @@ pub struct Setting<T> {
 
 impl<T: Keyword> Setting<T> {
     pub(super) fn read(node: &Node, key: &'static str) -> Result<Self, Vec<Problem>> {
-        let known = if is_open(node) { None } else { Some(T::read(node, key)?) };
+        let known = if needs_rendering(node) {
+            None
+        } else {
+            Some(T::read(node, key)?)
+        };
         let node = node.clone();
         Ok(Self { key, node, known })
     }
@@ -53,23 +58,10 @@ impl<T: Keyword> Setting<T> {
     pub fn resolve(&self, render: &mut Render<'_>) -> Result<T, Vec<Problem>> {
         match &self.known {
             Some(known) => Ok(known.clone()),
-            None => T::read(&render(&self.node).map_err(|problem| vec![problem])?, self.key),
+            None => T::read(&render(&self.node)?, self.key),
         }
     }
 }
 
 /// Renders all templates in a value.
-pub type Render<'r> = dyn FnMut(&Node) -> Result<Node, Problem> + 'r;
-
-/// Whether a value is not known yet: a template or an encrypted text stands somewhere in it.
-pub(super) fn is_open(node: &Node) -> bool {
-    match &node.value {
-        Value::String(text) => {
-            node.style != Style::Unsafe && ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin))
-        }
-        Value::Vault(_) => true,
-        Value::List(items) => items.iter().any(is_open),
-        Value::Map(entries) => entries.iter().any(|(key, value)| is_open(key) || is_open(value)),
-        _ => false,
-    }
-}
+pub type Render<'r> = dyn FnMut(&Node) -> Result<Node, Vec<Problem>> + 'r;

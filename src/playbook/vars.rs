@@ -1,8 +1,8 @@
 //! Variables of a play, and the files that hold more of them.
 
-use super::setting::is_open;
 use super::value::items;
 use crate::problem::Problem;
+use crate::template::needs_rendering;
 use crate::yaml::{Node, Value};
 
 /// Reads `vars`: names and values, in their order.
@@ -54,7 +54,7 @@ pub(super) fn files(node: &Node) -> Result<Vec<Vec<Node>>, Vec<Problem>> {
 }
 
 fn path(node: &Node) -> Result<(), Problem> {
-    if is_open(node) && node.as_str().is_some() {
+    if needs_rendering(node) && node.as_str().is_some() {
         return Ok(());
     }
     match node.text("an item of vars_files")? {

@@ -1,39 +1,57 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use portmap_deploy::playbook::{Check, Hosts, Play, Playbook};
-use portmap_deploy::problem::{Problem, Severity, Source, render};
-use portmap_deploy::yaml::{self, Node, Value};
-
+use portmap_deploy::playbook::{Check, Hosts, Play, Playbook, Render};
+use portmap_deploy::problem::{self, Problem, Severity, Source};
+use portmap_deploy::template::{Scope, Templates, Variable};
+use portmap_deploy::world::InMemory;
+use portmap_deploy::yaml::{self, Node};
 use proptest::prelude::*;
 
 use super::{case_folders, load, parse, root};
 
-/// A stand-in for templates: `{{ name }}` alone is the variable of that name.
-fn rendered(node: &Node, variables: &Node) -> Result<Node, Problem> {
-    let value = match &node.value {
-        Value::List(items) => {
-            let items: Result<Vec<Node>, Problem> = items.iter().map(|item| rendered(item, variables)).collect();
-            Value::List(items?.into())
-        }
-        Value::String(text) if text.contains("{{") => {
-            let name = text.trim_matches(|c: char| "{} ".contains(c));
-            let found = variables.get(name);
-            let undefined = || Problem::at(&node.at, format!("`{name}` is undefined"));
-            found.ok_or_else(undefined)?.value.clone()
-        }
-        value => value.clone(),
-    };
-    let at = node.at.clone();
-    Ok(Node { value, at, ..*node })
+/// Variables of a case, all in one map.
+struct Variables(Node);
+
+impl Scope for Variables {
+    fn variable(&self, name: &str) -> Option<Variable> {
+        self.0.get(name).cloned().map(Variable::Node)
+    }
+
+    fn names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn host(&self, _: &str) -> Option<Arc<dyn Scope>> {
+        None
+    }
+
+    fn hosts(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn folders(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
+}
+
+/// Renders templates with these variables.
+fn renderer(variables: Node) -> impl FnMut(&Node) -> Result<Node, Vec<Problem>> {
+    let templates = Templates::new(
+        Arc::new(InMemory::default()),
+        Box::new(|_| Err("no password".to_owned())),
+    );
+    let scope: Arc<dyn Scope> = Arc::new(Variables(variables));
+    move |node| templates.render(node, &scope)
 }
 
 /// A play as the snapshots show it: what is there.
-fn shown(play: &Play, variables: &Node) -> String {
+fn shown(play: &Play, render: &mut Render<'_>) -> String {
     let mut lines = vec![format!("play at {}, in `{}`", play.at, play.folder.display())];
     lines.extend(play.name.iter().map(|name| format!("  name {}", name.raw())));
-    lines.push(match play.settle(&mut |node| rendered(node, variables)) {
+    lines.push(match play.settle(render) {
         Ok(settled) => format!("  {settled:?}"),
-        Err(problems) => render(&problems, Severity::Error, false),
+        Err(problems) => problem::render(&problems, Severity::Error, false),
     });
     let named = |(name, node): (&str, &Node)| format!("  {name} = {}", node.raw());
     lines.extend(play.vars.iter().map(|(name, node)| named((name, node))));
@@ -45,18 +63,18 @@ fn shown(play: &Play, variables: &Node) -> String {
     lines.extend(play.keywords().map(named));
     lines.extend(play.portmap.iter().map(|node| named(("portmap", node))));
     lines.extend(play.rollback_after.iter().map(|node| named(("rollback after", node))));
-    lines.extend(play.verify.iter().map(checks));
+    lines.extend(play.verify.iter().map(|node| checks(node, render)));
     lines.join("\n")
 }
 
-fn checks(node: &Node) -> String {
-    match Check::list(node) {
+fn checks(node: &Node, render: &mut Render<'_>) -> String {
+    match render(node).and_then(|node| Check::list(&node)) {
         Ok(checks) => checks
             .iter()
             .map(|check| format!("  {check:?}"))
             .collect::<Vec<_>>()
             .join("\n"),
-        Err(_) => format!("  unrendered checks {}", node.raw()),
+        Err(problems) => problem::render(&problems, Severity::Error, false),
     }
 }
 
@@ -66,12 +84,17 @@ fn outcome(case: &Path) -> String {
     let variables = yaml::read(&Source::new("variables.yaml", variables)).unwrap().root;
     match parse(case, "playbook.yaml") {
         Ok(playbook) => {
-            let mut parts = vec![render(&playbook.warnings, Severity::Warning, false)];
-            parts.extend(playbook.plays.iter().map(|play| shown(play, &variables)));
+            let mut parts = vec![problem::render(&playbook.warnings, Severity::Warning, false)];
+            parts.extend(
+                playbook
+                    .plays
+                    .iter()
+                    .map(|play| shown(play, &mut renderer(variables.clone()))),
+            );
             parts.retain(|part| !part.is_empty());
             parts.join("\n\n")
         }
-        Err(problems) => render(&problems, Severity::Error, false),
+        Err(problems) => problem::render(&problems, Severity::Error, false),
     }
 }
 
@@ -94,7 +117,8 @@ fn the_shipped_playbooks_are_sound_and_for_hosts_that_the_demo_has() {
     let mut titles = Vec::new();
     for file in ["site.yaml", "ssh-port.yaml"] {
         let playbook = parse(&root().join("playbooks"), file);
-        let playbook = playbook.unwrap_or_else(|problems| panic!("{}", render(&problems, Severity::Error, false)));
+        let playbook =
+            playbook.unwrap_or_else(|problems| panic!("{}", problem::render(&problems, Severity::Error, false)));
         assert_eq!(playbook.warnings, []);
         for play in playbook.plays {
             let Hosts(patterns) = play.hosts.known().unwrap();

@@ -77,7 +77,8 @@ const BEYOND_A_SCHEMA: &[&str] = &[
     "to YAML",
     "without quotes is the number",
     "`022` is the number 18",
-    // JSON has no such numbers.
+    // JSON has no such numbers, and no dates.
+    "is a date",
     "`.nan` is no percentage",
     "`.inf` is no percentage",
     // Of times, a schema knows the spelling only.
