@@ -185,7 +185,7 @@ fn scalar(text: &str) -> String {
         && text.ends_with(word)
         && text.chars().all(inner)
         && !text.starts_with(['=', '@'])
-        && resolve(text) == Value::String(text.to_owned());
+        && resolve(text) == Ok(Value::String(text.to_owned()));
     if is_plain { text.to_owned() } else { quoted(text) }
 }
 
