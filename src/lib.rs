@@ -24,6 +24,7 @@ pub mod report;
 pub mod rollout;
 pub mod screen;
 pub mod transaction;
+pub mod vault;
 pub mod world;
 pub mod yaml;
 

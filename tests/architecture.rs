@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Core: synchronous, no clock, no I/O.
     ("problem", &[]),
     ("world", &[]),
+    ("vault", &[]),
     ("yaml", &["problem"]),
     ("mapping", &["problem", "yaml"]),
     ("inventory", &["mapping", "problem", "world", "yaml"]),
@@ -50,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const CORE: &[&str] = &[
     "problem",
     "world",
+    "vault",
     "yaml",
     "mapping",
     "inventory",

@@ -77,7 +77,7 @@ impl Findings {
 
 /// The first key and the last value of those that are equal, where the first one stood; and the later keys, each
 /// with the first one.
-fn unique(entries: Vec<(Node, Node)>) -> (Vec<(Node, Node)>, Vec<(Node, Node)>) {
+pub(super) fn unique(entries: Vec<(Node, Node)>) -> (Vec<(Node, Node)>, Vec<(Node, Node)>) {
     let compare = |a: &(Node, Node), b: &(Node, Node)| compare(&a.0.value, &b.0.value);
     if entries.is_sorted_by(|a, b| compare(a, b) == Ordering::Less) {
         return (entries, Vec::new());
