@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use super::build::MAX_DEPTH;
 use super::map::unique;
+use super::scan::{Result, Stop};
 use super::{Document, Node, Style, Value};
 use crate::problem::{Location, Problem, Source};
-
-type Result<T> = std::result::Result<T, Box<Problem>>;
 
 /// Reads a JSON text, as inventory scripts print it. Objects with the key `__ansible_unsafe` or `__ansible_vault` are
 /// the text under it.
@@ -27,7 +26,7 @@ pub fn read_json(source: &Arc<Source>) -> std::result::Result<Document, Vec<Prob
             root,
             warnings: Vec::new(),
         }),
-        Err(problem) => Err(vec![*problem]),
+        Err(problem) => Err(vec![*problem.0]),
     }
 }
 
@@ -75,10 +74,10 @@ impl<'s> Reader<'s> {
     }
 
     /// A problem with the character that the reader stands at.
-    fn problem(&self, message: &str) -> Box<Problem> {
+    fn problem(&self, message: &str) -> Stop {
         let length = self.rest().chars().next().map_or(0, char::len_utf8);
         let location = self.location(self.at..self.at + length);
-        Box::new(Problem::at(&location, format!("this is not JSON: {message}")))
+        Stop::from(Problem::at(&location, format!("this is not JSON: {message}")))
     }
 
     fn value(&mut self) -> Result<Node> {
@@ -201,7 +200,7 @@ impl<'s> Reader<'s> {
         self.depth += 1;
         if self.depth > MAX_DEPTH {
             let message = format!("values are nested more than {MAX_DEPTH} deep");
-            return Err(Box::new(Problem::at(&self.location(self.at..self.at + 1), message)));
+            return Err(Stop::from(Problem::at(&self.location(self.at..self.at + 1), message)));
         }
         self.at += 1;
         self.pass_blanks();
@@ -251,36 +250,39 @@ impl<'s> Reader<'s> {
             has_next = self.has_next(b'}')?;
         }
         let (entries, _) = unique(entries);
-        self.made(entries, self.location(start..self.at))
+        made(entries, self.location(start..self.at))
     }
+}
 
-    /// A map, or what Ansible writes as one.
-    fn made(&self, entries: Vec<(Node, Node)>, at: Location) -> Result<Node> {
-        let marked = |mark: &str| entries.iter().find(|(key, _)| key.as_str() == Some(mark));
-        for mark in ["__ansible_unsafe", "__ansible_vault", "__ansible_type"] {
-            let Some((key, value)) = marked(mark) else { continue };
-            let text = value.as_str().filter(|_| value.style == Style::Quoted);
-            let (value, style) = match (mark, text) {
-                ("__ansible_unsafe", Some(text)) => (Value::String(text.to_owned()), Style::Unsafe),
-                ("__ansible_vault", Some(text)) => (Value::Vault(text.to_owned()), Style::Quoted),
-                ("__ansible_type", _) => {
-                    return Err(Box::new(Problem::at(&key.at, "objects of Ansible cannot be read here")));
-                }
-                _ => {
-                    return Err(Box::new(Problem::at(
-                        &value.at,
-                        format!("only text can stand under `{mark}`"),
-                    )));
-                }
-            };
-            return Ok(Node { value, at, style });
-        }
-        Ok(Node {
-            value: Value::Map(entries.into()),
-            at,
-            style: Style::Collection,
-        })
+/// A map, or what Ansible writes as one.
+fn made(entries: Vec<(Node, Node)>, at: Location) -> Result<Node> {
+    let marked = |mark: &str| entries.iter().find(|(key, _)| key.as_str() == Some(mark));
+    for mark in ["__ansible_unsafe", "__ansible_vault", "__ansible_type"] {
+        let Some((key, value)) = marked(mark) else { continue };
+        let text = value.as_str().filter(|_| value.style == Style::Quoted);
+        let (value, style) = match (mark, text) {
+            ("__ansible_unsafe", Some(text)) => (Value::String(text.to_owned()), Style::Unsafe),
+            ("__ansible_vault", Some(text)) => (Value::Vault(text.to_owned()), Style::Quoted),
+            ("__ansible_type", _) => {
+                return Err(Stop::from(Problem::at(
+                    &key.at,
+                    "objects of Ansible cannot be read here",
+                )));
+            }
+            _ => {
+                return Err(Stop::from(Problem::at(
+                    &value.at,
+                    format!("only text can stand under `{mark}`"),
+                )));
+            }
+        };
+        return Ok(Node { value, at, style });
     }
+    Ok(Node {
+        value: Value::Map(entries.into()),
+        at,
+        style: Style::Collection,
+    })
 }
 
 /// How many digits stand there.

@@ -296,6 +296,28 @@ fn a_duplicate_key_is_a_warning_even_in_quotes_but_not_when_merged() {
 }
 
 #[test]
+fn of_many_warnings_and_problems_some_are_enough() {
+    assert_eq!(document(&"a: 1\n".repeat(10_000)).warnings.len(), 100);
+    assert_eq!(messages(&"- !x y\n".repeat(10_000)).len(), 1001);
+}
+
+#[test]
+fn what_is_unsafe_stays_so_behind_an_alias() {
+    let root = document("- &a [x, {y: 1}]\n- !unsafe [*a, \"z\", !vault v]\n- *a\n").root;
+    assert_eq!(
+        shown(&root),
+        "[[\"x\", {\"y\": 1}], [[u\"x\", {\"y\": 1}], u\"z\", v\"v\"], [\"x\", {\"y\": 1}]]"
+    );
+}
+
+#[test]
+fn a_value_stands_behind_its_anchor_and_tag() {
+    let root = document("a: &x !!str 1 # one\nb: !unsafe &y\n  c: 2\nd: !vault |\n  text\n\ne: !!str\n").root;
+    let raw = |key| root.get(key).unwrap().raw();
+    assert_eq!(["a", "b", "d", "e"].map(raw), ["1", "c: 2", "|\n  text", ""]);
+}
+
+#[test]
 fn nothing_is_null() {
     for text in ["", "# only a comment\n", "---\n", "---\n...\n", "\u{feff}"] {
         assert_eq!(document(text).root.value, Value::Null, "{text:?}");
