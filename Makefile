@@ -9,9 +9,12 @@ RUNNER := $(if $(AS_ROOT),--config 'target."cfg(unix)".runner="sudo -E"')
 # Most tests wait, for timers above all.
 export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
 
+# How long each fuzz target runs.
+FUZZ_SECONDS ?= 600
+
 SCRIPTS = $(shell find . -name target -prune -o -name '*.sh' -print) .ci/run .ci/setup
 
-.PHONY: help demo test check lint bench install setup fmt-check clippy doc shellcheck deny
+.PHONY: help demo test check lint bench fuzz install setup fmt-check clippy doc shellcheck deny
 
 help:
 	@echo 'make demo      hosts on this machine, deployed to before your eyes (needs root or sudo)'
@@ -19,6 +22,7 @@ help:
 	@echo 'make check     the quick part of it: format, lints, unit tests'
 	@echo 'make lint      format, lints, documentation, scripts, dependencies'
 	@echo 'make bench     how long a deploy takes, next to two bare ssh logins per host'
+	@echo 'make fuzz      noise for every reader of text, FUZZ_SECONDS=600 each (needs a nightly Rust and cargo-fuzz)'
 	@echo 'make install   portmap-deploy into ~/.cargo/bin'
 
 demo: setup
@@ -37,6 +41,12 @@ lint: setup fmt-check clippy doc shellcheck deny
 bench: setup
 	$(CARGO) bench --locked --no-run
 	$(CARGO) bench --locked $(RUNNER)
+
+# Ends at the first input that makes a target fail.
+fuzz:
+	@set -e; for target in $$($(CARGO) +nightly fuzz list); do \
+		$(CARGO) +nightly fuzz run $$target -- -max_total_time=$(FUZZ_SECONDS) -timeout=10; \
+	done
 
 install:
 	$(CARGO) install --locked --path .

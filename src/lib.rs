@@ -27,6 +27,7 @@ pub mod rollout;
 pub mod screen;
 pub mod template;
 pub mod transaction;
+pub mod vault;
 pub mod world;
 pub mod yaml;
 

@@ -1,11 +1,13 @@
-//! YAML 1.1 as `PyYAML` reads it, with every value's place and scalar style.
+//! YAML 1.1 and JSON as Ansible's loaders read them, with every value's place and scalar style.
 //!
-//! Ansible reads its inventories with `PyYAML`, so a plain `no` is a boolean, `0644` is 420 and `2222:22` the base
-//! 60 number 133342. This module resolves scalars the same way and keeps what a later reader needs to say so: the
-//! style, and through the place the text as written. Merge keys, anchors and duplicate keys follow `PyYAML` too;
-//! tags and several documents are refused. It knows nothing of inventories.
+//! Ansible reads through `PyYAML` and libyaml, so a plain `no` is a boolean, `0644` is 420, `2222:22` the base 60
+//! number 133342 and `2001-12-14` a date. This module cuts text as libyaml does, resolves scalars as `PyYAML`, and
+//! keeps what a later reader needs to say so: the style, and through the place the text as written. Merge keys,
+//! anchors, duplicate keys and tags follow Ansible's loader too; several documents are refused. It knows nothing of
+//! inventories, decrypts nothing and evaluates no template.
 
 mod build;
+mod json;
 mod map;
 mod scalar;
 mod scan;
@@ -16,11 +18,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 pub use build::read;
-pub use build::read as load;
+pub use json::read_json;
 pub use scalar::resolve;
 pub(crate) use tag::made_unsafe;
 
-use crate::problem::{Location, Problem};
+use crate::problem::{Location, Problem, Source};
 
 /// How a value was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -78,6 +80,14 @@ pub struct Document {
     pub root: Node,
     /// Things that `PyYAML` lets pass and that are hardly meant: duplicate keys.
     pub warnings: Vec<Problem>,
+}
+
+/// Reads a file of variables or an inventory as Ansible does: as JSON if it is, else as YAML.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn load(source: &Arc<Source>) -> Result<Document, Vec<Problem>> {
+    read_json(source).or_else(|_| read(source))
 }
 
 impl Value {

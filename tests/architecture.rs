@@ -14,6 +14,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Core: synchronous, no clock, no I/O.
     ("problem", &[]),
     ("world", &[]),
+    ("vault", &[]),
     ("yaml", &["problem"]),
     ("template", &["problem", "world", "yaml"]),
     ("mapping", &["problem", "yaml"]),
@@ -52,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const CORE: &[&str] = &[
     "problem",
     "world",
+    "vault",
     "yaml",
     "template",
     "mapping",

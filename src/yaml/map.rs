@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::build::{Built, Sign};
-use super::scan::Result;
+use super::scan::{Result, Stop};
 use super::{Node, Value};
 use crate::problem::Problem;
 
@@ -11,6 +11,9 @@ use crate::problem::Problem;
 const MAX_PROBLEMS: usize = 1000;
 /// Nobody reads more warnings of one file, and each takes time: it names a line.
 const MAX_WARNINGS: usize = 100;
+
+/// The keys and values of a map.
+pub(super) type Entries = Vec<(Node, Node)>;
 
 /// What is wrong with a document, or hardly meant.
 #[derive(Default)]
@@ -23,7 +26,7 @@ impl Findings {
     /// Adds a problem that does not end the reading, unless there are too many.
     pub fn add(&mut self, problem: Problem) -> Result<()> {
         if self.problems.len() >= MAX_PROBLEMS {
-            return Err(Box::new(problem));
+            return Err(Stop::from(problem));
         }
         self.problems.push(problem);
         Ok(())
@@ -77,7 +80,7 @@ impl Findings {
 
 /// The first key and the last value of those that are equal, where the first one stood; and the later keys, each
 /// with the first one.
-fn unique(entries: Vec<(Node, Node)>) -> (Vec<(Node, Node)>, Vec<(Node, Node)>) {
+pub(super) fn unique(entries: Entries) -> (Entries, Vec<(Node, Node)>) {
     let compare = |a: &(Node, Node), b: &(Node, Node)| compare(&a.0.value, &b.0.value);
     if entries.is_sorted_by(|a, b| compare(a, b) == Ordering::Less) {
         return (entries, Vec::new());

@@ -6,6 +6,7 @@
 
 mod block;
 mod gap;
+mod keys;
 mod plain;
 mod quoted;
 mod tag;
@@ -15,13 +16,20 @@ use std::collections::VecDeque;
 use std::ops::Range;
 use std::sync::Arc;
 
+use self::keys::SimpleKey;
 use crate::problem::{Location, Problem, Source};
 
-/// A problem that ends the reading.
-pub(super) type Result<T> = std::result::Result<T, Box<Problem>>;
+/// A problem that ends the reading; small, for it is part of every result.
+#[derive(Debug)]
+pub(super) struct Stop(pub Box<Problem>);
 
-/// A simple key must end on its line, and within as many characters.
-const LONGEST_KEY: usize = 1024;
+impl From<Problem> for Stop {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+pub(super) type Result<T> = std::result::Result<T, Stop>;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -70,18 +78,6 @@ pub(super) enum Kind<'s> {
 pub(super) struct Token<'s> {
     pub kind: Kind<'s>,
     pub span: Range<usize>,
-}
-
-/// Where a simple key may have begun.
-#[derive(Clone, Copy)]
-struct SimpleKey {
-    /// Nothing but a key can stand there.
-    is_required: bool,
-    /// The number of its first token.
-    token: usize,
-    at: usize,
-    line: usize,
-    column: usize,
 }
 
 pub(super) struct Scanner<'s> {
@@ -153,13 +149,13 @@ impl<'s> Scanner<'s> {
         }
     }
 
-    pub fn problem(&self, span: Range<usize>, message: &str) -> Box<Problem> {
+    pub fn problem(&self, span: Range<usize>, message: &str) -> Stop {
         let message = format!("this is not YAML: {message}");
-        Box::new(Problem::at(&self.location(span), message))
+        Stop::from(Problem::at(&self.location(span), message))
     }
 
     /// A problem with the character that the scanner stands at.
-    fn problem_here(&self, message: &str) -> Box<Problem> {
+    fn problem_here(&self, message: &str) -> Stop {
         let rest = self.source.text.get(self.at..).unwrap_or_default();
         let length = rest.chars().next().map_or(0, char::len_utf8);
         self.problem(self.at..self.at + length, message)
@@ -326,7 +322,6 @@ impl<'s> Scanner<'s> {
             return Ok(());
         }
         let starts_plain = match byte {
-            b'*' | b'&' | b'!' | b'\'' | b'"' => true,
             b'-' => !matches!(self.byte(1), Some(b' ' | b'\t')),
             b'?' | b':' => !in_flow,
             b'\t' | b'#' | b'|' | b'>' | b'%' | b'@' | b'`' => false,
@@ -396,127 +391,5 @@ impl<'s> Scanner<'s> {
         self.key_allowed = true;
         self.push(Kind::FlowEntry, 1);
         Ok(())
-    }
-
-    fn entry(&mut self) -> Result<()> {
-        self.begin_block(Kind::BlockList, "a list entry cannot begin here")?;
-        self.forget_key()?;
-        self.key_allowed = true;
-        self.push(Kind::Entry, 1);
-        Ok(())
-    }
-
-    fn key(&mut self) -> Result<()> {
-        self.begin_block(Kind::BlockMap, "a key cannot begin here")?;
-        self.forget_key()?;
-        self.key_allowed = !self.is_flow();
-        self.push(Kind::Key, 1);
-        Ok(())
-    }
-
-    fn value(&mut self) -> Result<()> {
-        if let Some(key) = self.keys.last_mut().and_then(Option::take) {
-            let place = key.token.saturating_sub(self.taken);
-            let token = |kind| Token {
-                kind,
-                span: key.at..key.at,
-            };
-            self.tokens.insert(place.min(self.tokens.len()), token(Kind::Key));
-            if self.opens_block(key.column) {
-                self.tokens.insert(place.min(self.tokens.len()), token(Kind::BlockMap));
-            }
-            self.key_allowed = false;
-        } else {
-            self.begin_block(Kind::BlockMap, "a `:` that ends a key cannot stand here")?;
-            self.key_allowed = !self.is_flow();
-        }
-        self.push(Kind::Value, 1);
-        Ok(())
-    }
-
-    /// Begins a block collection here, unless one of this indentation is open.
-    fn begin_block(&mut self, kind: Kind<'s>, otherwise: &str) -> Result<()> {
-        if self.is_flow() {
-            return Ok(());
-        }
-        if !self.key_allowed {
-            return Err(self.problem_here(otherwise));
-        }
-        if self.opens_block(self.column()) {
-            self.push(kind, 0);
-        }
-        Ok(())
-    }
-
-    fn opens_block(&mut self, column: usize) -> bool {
-        let opens = !self.is_flow() && self.indent < Some(column);
-        if opens {
-            self.indents.push(self.indent);
-            self.indent = Some(column);
-        }
-        opens
-    }
-
-    /// Ends the block collections that are indented more than this.
-    fn close_blocks(&mut self, column: Option<usize>) {
-        while !self.is_flow() && self.indent > column {
-            self.push(Kind::BlockEnd, 0);
-            self.indent = self.indents.pop().flatten();
-        }
-    }
-
-    fn remember_key(&mut self) -> Result<()> {
-        if !self.key_allowed {
-            return Ok(());
-        }
-        self.forget_key()?;
-        let key = SimpleKey {
-            is_required: !self.is_flow() && self.indent == Some(self.column()),
-            token: self.taken + self.tokens.len(),
-            at: self.at,
-            line: self.line,
-            column: self.column(),
-        };
-        if let Some(last) = self.keys.last_mut() {
-            *last = Some(key);
-        }
-        Ok(())
-    }
-
-    fn forget_key(&mut self) -> Result<()> {
-        match self.keys.last_mut().and_then(Option::take) {
-            Some(key) if key.is_required => Err(self.no_colon(key)),
-            _ => Ok(()),
-        }
-    }
-
-    fn forget_stale_keys(&mut self) -> Result<()> {
-        for place in 0..self.keys.len() {
-            let Some(key) = self.keys.get(place).copied().flatten() else {
-                continue;
-            };
-            if key.line < self.line || self.is_too_long(key.at) {
-                if key.is_required {
-                    return Err(self.no_colon(key));
-                }
-                if let Some(key) = self.keys.get_mut(place) {
-                    *key = None;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_too_long(&self, start: usize) -> bool {
-        let bytes = self.at - start;
-        bytes > LONGEST_KEY && (bytes > 4 * LONGEST_KEY || self.slice(start..self.at).chars().count() > LONGEST_KEY)
-    }
-
-    fn no_colon(&self, key: SimpleKey) -> Box<Problem> {
-        let line = self.slice(key.at..self.at).lines().next().unwrap_or_default();
-        self.problem(
-            key.at..key.at + line.trim_end().len(),
-            "this is a key, and no `:` follows it",
-        )
     }
 }

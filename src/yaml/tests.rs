@@ -4,7 +4,6 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::*;
-use crate::problem::Source;
 
 fn document(text: &str) -> Document {
     read(&Source::new("test", text)).unwrap_or_else(|problems| panic!("{problems:?}"))
@@ -108,7 +107,7 @@ fn shown(node: &Node) -> String {
         Value::Map(entries) => {
             let entries = entries
                 .iter()
-                .map(|(key, value)| format!("{}: {}", shown(key), shown(value)));
+                .map(|(key, value)| format!("{}: {}", shown(key).trim_start_matches('u'), shown(value)));
             format!("{{{}}}", listed(entries.collect()))
         }
     }
@@ -134,6 +133,41 @@ fn documents_are_what_ansible_makes_of_them() {
     assert!(table.lines().count() > 300);
     let wrong = differences(table, |source| read(source).ok().map(|document| document.root));
     assert_eq!(wrong, "");
+}
+
+#[test]
+fn json_is_what_ansible_makes_of_it() {
+    let table = include_str!("../../tests/cases/yaml/json.tsv");
+    assert!(table.lines().count() > 90);
+    let wrong = differences(table, |source| read_json(source).ok().map(|document| document.root));
+    assert_eq!(wrong, "");
+}
+
+#[test]
+fn json_is_tried_before_yaml() {
+    let root = |text: &str| load(&Source::new("test", text)).unwrap().root;
+    // To YAML, the tab would be an error and the numbers others.
+    assert_eq!(
+        shown(&root("{\n\t\"a\": [1e3, NaN]}")),
+        "{\"a\": [f408f400000000000, fnan]}"
+    );
+    assert_eq!(shown(&root("{\"a\": 0644}")), "{\"a\": 420}");
+    assert_eq!(root("[1, {\"a\": \"b\"}]").raw(), "[1, {\"a\": \"b\"}]");
+}
+
+#[test]
+fn json_has_places() {
+    let root = load(&Source::new("test", " {\"ü\": [1, \"é\\n\"], \"b\": {}}"))
+        .unwrap()
+        .root;
+    let mut found = Vec::new();
+    raws(&root, &mut found);
+    assert_eq!(found, ["\"ü\"", "1", "\"é\\n\"", "\"b\""]);
+    let problems = read_json(&Source::new("test", "[1, ü]")).unwrap_err();
+    assert_eq!(problems[0].at.as_ref().unwrap().text(), "ü");
+    assert_eq!(problems[0].message, "this is not JSON: a value is missing here");
+    let deep = read_json(&Source::new("test", "[".repeat(100_000))).unwrap_err();
+    assert_eq!(deep[0].message, "values are nested more than 64 deep");
 }
 
 /// Each document of the folder beside what `PyYAML`'s safe loader made of it, as JSON.
@@ -262,6 +296,28 @@ fn a_duplicate_key_is_a_warning_even_in_quotes_but_not_when_merged() {
 }
 
 #[test]
+fn of_many_warnings_and_problems_some_are_enough() {
+    assert_eq!(document(&"a: 1\n".repeat(10_000)).warnings.len(), 100);
+    assert_eq!(messages(&"- !x y\n".repeat(10_000)).len(), 1001);
+}
+
+#[test]
+fn what_is_unsafe_stays_so_behind_an_alias() {
+    let root = document("- &a [x, {y: 1}]\n- !unsafe [*a, \"z\", !vault v]\n- *a\n").root;
+    assert_eq!(
+        shown(&root),
+        "[[\"x\", {\"y\": 1}], [[u\"x\", {\"y\": 1}], u\"z\", v\"v\"], [\"x\", {\"y\": 1}]]"
+    );
+}
+
+#[test]
+fn a_value_stands_behind_its_anchor_and_tag() {
+    let root = document("a: &x !!str 1 # one\nb: !unsafe &y\n  c: 2\nd: !vault |\n  text\n\ne: !!str\n").root;
+    let raw = |key| root.get(key).unwrap().raw();
+    assert_eq!(["a", "b", "d", "e"].map(raw), ["1", "c: 2", "|\n  text", ""]);
+}
+
+#[test]
 fn nothing_is_null() {
     for text in ["", "# only a comment\n", "---\n", "---\n...\n", "\u{feff}"] {
         assert_eq!(document(text).root.value, Value::Null, "{text:?}");
@@ -348,7 +404,13 @@ fn check_places(node: &Node) {
 }
 
 fn survives(text: &str) {
-    match read(&Source::new("test", text)) {
+    for read in [read, read_json] {
+        survives_with(read(&Source::new("test", text)));
+    }
+}
+
+fn survives_with(result: Result<Document, Vec<Problem>>) {
+    match result {
         Ok(document) => check_places(&document.root),
         Err(problems) => assert!(problems.iter().all(|problem| {
             problem
@@ -369,6 +431,11 @@ proptest! {
 
     #[test]
     fn any_yaml_like_text_is_read_or_refused(text in "([a-c0-9é🚀]|[-:?,{}\\[\\]&*!|>'\"%#<~. \t\r\n]|: |- |\n  |<<: |&a |\\*a|\\? |---|\\.\\.\\.|\\\\|\u{feff}){0,60}") {
+        survives(&text);
+    }
+
+    #[test]
+    fn any_json_like_text_is_read_or_refused(text in "([0-9éNe.-]|[,:{}\\[\\]\" \t\n]|\\\\u|d8|null|true|\"a\":|\\\\){0,40}") {
         survives(&text);
     }
 

@@ -49,7 +49,7 @@ impl<'s> Scanner<'s> {
         } else {
             self.short_tag()?
         };
-        if !self.is_space(0) && !(self.is_flow() && self.byte(0) == Some(b',')) {
+        if !(self.is_space(0) || self.is_flow() && self.byte(0) == Some(b',')) {
             return Err(self.problem_here("a blank must follow a tag"));
         }
         Ok(self.token(Kind::Tag { handle, suffix }, start))

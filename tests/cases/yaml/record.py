@@ -28,7 +28,9 @@ from ansible.utils.display import Display
 
 def shown(value):
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{shown(key)}: {shown(item)}" for key, item in value.items()) + "}"
+        # Whether a key is a template does not matter.
+        entries = (f"{shown(key).lstrip('u')}: {shown(item)}" for key, item in value.items())
+        return "{" + ", ".join(entries) + "}"
     if isinstance(value, (list, tuple, set)):
         return "[" + ", ".join(map(shown, value)) + "]"
     if value is None or isinstance(value, bool):
@@ -64,7 +66,7 @@ def read_json(document):
 
 def record(name, load):
     path = pathlib.Path(__file__).parent / name
-    documents = [line.split("\t")[0] for line in path.read_text().splitlines()]
+    documents = [line.split("\t")[0] for line in path.read_text().split("\n")[:-1]]
     lines = [f"{document}\t{answer(load, json.loads(document))}\n" for document in documents]
     path.write_text("".join(lines))
 
