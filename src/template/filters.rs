@@ -1,6 +1,7 @@
 //! Filters: those of Jinja2, of ansible.builtin, and the addresses of ansible.utils.
 
 mod addresses;
+mod choices;
 mod collections;
 mod encodings;
 mod engine;
@@ -26,6 +27,7 @@ pub(super) use texts::method;
 type Table = &'static [(&'static str, Callee)];
 
 const TABLES: &[Table] = &[
+    choices::FILTERS,
     collections::FILTERS,
     encodings::FILTERS,
     json::FILTERS,

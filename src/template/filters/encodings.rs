@@ -1,5 +1,7 @@
 //! Text made of bytes: base 64, hashes, identifiers.
 
+use std::fmt::Write;
+
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use md5::Md5;
@@ -55,7 +57,10 @@ fn b64decode(call: &mut Call) -> Result<Value, Error> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn hashed<D: Digest>(call: &mut Call) -> Result<Value, Error> {

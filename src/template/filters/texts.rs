@@ -157,7 +157,8 @@ fn truncate(call: &mut Call) -> Result<Value, Error> {
 fn urlencode(call: &mut Call) -> Result<Value, Error> {
     call.done(0)?;
     let is_text = call.value.as_str().is_some();
-    let encoded = Value::from_function(minijinja::filters::urlencode).call(call.state, &[call.value.clone()])?;
+    let encoded =
+        Value::from_function(minijinja::filters::urlencode).call(call.state, std::slice::from_ref(&call.value))?;
     Ok(match encoded.as_str() {
         Some(text) if !is_text => Value::from(text.replace("%20", "+")),
         _ => encoded,
@@ -172,16 +173,9 @@ fn urldecode(call: &mut Call) -> Result<Value, Error> {
     while let Some((first, after)) = rest.split_first() {
         let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
         let byte = code.filter(|code| *first == b'%' && !code.starts_with('+'));
-        match byte.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        let byte = byte.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = byte.and_then(|_| after.get(2..)).unwrap_or(after);
     }
     Ok(Value::from(String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -1,5 +1,7 @@
 //! Writes YAML as `PyYAML` with libyaml does: plain where that reads back the same, in single quotes else.
 
+use std::fmt::Write;
+
 use minijinja::value::ValueKind;
 use minijinja::{Error, ErrorKind, Value};
 
@@ -309,7 +311,9 @@ impl Writer {
                 '\r' => quoted += "\\r",
                 '\u{1b}' => quoted += "\\e",
                 c if is_printable(c) => quoted.push(c),
-                c => quoted += &format!("\\x{:02X}", u32::from(c)),
+                c => {
+                    let _ = write!(quoted, "\\x{:02X}", u32::from(c));
+                }
             }
         }
         self.put(&(quoted + "\""));
