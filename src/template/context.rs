@@ -128,13 +128,12 @@ impl Context {
     /// The same rendering, seen from another host.
     pub fn on(&self, name: &str) -> Option<Self> {
         let known = lock(&self.shared.hosts).get(name).cloned();
-        let host = match known {
-            Some(host) => host,
-            None => {
-                let host = Host::new(self.host.scope.host(name)?);
-                lock(&self.shared.hosts).insert(name.to_owned(), Arc::clone(&host));
-                host
-            }
+        let host = if let Some(host) = known {
+            host
+        } else {
+            let host = Host::new(self.host.scope.host(name)?);
+            lock(&self.shared.hosts).insert(name.to_owned(), Arc::clone(&host));
+            host
         };
         Some(Self {
             shared: Arc::clone(&self.shared),
@@ -145,13 +144,12 @@ impl Context {
     /// A variable of this host; none if there is none, undefined if it uses something undefined.
     pub fn variable(&self, name: &str) -> Option<Value> {
         let found = lock(&self.host.known).get(name).cloned();
-        let known = match found {
-            Some(known) => known,
-            None => {
-                let known = self.make(name)?;
-                lock(&self.host.known).insert(name.to_owned(), known.clone());
-                known
-            }
+        let known = if let Some(known) = found {
+            known
+        } else {
+            let known = self.make(name)?;
+            lock(&self.host.known).insert(name.to_owned(), known.clone());
+            known
         };
         self.note_reason(name, &known);
         Some(known.value)
@@ -245,9 +243,8 @@ impl Context {
             .get_template(text)
             .map_err(|error| Fault::of(&error, node, self))?;
         Printed::of(&template, root)
-            .map_err(|error| Fault::of(&error, node, self))?
-            .value(text)
-            .map_err(|message| Fault::Fatal(self.problem(node, None, message)))
+            .map(|printed| printed.value(text))
+            .map_err(|error| Fault::of(&error, node, self))
     }
 
     /// Notes that a template is being rendered; it must not be already.
@@ -319,16 +316,17 @@ impl Context {
         };
         let mut message = message.to_string();
         if !outer.is_empty() {
-            message += &format!(", while rendering {}", quoted(&innermost.label));
+            message += ", while rendering ";
+            message += &quoted(&innermost.label);
         }
         for user in outer.iter().rev() {
-            let name = if user.label.is_empty() {
-                String::new()
-            } else {
-                format!("{} (", quoted(&user.label))
+            let place = user.node.at.to_string();
+            message += ", needed by ";
+            let user = match user.label.as_ref() {
+                "" => place,
+                label => format!("{} ({place})", quoted(label)),
             };
-            let end = if user.label.is_empty() { "" } else { ")" };
-            message += &format!(", needed by {name}{}{end}", user.node.at);
+            message += &user;
         }
         Problem::at(&at, message)
     }

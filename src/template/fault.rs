@@ -153,17 +153,17 @@ fn find(text: &str, range: Option<&Range<usize>>, name: &str) -> Option<Range<us
 /// What is wrong in words, and what to do about it.
 fn explain(error: &Error, context: &Context) -> (String, Option<String>) {
     let detail = error.detail().unwrap_or_default();
-    let name = detail
-        .split(|c| c == '\'' || c == '`')
-        .nth(1)
-        .unwrap_or(detail.split(' ').nth(1).unwrap_or_default());
     match error.kind() {
         ErrorKind::SyntaxError | ErrorKind::BadEscape => {
             (format!("this template cannot be read: {detail}"), syntax_hint(detail))
         }
         ErrorKind::UnknownFilter => unknown("filter", word_of(detail), &filters::names()),
         ErrorKind::UnknownTest => unknown("test", word_of(detail), &tests_of_values::names()),
-        ErrorKind::UnknownFunction => unknown("function", name, &functions::names()),
+        ErrorKind::UnknownFunction => unknown(
+            "function",
+            detail.split(' ').next().unwrap_or_default(),
+            &functions::names(),
+        ),
         ErrorKind::OutOfFuel => (
             "this template takes too long".to_owned(),
             Some("let it do less, or compute the value outside".to_owned()),
@@ -174,12 +174,11 @@ fn explain(error: &Error, context: &Context) -> (String, Option<String>) {
             None,
         ),
         _ if context.has_secrets() => ("this template cannot be rendered".to_owned(), None),
-        _ => (format!("this template cannot be rendered: {}", lowercase(error)), None),
+        kind => {
+            let why = error.detail().map_or_else(|| kind.to_string(), str::to_owned);
+            (format!("this template cannot be rendered: {why}"), None)
+        }
     }
-}
-
-fn lowercase(error: &Error) -> String {
-    error.detail().map_or_else(|| error.kind().to_string(), str::to_owned)
 }
 
 fn syntax_hint(detail: &str) -> Option<String> {

@@ -1,14 +1,18 @@
 //! Filters: those of Jinja2, of ansible.builtin, and the addresses of ansible.utils.
 
+mod addresses;
+mod choices;
 mod collections;
 mod encodings;
 mod engine;
+mod json;
 mod numbers;
 mod paths;
 mod regex;
 mod sets;
 mod texts;
 mod undefined;
+mod yaml;
 
 use minijinja::value::{Rest, ValueOrKwargs};
 use minijinja::{Environment, Error, State, Value};
@@ -23,18 +27,26 @@ pub(super) use texts::method;
 type Table = &'static [(&'static str, Callee)];
 
 const TABLES: &[Table] = &[
+    choices::FILTERS,
     collections::FILTERS,
     encodings::FILTERS,
+    json::FILTERS,
     numbers::FILTERS,
     paths::FILTERS,
     regex::FILTERS,
     sets::FILTERS,
     texts::FILTERS,
+    yaml::FILTERS,
 ];
 
 /// The names of all filters, without their collections.
 pub(super) fn names() -> Vec<&'static str> {
-    let tables = TABLES.iter().flat_map(|table| table.iter()).map(|(name, _)| *name);
+    let addresses = addresses::FILTERS.iter();
+    let tables = TABLES
+        .iter()
+        .flat_map(|table| table.iter())
+        .chain(addresses)
+        .map(|(name, _)| *name);
     let judged = undefined::FILTERS.iter().map(|(name, _)| *name);
     let engine = engine::filters().into_iter().map(|(name, _)| name);
     tables
@@ -54,14 +66,24 @@ pub(super) fn add(environment: &mut Environment<'static>) {
             add_one(environment, name, callee, Undefined::Passes);
         }
     }
+    for &(name, callee) in addresses::FILTERS {
+        // Before the filters got a collection of their own, and in between.
+        for collection in ["ansible.utils.", "ansible.netcommon.", ""] {
+            add_as(environment, format!("{collection}{name}"), callee, Undefined::Passes);
+        }
+    }
     for &(name, callee) in undefined::FILTERS {
         add_one(environment, name, callee, Undefined::Judged);
     }
 }
 
 fn add_one(environment: &mut Environment<'static>, name: &'static str, callee: Callee, undefined: Undefined) {
+    add_as(environment, format!("ansible.builtin.{name}"), callee, undefined);
+    add_as(environment, name.to_owned(), callee, undefined);
+}
+
+fn add_as(environment: &mut Environment<'static>, name: String, callee: Callee, undefined: Undefined) {
     let filter = move |state: &mut State, arguments: Rest<ValueOrKwargs>| call(state, arguments.0, callee, undefined);
-    environment.add_filter(format!("ansible.builtin.{name}"), filter);
     environment.add_filter(name, filter);
 }
 

@@ -124,12 +124,13 @@ fn now(_: &mut Call) -> Result<Value, Error> {
 }
 
 /// Something undefined.
+#[expect(clippy::unnecessary_wraps, reason = "as all functions")]
 fn undef(_: &mut Call) -> Result<Value, Error> {
     Ok(Value::UNDEFINED)
 }
 
 /// The lookups that there are, for messages.
-const LOOKUPS: &str = "dict, env, file, flattened, indexed_items, items, list, sequence, together, vars, varnames";
+const LOOKUPS: &str = "dict, env, file, indexed_items, items, list, sequence, together, vars, varnames";
 
 /// `lookup(…)`: what `query` gives, joined with commas; a single item as it is.
 fn lookup(call: &mut Call) -> Result<Value, Error> {
@@ -163,8 +164,7 @@ fn found(call: &mut Call) -> Result<Vec<Value>, Error> {
         "file" => each(call, &terms, file),
         "dict" => dict(call, &terms),
         "list" => Ok(terms),
-        "items" => flattened(&terms, Some(1)),
-        "flattened" => flattened(&terms, None),
+        "items" => filters::flatten(&terms, Some(1), false),
         "indexed_items" => indexed(&terms),
         "together" => together(&terms),
         "sequence" => sequence(call, &terms),
@@ -238,12 +238,8 @@ fn dict(_: &Call, terms: &[Value]) -> Result<Vec<Value>, Error> {
     Ok(pairs)
 }
 
-fn flattened(terms: &[Value], levels: Option<usize>) -> Result<Vec<Value>, Error> {
-    filters::flatten(terms, levels, false)
-}
-
 fn indexed(terms: &[Value]) -> Result<Vec<Value>, Error> {
-    let items = flattened(terms, Some(1))?;
+    let items = filters::flatten(terms, Some(1), false)?;
     let pair = |(index, item)| Value::from(vec![Value::from(index), item]);
     Ok(items.into_iter().enumerate().map(pair).collect())
 }

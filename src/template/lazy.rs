@@ -75,11 +75,15 @@ impl LazyList {
 
 /// The value of a place in a list or map, made at its first use.
 fn element(context: &Context, slot: &OnceLock<Known>, node: &Node, label: impl Fn() -> String) -> Value {
-    let made = slot.get_or_init(|| context.value(node, &Arc::from(label())));
+    // Made outside of the slot: what needs itself comes here again meanwhile.
+    let made = match slot.get() {
+        Some(made) => made.clone(),
+        None => context.value(node, &Arc::from(label())),
+    };
     if made.reason.is_some() {
-        context.note_reason(&label(), made);
+        context.note_reason(&label(), &made);
     }
-    made.value.clone()
+    slot.get_or_init(|| made).value.clone()
 }
 
 impl Object for LazyList {
@@ -173,6 +177,15 @@ macro_rules! variables_of {
 
 variables_of!(HostVarsOf);
 variables_of!(Vars);
+
+/// Whether a list or map makes its values when they are looked at.
+pub(super) fn is_lazy(value: &Value) -> bool {
+    value.downcast_object_ref::<LazyList>().is_some()
+        || value.downcast_object_ref::<LazyMap>().is_some()
+        || value.downcast_object_ref::<HostVars>().is_some()
+        || value.downcast_object_ref::<HostVarsOf>().is_some()
+        || value.downcast_object_ref::<Vars>().is_some()
+}
 
 /// `omit`: stands for nothing at all where a list or map is made.
 #[derive(Debug)]

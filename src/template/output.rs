@@ -103,17 +103,17 @@ impl Printed {
 
     /// The one value printed, with its type; text where there is more; nothing where nothing was printed. Line ends
     /// at the end of the template stay.
-    pub fn value(self, template: &str) -> Result<Value, &'static str> {
+    pub fn value(self, template: &str) -> Value {
         let raw = self.text.len() - self.bytes.min(self.text.len());
         let value = match self.first {
             Some(value) if self.values == 1 && raw == 0 => value,
             None if self.text.is_empty() => Value::from(()),
             _ => Value::from(self.text),
         };
-        Ok(match value.as_str() {
-            Some(text) => with_line_ends(text, template).map_or(value.clone(), Value::from),
+        match value.as_str().and_then(|text| with_line_ends(text, template)) {
+            Some(text) => Value::from(text),
             None => value,
-        })
+        }
     }
 }
 

@@ -1,16 +1,22 @@
 //! From the text of a template as Ansible reads it to the text that the engine reads.
 //!
-//! Three things differ. In `{{ }}` a backslash in a string is just a backslash, since YAML has read the escapes
+//! Four things differ. In `{{ }}` a backslash in a string is just a backslash, since YAML has read the escapes
 //! already. An attribute of something undefined is undefined, and no error before it is used (`a.b.c |
-//! default(1)`): each step of such a chain goes through a filter, [`STEP`] or [`END`], which knows the chain's place. And `%`
-//! behind a string formats it. All else stays as it is, errors included: those are the engine's to find.
+//! default(1)`): each step of such a chain goes through a filter, [`STEP`] or [`END`], which knows the chain's place. `%`
+//! behind a string formats it. And what `set` sets goes through [`BOUND`]. All else stays as it is, errors included: those are the engine's to find.
+
+mod tokens;
 
 use std::ops::Range;
+
+use tokens::{Inner, Kind, tags};
 
 /// The filter that each step of a chain goes through; its arguments are the place of the chain up to there.
 pub(super) const STEP: &str = "_step";
 /// The filter that the end of a chain goes through.
 pub(super) const END: &str = "_end";
+/// The filter that what `set` sets goes through: values must not get deeper without end.
+pub(super) const BOUND: &str = "_bound";
 /// The filter that formats as Python's `%` does.
 pub(super) const PERCENT: &str = "_percent";
 
@@ -68,146 +74,6 @@ struct Edit {
     text: String,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Name,
-    Number,
-    Text,
-    Sign,
-}
-
-#[derive(Debug, Clone)]
-struct Token {
-    kind: Kind,
-    at: Range<usize>,
-}
-
-/// What stands between the delimiters of one `{{ }}` or `{% %}`.
-struct Inner {
-    prints: bool,
-    tokens: Vec<Token>,
-}
-
-/// All `{{ }}` and `{% %}` of a template; comments and raw blocks are stepped over.
-fn tags(template: &str) -> Vec<Inner> {
-    let mut tags = Vec::new();
-    let mut at = 0;
-    while let Some(start) = template
-        .get(at..)
-        .and_then(|rest| rest.find('{'))
-        .map(|found| at + found)
-    {
-        at = match template.as_bytes().get(start + 1) {
-            Some(b'#') => after(template, start + 2, "#}"),
-            Some(b'{' | b'%') => {
-                let (inner, end) = inner(template, start);
-                let raw = inner.is_raw(template);
-                tags.push(inner);
-                if raw { end_of_raw(template, end) } else { end }
-            }
-            _ => start + 1,
-        };
-    }
-    tags
-}
-
-/// Behind the next place of a text, or the end.
-fn after(template: &str, at: usize, text: &str) -> usize {
-    let found = template.get(at..).and_then(|rest| rest.find(text));
-    found.map_or(template.len(), |found| at + found + text.len())
-}
-
-/// Where the `{% endraw %}` begins that ends a raw block.
-fn end_of_raw(template: &str, mut at: usize) -> usize {
-    loop {
-        let behind = after(template, at, "{%");
-        let rest = template.get(behind..).unwrap_or_default();
-        if rest.is_empty() || rest.trim_start_matches(['-', '+']).trim_start().starts_with("endraw") {
-            return behind;
-        }
-        at = behind;
-    }
-}
-
-/// The tokens of the tag that starts here, and where it ends.
-fn inner(template: &str, start: usize) -> (Inner, usize) {
-    let prints = template.as_bytes().get(start + 1) == Some(&b'{');
-    let end_mark = if prints { "}}" } else { "%}" };
-    let mut tokens: Vec<Token> = Vec::new();
-    let (mut at, mut open) = (start + 2, 0_usize);
-    while let Some(rest) = template.get(at..).filter(|rest| !rest.is_empty()) {
-        if open == 0 && rest.trim_start_matches(['-', '+']).starts_with(end_mark) {
-            at = after(template, at, end_mark);
-            break;
-        }
-        let behind_dot = tokens
-            .last()
-            .is_some_and(|last| template.get(last.at.clone()) == Some("."));
-        let (kind, length) = token(rest, behind_dot);
-        match rest.as_bytes().first() {
-            Some(b'(' | b'[' | b'{') => open += 1,
-            Some(b')' | b']' | b'}') => open = open.saturating_sub(1),
-            _ => {}
-        }
-        if let Some(kind) = kind {
-            tokens.push(Token {
-                kind,
-                at: at..at + length,
-            });
-        }
-        at += length;
-    }
-    (Inner { prints, tokens }, at)
-}
-
-/// The kind and length of the token at the start of a text; none for white space.
-fn token(rest: &str, behind_dot: bool) -> (Option<Kind>, usize) {
-    let run = |allowed: fn(char) -> bool| rest.find(|c| !allowed(c)).unwrap_or(rest.len());
-    match rest.chars().next() {
-        Some(c) if c.is_whitespace() => (None, c.len_utf8()),
-        Some(c) if c.is_alphabetic() || c == '_' => (Some(Kind::Name), run(|c| c.is_alphanumeric() || c == '_')),
-        Some(c) if c.is_ascii_digit() && behind_dot => (Some(Kind::Number), run(|c| c.is_ascii_digit())),
-        Some(c) if c.is_ascii_digit() => (Some(Kind::Number), number(rest)),
-        Some(quote @ ('"' | '\'')) => (Some(Kind::Text), text(rest, quote)),
-        first => (Some(Kind::Sign), first.map_or(1, char::len_utf8)),
-    }
-}
-
-/// The length of a number: a dot belongs to it only before a digit.
-fn number(rest: &str) -> usize {
-    let word = |text: &str| {
-        text.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
-            .unwrap_or(text.len())
-    };
-    let whole = word(rest);
-    let fraction = rest.get(whole..).and_then(|rest| rest.strip_prefix('.'));
-    match fraction {
-        Some(digits) if digits.starts_with(|c: char| c.is_ascii_digit()) => whole + 1 + word(digits),
-        _ => whole,
-    }
-}
-
-/// The length of a string with its quotes; to the end where it does not end.
-fn text(rest: &str, quote: char) -> usize {
-    let mut escaped = false;
-    let end = rest.char_indices().skip(1).find(|&(_, c)| {
-        let ends = c == quote && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    });
-    end.map_or(rest.len(), |(at, _)| at + 1)
-}
-
-impl Inner {
-    fn is_raw(&self, template: &str) -> bool {
-        let mut words = self
-            .tokens
-            .iter()
-            .map(|token| template.get(token.at.clone()).unwrap_or_default());
-        !self.prints && words.find(|word| !matches!(*word, "-" | "+")) == Some("raw")
-    }
-}
-
 /// A walk over the tokens of one tag that notes what to change.
 struct Tag<'t> {
     template: &'t str,
@@ -243,6 +109,17 @@ impl<'t> Tag<'t> {
             self.insert(self.start(0), "(");
             self.insert(self.end_before(next), ")");
         }
+        if let Some(sign) = self.set_sign() {
+            self.insert(self.end_before(sign + 1), "(");
+            self.insert(self.end_before(next), format!(")|{BOUND}"));
+        }
+    }
+
+    /// The `=` of a `set`.
+    fn set_sign(&self) -> Option<usize> {
+        let first = usize::from(matches!(self.word(0), "-" | "+"));
+        let sets = !self.inner.prints && self.word(first) == "set";
+        (first..self.inner.tokens.len()).find(|index| sets && self.word(*index) == "=")
     }
 
     fn kind(&self, index: usize) -> Option<Kind> {
@@ -295,11 +172,7 @@ impl<'t> Tag<'t> {
         let first = usize::from(matches!(self.word(0), "-" | "+"));
         match self.word(first) {
             _ if self.inner.prints => 0,
-            "set" => {
-                let targets = self.inner.tokens.iter().enumerate().skip(first);
-                let sign = targets.map(|(index, _)| index).find(|index| self.word(*index) == "=");
-                sign.unwrap_or(self.inner.tokens.len())
-            }
+            "set" => self.set_sign().unwrap_or(self.inner.tokens.len()),
             "filter" => self.names(first + 1),
             _ => first,
         }
@@ -451,7 +324,7 @@ mod tests {
         assert_eq!(text("{{ a.b }}"), "{{ ((a|_step(3,4)).b|_end(3,6)) }}");
         assert_eq!(text("{{ a.b() }}"), "{{ a.b() }}");
         assert_eq!(text("{{ a | x.y is x.y }}"), "{{ a | x.y is x.y }}");
-        assert_eq!(text("{% set a.b = 1 %}"), "{% set a.b = 1 %}");
+        assert_eq!(text("{% set a.b = 1 %}"), "{% set a.b =( 1)|_bound %}");
         assert_eq!(
             text("{# a.b #}{% raw %}{{ a.b }}{% endraw %}"),
             "{# a.b #}{% raw %}{{ a.b }}{% endraw %}"
@@ -462,14 +335,14 @@ mod tests {
     fn backslashes_in_printed_strings_are_kept() {
         assert_eq!(text(r"{{ '\d' }}"), r"{{ '\\d' }}");
         assert_eq!(text(r"{{ 'it\'s' }}"), r"{{ 'it\\\'s' }}");
-        assert_eq!(text(r"{% set a = '\d' %}"), r"{% set a = '\d' %}");
+        assert_eq!(text(r"{% set a = '\d' %}"), r"{% set a =( '\d')|_bound %}");
     }
 
     #[test]
     fn places_lead_back() {
         let template = "x {{ a.b + c.d }}";
         let source = Source::new(template);
-        let d = source.text.rfind('d').unwrap();
+        let d = source.text.find(".d").unwrap() + 1;
         assert_eq!(
             source.original(&(d..d + 1)),
             template.rfind('d').unwrap()..template.rfind('d').unwrap() + 1

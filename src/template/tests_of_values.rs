@@ -190,6 +190,7 @@ fn divisible(call: &mut Call) -> Result<bool, Error> {
         .ok_or_else(|| fault("whole numbers are needed, and none is divisible by 0"))
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "as all tests")]
 fn nan(call: &mut Call) -> Result<bool, Error> {
     Ok(f64::try_from(call.value.clone()).is_ok_and(f64::is_nan))
 }

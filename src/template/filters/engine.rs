@@ -26,7 +26,6 @@ pub(super) fn filters() -> Vec<(&'static str, Value)> {
         ("map", Value::from_function(filters::map)),
         ("reject", Value::from_function(filters::reject)),
         ("rejectattr", Value::from_function(filters::rejectattr)),
-        ("replace", Value::from_function(filters::replace)),
         ("reverse", Value::from_function(filters::reverse)),
         ("round", Value::from_function(filters::round)),
         ("select", Value::from_function(filters::select)),
@@ -37,10 +36,8 @@ pub(super) fn filters() -> Vec<(&'static str, Value)> {
         ("sum", Value::from_function(filters::sum)),
         ("title", Value::from_function(filters::title)),
         ("trim", Value::from_function(filters::trim)),
-        ("truncate", Value::from_function(minijinja_contrib::filters::truncate)),
         ("unique", Value::from_function(filters::unique)),
         ("upper", Value::from_function(filters::upper)),
-        ("urlencode", Value::from_function(filters::urlencode)),
         ("wordcount", Value::from_function(minijinja_contrib::filters::wordcount)),
     ]
 }

@@ -105,11 +105,11 @@ fn python_int(text: &str, base: i64) -> Option<i128> {
         None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     let lower = digits.to_ascii_lowercase();
-    let prefixes = [("0x", 16), ("0o", 8), ("0b", 2)];
-    let prefixed = prefixes
+    let marks = [("0x", 16), ("0o", 8), ("0b", 2)];
+    let marked = marks
         .iter()
         .find_map(|(prefix, radix)| Some((lower.strip_prefix(prefix)?, *radix)));
-    let (digits, radix) = match prefixed {
+    let (digits, radix) = match marked {
         Some((rest, radix)) if base == 0 || base == i64::from(radix) => (rest, radix),
         _ if base == 0 => (lower.as_str(), 10),
         _ => (

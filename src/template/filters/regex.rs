@@ -18,6 +18,9 @@ pub(super) const FILTERS: Table = &[
 /// Steps of a search with look-around or back references.
 const MAX_STEPS: usize = 200_000;
 
+/// Matches of one expression in one text.
+const MAX_MATCHES: usize = 100_000;
+
 /// An expression, compiled.
 ///
 /// # Errors
@@ -104,8 +107,7 @@ fn find_all(call: &mut Call) -> Result<Value, Error> {
     call.done(3)?;
     let (regex, text) = (compile(&pattern, ignore_case, multiline)?, call.subject()?);
     let mut found = Vec::new();
-    for captures in regex.captures_iter(text.as_str()) {
-        let captures = captures.map_err(too_hard)?;
+    for captures in all(&regex, &text)? {
         found.push(match captures.len() {
             1 => group(&captures, 0, ""),
             2 => group(&captures, 1, ""),
@@ -115,6 +117,26 @@ fn find_all(call: &mut Call) -> Result<Value, Error> {
         });
     }
     Ok(Value::from(found))
+}
+
+/// All that Python finds: an empty match may stand right behind another.
+fn all<'t>(regex: &Regex, text: &'t str) -> Result<Vec<Captures<'t, str>>, Error> {
+    let (mut found, mut at) = (Vec::new(), 0);
+    while let Some(captures) = regex.captures_from_pos(text, at).map_err(too_hard)? {
+        let (start, end) = captures.get(0).map_or((at, at), |all| (all.start(), all.end()));
+        found.push(captures);
+        if found.len() > MAX_MATCHES {
+            return Err(fault(format!(
+                "the regular expression matches more than {MAX_MATCHES} times"
+            )));
+        }
+        at = match text.get(end..).and_then(|rest| rest.chars().next()) {
+            _ if end > start => end,
+            Some(next) => end + next.len_utf8(),
+            None => break,
+        };
+    }
+    Ok(found)
 }
 
 fn group(captures: &Captures<'_, str>, index: usize, missing: &str) -> Value {
@@ -173,8 +195,7 @@ fn replace(call: &mut Call) -> Result<Value, Error> {
     call.done(6)?;
     let (regex, text) = (compile(&pattern, ignore_case, multiline)?, call.subject()?);
     let (mut out, mut done, mut replaced) = (String::new(), 0, 0);
-    for captures in regex.captures_iter(text.as_str()) {
-        let captures = captures.map_err(too_hard)?;
+    for captures in all(&regex, &text)? {
         let Some(found) = captures.get(0) else { continue };
         if (count > 0 && replaced == count) || out.len() > MAX_TEXT {
             break;

@@ -15,11 +15,14 @@ pub(super) const FILTERS: Table = &[
     ("comment", comment),
     ("pprint", pprint),
     ("quote", quote),
+    ("replace", replace),
     ("split", split),
     ("string", string),
     ("strftime", no_clock),
     ("to_datetime", no_clock),
+    ("truncate", truncate),
     ("urldecode", urldecode),
+    ("urlencode", urlencode),
 ];
 
 fn no_clock(_: &mut Call) -> Result<Value, Error> {
@@ -110,6 +113,58 @@ fn centered(text: &str, width: i64, filler: &str) -> Result<Value, Error> {
     )))
 }
 
+fn replace(call: &mut Call) -> Result<Value, Error> {
+    let (old, new) = (call.required_text(0, "old")?, call.required_text(1, "new")?);
+    let count = call.integer(2, "count")?.and_then(|count| usize::try_from(count).ok());
+    call.done(3)?;
+    let text = call.subject()?;
+    let grown = text.len().saturating_add(1).saturating_mul(new.len().max(1));
+    if grown > MAX_TEXT && text.matches(&old).count().saturating_mul(new.len()) > MAX_TEXT {
+        return Err(fault("this text gets too long"));
+    }
+    Ok(Value::from(text.replacen(&old, &new, count.unwrap_or(usize::MAX))))
+}
+
+/// As Jinja2's: text is cut at a word, unless it is only a little too long.
+fn truncate(call: &mut Call) -> Result<Value, Error> {
+    let size = |index: usize, name: &str, default: usize| {
+        Ok::<_, Error>(
+            call.integer(index, name)?
+                .map_or(default, |size| usize::try_from(size).unwrap_or_default()),
+        )
+    };
+    let (length, leeway) = (size(0, "length", 255)?, size(3, "leeway", 5)?);
+    let cuts_words = call.flag(1, "killwords")?;
+    let end = call.text(2, "end")?.unwrap_or_else(|| "...".to_owned());
+    call.done(4)?;
+    let text = call.subject()?;
+    if text.chars().count() <= length.saturating_add(leeway) {
+        return Ok(Value::from(text));
+    }
+    let kept = length
+        .checked_sub(end.chars().count())
+        .ok_or_else(|| fault("`length` must leave room for `end`"))?;
+    let cut: String = text.chars().take(kept).collect();
+    let words = if cuts_words {
+        cut.as_str()
+    } else {
+        cut.rsplit_once(' ').map_or(cut.as_str(), |(words, _)| words)
+    };
+    Ok(Value::from(format!("{words}{end}")))
+}
+
+/// In a query made of a map, a blank is a plus.
+fn urlencode(call: &mut Call) -> Result<Value, Error> {
+    call.done(0)?;
+    let is_text = call.value.as_str().is_some();
+    let encoded =
+        Value::from_function(minijinja::filters::urlencode).call(call.state, std::slice::from_ref(&call.value))?;
+    Ok(match encoded.as_str() {
+        Some(text) if !is_text => Value::from(text.replace("%20", "+")),
+        _ => encoded,
+    })
+}
+
 fn urldecode(call: &mut Call) -> Result<Value, Error> {
     call.done(0)?;
     let text = call.subject()?.replace('+', " ");
@@ -118,16 +173,9 @@ fn urldecode(call: &mut Call) -> Result<Value, Error> {
     while let Some((first, after)) = rest.split_first() {
         let code = after.get(..2).and_then(|code| std::str::from_utf8(code).ok());
         let byte = code.filter(|code| *first == b'%' && !code.starts_with('+'));
-        match byte.and_then(|code| u8::from_str_radix(code, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
+        let byte = byte.and_then(|code| u8::from_str_radix(code, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = byte.and_then(|_| after.get(2..)).unwrap_or(after);
     }
     Ok(Value::from(String::from_utf8_lossy(&bytes).into_owned()))
 }

@@ -5,10 +5,12 @@ use minijinja::{Error, ErrorKind, Value};
 
 use super::super::calls::{Call, Callee, fault};
 use super::super::fault::Miss;
-use super::super::lazy::Nowhere;
-use super::super::source::{END, STEP};
+use super::super::lazy::{Nowhere, is_lazy};
+use super::super::output::MAX_DEPTH;
+use super::super::source::{BOUND, END, STEP};
 
 pub(super) const FILTERS: &[(&str, Callee)] = &[
+    (BOUND, bound),
     (END, end),
     (STEP, step),
     ("d", default),
@@ -37,6 +39,44 @@ fn end(call: &mut Call) -> Result<Value, Error> {
         context.miss(Miss::chain(range, context.last_miss()));
     }
     Ok(call.value.clone())
+}
+
+/// The value, unless lists and maps in it are too deep: whatever walks over them, or frees them, may recurse.
+fn bound(call: &mut Call) -> Result<Value, Error> {
+    let mut left = MAX_LOOKS;
+    if !is_shallow(&call.value, MAX_DEPTH, &mut left) {
+        return Err(fault(format!(
+            "values are nested more than {MAX_DEPTH} deep, or hold too much"
+        )));
+    }
+    call.state.consume_fuel((MAX_LOOKS - left) / LOOKS_PER_FUEL)?;
+    Ok(call.value.clone())
+}
+
+/// Values looked at for their depth at once, and for the price of one step of the engine.
+const MAX_LOOKS: u64 = 1_000_000;
+const LOOKS_PER_FUEL: u64 = 16;
+
+/// Whether made lists and maps hold each other no deeper than this. Those of files are not looked into.
+fn is_shallow(value: &Value, depth: usize, left: &mut u64) -> bool {
+    *left = left.saturating_sub(1);
+    let is_map = value.kind() == ValueKind::Map;
+    if *left == 0 {
+        return false;
+    }
+    if is_lazy(value) || !(is_map || matches!(value.kind(), ValueKind::Seq | ValueKind::Iterable)) {
+        return true;
+    }
+    let Some(deeper) = depth.checked_sub(1) else {
+        return false;
+    };
+    let Ok(mut items) = value.try_iter() else {
+        return true;
+    };
+    items.all(|item| match value.get_item(&item) {
+        Ok(item) if is_map => is_shallow(&item, deeper, left),
+        _ => is_shallow(&item, deeper, left),
+    })
 }
 
 fn default(call: &mut Call) -> Result<Value, Error> {
