@@ -81,7 +81,7 @@ def ansible_words(tools, words):
     """Ansible's command line for one of ours."""
     if "--list-hosts" in words:
         return [tools / "ansible", "all", *words]
-    if "--yaml" in words and "--list" not in words:
+    if not {"--list", "--graph", "--host"} & set(words):
         words = ["--list", *words]
     return [tools / "ansible-inventory", *words]
 
