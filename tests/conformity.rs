@@ -1,5 +1,7 @@
 //! What the real Ansible answers to an inventory is what this program answers: JSON and text byte for byte, YAML as
-//! data. The cases are folders in `tests/cases/ansible`; `record.py` there says what they hold and records Ansible.
+//! data. The cases are folders in `tests/cases/ansible`; `record.py` there says what they hold and records Ansible. Where
+//! Ansible warns, this program has to say something on standard error; where Ansible fails, it has to exit with 1.
+//! Differences that are meant are named in the file `differences` there.
 //!
 //! `CONFORMITY_CASE=NAME cargo test --test conformity` shows the whole difference of one case.
 
