@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Records what the real Ansible answers to the cases beside this file.
 
-    python3 -m venv /tmp/ansible && /tmp/ansible/bin/pip install ansible-core
+    python3 -m venv /tmp/ansible && /tmp/ansible/bin/pip install ansible-core==$(cat tests/cases/ansible/VERSION)
     tests/cases/ansible/record.py [--runs N] /tmp/ansible/bin [CASE...]
 
 A case is a folder: an inventory in whatever files it takes, `commands` (a command line of `portmap-deploy inventory` a
@@ -29,6 +29,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 CASES = Path(__file__).resolve().parent
@@ -81,7 +82,7 @@ def ansible_words(tools, words):
     """Ansible's command line for one of ours."""
     if "--list-hosts" in words:
         return [tools / "ansible", "all", *words]
-    if "--yaml" in words and "--list" not in words:
+    if not {"--list", "--graph", "--host"} & set(words):
         words = ["--list", *words]
     return [tools / "ansible-inventory", *words]
 
@@ -149,7 +150,8 @@ def main():
     tools = given.tools.resolve()
     cases = [CASES / name for name in given.cases] or sorted(path.parent for path in CASES.glob("*/commands"))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        jobs = [(case, [pool.submit(entry, tools, given.runs, case, *one) for one in command_lines(case)]) for case in cases]
+        record = partial(pool.submit, entry, tools, given.runs)
+        jobs = [(case, [record(case, *one) for one in command_lines(case)]) for case in cases]
         changing = False
         for case, entries in jobs:
             entries = [one.result() for one in entries]

@@ -1,2 +1,4 @@
 #!/bin/sh
-echo '{"_meta": {"hostvars": {"h1": {"n": "\ud800"}}}, "web": ["h1"]}'
+cat <<'END'
+{"_meta": {"hostvars": {"h1": {"n": "\ud800"}}}, "web": ["h1"]}
+END
