@@ -341,7 +341,7 @@ fn is_plain(text: &str, flow: bool) -> bool {
     let mapping = inner.any(|(c, next)| c == ':' && blank(next));
     let flow_sign = flow && (matches!(first, '?' | ':') || text.chars().skip(1).any(|c| ",?[]{}:".contains(c)));
     let is_text =
-        matches!(yaml::resolve(text), yaml::Value::String(_)) && !matches!(text, "=" | "<<") && !is_date(text);
+        matches!(yaml::resolve(text), Ok(yaml::Value::String(_))) && !matches!(text, "=" | "<<") && !is_date(text);
     let outer = text.starts_with("---") || text.starts_with("...") || text.trim() != text;
     !(indicator || mapping || flow_sign || outer || text.contains(" #")) && is_text
 }
