@@ -18,8 +18,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("yaml", &["problem"]),
     ("template", &["problem", "world", "yaml"]),
     ("mapping", &["problem", "yaml"]),
-    ("inventory", &["mapping", "problem", "template", "world", "yaml"]),
-    ("playbook", &["inventory", "mapping", "problem", "rollout", "template", "yaml"]),
+    (
+        "inventory",
+        &["mapping", "problem", "template", "vault", "world", "yaml"],
+    ),
+    (
+        "playbook",
+        &["inventory", "mapping", "problem", "rollout", "template", "yaml"],
+    ),
     ("firewall", &["mapping"]),
     ("plan", &["firewall", "mapping", "report"]),
     ("report", &["firewall", "mapping", "problem"]),

@@ -70,5 +70,6 @@ fn request(sources: &args::Sources, playbook_folder: Option<PathBuf>) -> Result<
         limit: sources.limit.iter().cloned().collect(),
         extra_vars: sources.extra_vars.clone(),
         playbook_folder: playbook_folder.unwrap_or_default(),
+        ..Request::default()
     })
 }

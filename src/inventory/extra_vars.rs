@@ -190,7 +190,10 @@ mod tests {
         let world = InMemory::default()
             .file("v.yml", "{a: from file, b: [1]}")
             .file("l.yml", "[1]");
-        let texts = Texts { world: Arc::new(world) };
+        let texts = Texts {
+            world: Arc::new(world),
+            secrets: Arc::default(),
+        };
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         match read(&options, &texts, &mut Vec::new()) {
             Ok(vars) => vars

@@ -46,6 +46,7 @@ use text::Texts;
 
 use crate::problem::{Problem, nearest};
 use crate::template::Templates;
+use crate::vault::Secrets;
 use crate::world::{Kind, World};
 
 /// Hosts and groups of one or several sources.
@@ -63,11 +64,12 @@ impl Inventory {
     ///
     /// # Errors
     /// Everything that is wrong in any of the sources.
-    fn load(sources: &[String], texts: &Texts) -> Result<Self, Vec<Problem>> {
+    fn load(request: &Request, texts: &Texts) -> Result<Self, Vec<Problem>> {
+        let sources = &request.inventory;
         let mut reader = source::Reader {
             texts,
             data: Data::default(),
-            ignored: None,
+            ignored: request.ignored_extensions.clone(),
         };
         let mut problems: Vec<Problem> = sources
             .iter()
@@ -193,8 +195,9 @@ impl Fleet {
     fn load(request: &Request, world: &Arc<dyn World>) -> Result<Self, Vec<Problem>> {
         let texts = Texts {
             world: Arc::clone(world),
+            secrets: Arc::clone(&request.secrets),
         };
-        let mut inventory = Inventory::load(&request.inventory, &texts)?;
+        let mut inventory = Inventory::load(request, &texts)?;
         let extra = extra_vars::read(&request.extra_vars, &texts, &mut inventory.data.warnings)?;
         Ok(Self {
             files: Files::new(&inventory, texts, &request.playbook_folder),
@@ -224,6 +227,10 @@ pub struct Request {
     pub extra_vars: Vec<String>,
     /// Where vars files are looked for beside those of the inventory: the playbook's folder, or the working one.
     pub playbook_folder: PathBuf,
+    /// The passwords of encrypted files and values.
+    pub secrets: Arc<Secrets>,
+    /// Ends of names that are no sources in folders, in place of Ansible's own.
+    pub ignored_extensions: Option<Vec<String>>,
 }
 
 /// What [`load`] read.
@@ -249,10 +256,8 @@ pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Loaded, Vec<Pro
     let selected = fleet.inventory.select(&all, &request.limit, &**world)?;
     let fleet = Arc::new(fleet);
     let scope = PlayScope::new(&fleet, Vars::new(), selected, &request.playbook_folder);
-    let templates = Templates::new(
-        Arc::clone(world),
-        Box::new(|_| Err("no vault password was given".to_owned())),
-    );
+    let texts = fleet.files.texts.clone();
+    let templates = Templates::new(Arc::clone(world), Box::new(move |text| texts.decrypt(text)));
     let hosts = specs(&scope, &templates)?;
     Ok(Loaded { hosts, warnings })
 }

@@ -48,7 +48,7 @@ pub(super) struct Var<'v> {
 
 /// Files that variables come from, beside those of the inventory itself.
 pub(super) struct Files {
-    texts: Texts,
+    pub texts: Texts,
     /// Beside each source, in their order.
     inventory: Vec<VarsFiles>,
     /// Beside the playbook, or in the working folder.

@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::problem::{Problem, Source};
+use crate::vault::{self, Secrets};
 use crate::world::{MAX_BYTES, World};
 
 /// Reads texts for the whole inventory.
 #[derive(Clone)]
 pub(crate) struct Texts {
     pub world: Arc<dyn World>,
+    /// The passwords of encrypted files.
+    pub secrets: Arc<Secrets>,
 }
 
 impl Texts {
@@ -20,8 +23,28 @@ impl Texts {
     /// It cannot be read, is no UTF-8, or no password decrypts it.
     pub fn read(&self, path: &Path) -> Result<Arc<Source>, Problem> {
         let bytes = self.world.read(path).map_err(|error| unreadable(path, &error))?;
+        let name = path.display().to_string();
+        if vault::is_encrypted(&bytes) {
+            let text = self.secrets.decrypt(&bytes).map_err(|error| closed(path, &error))?;
+            let text = std::str::from_utf8(&text).map_err(|_| {
+                Problem::new(format!("{name} is not UTF-8 text once it is decrypted")).hint("save it as UTF-8")
+            })?;
+            return Ok(Source::secret(name, text));
+        }
         let text = String::from_utf8(bytes).map_err(|error| not_text(path, &error))?;
-        Ok(Source::new(path.display().to_string(), text))
+        Ok(Source::new(name, text))
+    }
+
+    /// The text of an encrypted value, for templates.
+    pub fn decrypt(&self, text: &str) -> Result<String, String> {
+        let plain = self
+            .secrets
+            .decrypt(text.as_bytes())
+            .map_err(|error| match hint(&error) {
+                Some(hint) => format!("{error}: {hint}"),
+                None => error.to_string(),
+            })?;
+        String::from_utf8(plain.to_vec()).map_err(|_| "it is not UTF-8 text once it is decrypted".to_owned())
     }
 
     /// The path from the root.
@@ -51,6 +74,23 @@ fn unreadable(path: &Path, error: &io::Error) -> Problem {
             Problem::new(format!("cannot read {path}: {error}")).hint(format!("look at its mode: ls -l {path}"))
         }
         _ => Problem::new(format!("cannot read {path}: {error}")),
+    }
+}
+
+/// Why an encrypted file stays closed.
+fn closed(path: &Path, error: &vault::Error) -> Problem {
+    let problem = Problem::new(format!("cannot decrypt {}: {error}", path.display()));
+    match hint(error) {
+        Some(hint) => problem.hint(hint),
+        None => problem,
+    }
+}
+
+fn hint(error: &vault::Error) -> Option<&'static str> {
+    match error {
+        vault::Error::NoSecrets => Some("give it with --vault-password-file or --ask-vault-pass"),
+        vault::Error::NoneFits => Some("give the right one with --vault-password-file, --vault-id or --ask-vault-pass"),
+        _ => None,
     }
 }
 

@@ -59,20 +59,9 @@ fn one(problem: Problem) -> Vec<Problem> {
     vec![problem]
 }
 
-/// What a script printed; YAML reads all JSON, once it is known to be some.
+/// What a script printed.
 fn json(source: &Arc<Source>) -> Result<Node, Vec<Problem>> {
-    serde_json::from_str::<serde::de::IgnoredAny>(&source.text).map_err(|error| vec![no_json(source, &error)])?;
-    yaml::read(source).map(|document| document.root)
-}
-
-fn no_json(source: &Arc<Source>, error: &serde_json::Error) -> Problem {
-    let lines = source.text.split_inclusive('\n').take(error.line().saturating_sub(1));
-    let start = lines.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
-    let at = Location {
-        source: Arc::clone(source),
-        span: start..start + 1,
-    };
-    Problem::at(&at, format!("the script printed no JSON: {error}"))
+    yaml::read_json(source).map(|document| document.root)
 }
 
 fn entries<'n>(node: &'n Node, what: &str) -> Result<&'n [(Node, Node)], Problem> {
