@@ -33,11 +33,15 @@ impl Tag {
     /// # Errors
     /// Ansible does not know it, or has no use for its values.
     pub fn of(name: &str) -> Result<Self, String> {
-        Ok(match name.strip_prefix(CORE).unwrap_or(name) {
-            "!" => Self::Plain,
-            "!unsafe" => Self::Unsafe,
-            "!vault" | "!vault-encrypted" => Self::Vault,
-            core if core == name => return Err(format!("the tag `{name}` is not known")),
+        let Some(core) = name.strip_prefix(CORE) else {
+            return match name {
+                "!" => Ok(Self::Plain),
+                "!unsafe" => Ok(Self::Unsafe),
+                "!vault" | "!vault-encrypted" => Ok(Self::Vault),
+                _ => Err(format!("the tag `{name}` is not known")),
+            };
+        };
+        Ok(match core {
             "str" | "python/unicode" => Self::Str,
             "int" => Self::Int,
             "float" => Self::Float,
