@@ -1,6 +1,7 @@
 //! Places, laziness and bounds; what values come out is held against Ansible in `tests/template.rs`.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -349,7 +350,7 @@ fn templates_end_in_time_and_space() {
 fn variables_that_double_each_other_are_refused() {
     let mut variables = String::from("a0: xxxxxxxxxx\n");
     for level in 1..35 {
-        variables += &format!("a{level}: '{{{{ a{0} }}}}{{{{ a{0} }}}}'\n", level - 1);
+        writeln!(variables, "a{level}: '{{{{ a{0} }}}}{{{{ a{0} }}}}'", level - 1).unwrap();
     }
     assert!(rendered(&fleet(&[("h1", &variables)]), "a34").is_err());
 }
@@ -358,7 +359,7 @@ fn variables_that_double_each_other_are_refused() {
 fn chains_of_variables_are_bounded() {
     let mut variables = String::from("a0: x\n");
     for level in 1..200 {
-        variables += &format!("a{level}: '{{{{ a{} }}}}'\n", level - 1);
+        writeln!(variables, "a{level}: '{{{{ a{} }}}}'", level - 1).unwrap();
     }
     assert_eq!(text_of(&variables, "a30"), "x");
     assert!(problem(&variables, "a199").message.contains("in a chain"));

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Records what ansible-core makes of the templates in cases.yaml.
 
-Run with the Python of an environment that has ansible-core; writes recorded.json beside this file.
+Run with the Python of an environment that has ansible-core; writes recorded.json beside this file. The group
+"addresses" needs the collection ansible.utils (ANSIBLE_COLLECTIONS_PATH) and the package netaddr.
 """
 
 import json
