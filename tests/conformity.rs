@@ -25,7 +25,7 @@ const ENOUGH: usize = 150;
 /// Lines shown of one difference.
 const SHOWN: usize = 8;
 /// Differences shown at all.
-const SHOWN_DIFFERENCES: usize = 60;
+const SHOWN_DIFFERENCES: usize = 400;
 /// Cases that run at the same time.
 const AT_ONCE: usize = 4;
 

@@ -88,11 +88,20 @@ pub(super) struct Sources {
     pub inventory: Vec<String>,
     /// Only these hosts: Ansible's patterns of names, groups, globs and `~` regular expressions; `&` keeps, `!` takes away,
     /// `@file` reads them from a file.
-    #[arg(short, long, value_name = "PATTERN")]
+    #[arg(short, long, value_name = "PATTERN", overrides_with = "limit")]
     pub limit: Option<String>,
     /// Variables that win over all others: key=value, a map in JSON or YAML, or @FILE; may be given several times.
     #[arg(short, long, value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    /// File, or script, with the password of Ansible Vault; may be given several times.
+    #[arg(long, visible_alias = "vault-pass-file", value_name = "FILE")]
+    pub vault_password_file: Vec<String>,
+    /// The same with a vault id, LABEL@FILE, or LABEL@prompt to be asked; may be given several times.
+    #[arg(long, value_name = "ID")]
+    pub vault_id: Vec<String>,
+    /// Ask for the password of Ansible Vault.
+    #[arg(short = 'J', long)]
+    pub ask_vault_pass: bool,
 }
 
 #[derive(Debug, clap::Args)]

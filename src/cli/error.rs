@@ -17,6 +17,10 @@ pub(super) enum Error {
     SshArguments(String),
     #[error("-K: cannot ask for the password: there is no terminal")]
     NoTerminal(#[source] std::io::Error),
+    #[error("cannot ask for the vault password: there is no terminal")]
+    NoVaultTerminal(#[source] std::io::Error),
+    #[error("no vault password was given")]
+    NoVaultPassword,
     #[error("-K: no password was given")]
     NoPassword,
     #[error(transparent)]
@@ -35,8 +39,9 @@ impl Error {
 
     fn fixed_hint(&self) -> Option<&'static str> {
         match self {
-            Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml"),
-            Self::NoPassword | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
+            Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::NoVaultTerminal(_) => Some("run it in a terminal, or give --vault-password-file"),
             Self::NoTerminal(_) => Some(
                 "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
             ),

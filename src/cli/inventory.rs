@@ -1,33 +1,41 @@
 //! `portmap-deploy inventory`: what an inventory says, in Ansible's own forms.
 
 use std::io::Write as _;
-use std::path::PathBuf;
 
 use super::args;
 use super::error::{self, Error};
-use super::machine;
-use crate::inventory::{self, Question, Request};
+use super::{machine, sources};
+use crate::inventory::{self, Loaded, Question, Settings};
+use crate::problem::Problem;
 use crate::report::ExitCode;
 
 /// Runs the command.
 pub(super) fn run(args: args::Inventory) -> Result<ExitCode, Error> {
-    if args.check {
-        return check(args);
+    let world = machine();
+    let settings = Settings::read(&*world).map_err(Error::Problems)?;
+    error::warn(&settings.warnings);
+    let (check, question) = (args.check, question(&args));
+    if let Some(folder) = &args.playbook_dir
+        && !folder.is_dir()
+    {
+        error::warn(&[Problem::new(format!("{} is no folder", folder.display()))]);
     }
-    let question = question(&args);
-    let request = request(&args.sources, args.playbook_dir)?;
-    let answer = inventory::ask(&request, &question, &machine()).map_err(Error::Problems)?;
-    error::warn(&answer.warnings);
+    let request = sources::request(args.sources, &settings, args.playbook_dir, &*world)?;
+    let text = if check {
+        let loaded = inventory::load(&request, &world).map_err(Error::Problems)?;
+        error::warn(&loaded.warnings);
+        nothing_wrong(&loaded)
+    } else {
+        let answer = inventory::ask(&request, &question, &world).map_err(Error::Problems)?;
+        error::warn(&answer.warnings);
+        answer.text
+    };
     // A reader that went away does not make it a failure.
-    let _ = std::io::stdout().lock().write_all(answer.text.as_bytes());
+    let _ = std::io::stdout().lock().write_all(text.as_bytes());
     Ok(ExitCode::Done)
 }
 
-/// Loads every host as a deploy would, and says that nothing is wrong.
-fn check(args: args::Inventory) -> Result<ExitCode, Error> {
-    let request = request(&args.sources, args.playbook_dir)?;
-    let loaded = inventory::load(&request, &machine()).map_err(Error::Problems)?;
-    error::warn(&loaded.warnings);
+fn nothing_wrong(loaded: &Loaded) -> String {
     let mappings: usize = loaded.hosts.iter().map(|host| host.mappings.mappings().len()).sum();
     let without = loaded.hosts.iter().filter(|host| !host.has_portmap).count();
     let plural = |count: usize, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
@@ -36,8 +44,7 @@ fn check(args: args::Inventory) -> Result<ExitCode, Error> {
         0 => String::new(),
         without => format!(" ({without} without a `portmap` variable)"),
     };
-    let _ = writeln!(std::io::stdout().lock(), "nothing is wrong: {hosts}{rest}, {mappings}");
-    Ok(ExitCode::Done)
+    format!("nothing is wrong: {hosts}{rest}, {mappings}\n")
 }
 
 fn question(args: &args::Inventory) -> Question {
@@ -59,17 +66,4 @@ fn question(args: &args::Inventory) -> Question {
     } else {
         Question::List
     }
-}
-
-fn request(sources: &args::Sources, playbook_folder: Option<PathBuf>) -> Result<Request, Error> {
-    if sources.inventory.is_empty() {
-        return Err(Error::NoInventory);
-    }
-    Ok(Request {
-        inventory: sources.inventory.clone(),
-        limit: sources.limit.iter().cloned().collect(),
-        extra_vars: sources.extra_vars.clone(),
-        playbook_folder: playbook_folder.unwrap_or_default(),
-        ..Request::default()
-    })
 }

@@ -8,6 +8,7 @@ mod inventory;
 mod lab;
 mod request;
 mod schema;
+mod sources;
 
 use std::ffi::OsString;
 use std::sync::Arc;

@@ -11,6 +11,7 @@ use crate::yaml::{Node, Value};
 
 pub(super) const ALL: &str = "all";
 pub(super) const UNGROUPED: &str = "ungrouped";
+const PRIORITY: &str = "ansible_group_priority";
 /// The most hosts of an inventory.
 pub(super) const MAX_HOSTS: usize = 500_000;
 
@@ -40,6 +41,8 @@ pub(super) struct Group {
     pub vars: Vars,
     /// `ansible_group_priority`, 1 unless said.
     pub priority: i128,
+    /// The variable that says so, and its value as Python's `int()` has it; none where it is 1.
+    pub said_priority: Option<(&'static str, Node)>,
     /// In the order in which they were added, with the place that says so.
     pub children: IndexMap<GroupId, Option<Location>>,
     /// In the order in which they were added.
@@ -61,6 +64,8 @@ pub(super) struct Data {
     pub groups: IndexMap<String, Group>,
     pub hosts: IndexMap<String, Host>,
     pub warnings: Vec<Problem>,
+    /// What Ansible warns about and what matters to nobody here.
+    pub remarks: Vec<Problem>,
     /// What Ansible passes over with a warning, and what would lose a mapping: whoever touches hosts refuses it.
     pub lost: Vec<Problem>,
     /// The file that is read now; none for a list of hosts.
@@ -72,6 +77,7 @@ impl Default for Group {
         Self {
             vars: Vars::new(),
             priority: 1,
+            said_priority: None,
             children: IndexMap::new(),
             hosts: IndexSet::new(),
         }
@@ -84,6 +90,7 @@ impl Default for Data {
             groups: IndexMap::new(),
             hosts: IndexMap::new(),
             warnings: Vec::new(),
+            remarks: Vec::new(),
             lost: Vec::new(),
             current: None,
         };
@@ -178,14 +185,16 @@ impl Data {
     }
 
     /// Sets a group's variable, or its priority. Of maps of one name the later replaces the earlier.
-    pub fn set_group_variable(&mut self, group: GroupId, name: &str, value: Node) -> Result<(), Problem> {
+    pub fn set_group_variable(&mut self, group: GroupId, name: &str, node: Node) -> Result<(), Problem> {
         let Some((_, group)) = self.groups.get_index_mut(group.0) else {
             return Ok(());
         };
-        if name == "ansible_group_priority" {
-            group.priority = priority(&value)?;
+        if name == PRIORITY {
+            group.priority = priority(&node)?;
+            let value = Value::Int(group.priority);
+            group.said_priority = (group.priority != 1).then_some((PRIORITY, Node { value, ..node }));
         } else {
-            group.vars.insert(name.to_owned(), value);
+            group.vars.insert(name.to_owned(), node);
         }
         Ok(())
     }

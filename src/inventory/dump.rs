@@ -1,20 +1,17 @@
 //! Inventories as `ansible-inventory` prints them: `--list` in JSON and YAML, `--host`, `--graph`.
 
 mod graph;
-mod python;
+mod json;
+pub(super) mod python;
 mod yaml;
 
-use std::collections::{HashMap, HashSet};
-use std::io;
+use std::collections::HashSet;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
-use serde_json::ser::{Formatter, PrettyFormatter};
-
+use self::json::{Marks, Writer};
 use super::data::{ALL, GroupId, HostId};
 use super::pattern::{Selected, Selection};
 use super::precedence::{Precedence, Var};
 use crate::problem::Problem;
-use crate::yaml::{Node, Style, Value};
 
 /// Variables that Ansible sets itself and does not print: `INTERNAL_STATIC_VARS`.
 const INTERNAL: [&str; 33] = [
@@ -53,12 +50,17 @@ const INTERNAL: [&str; 33] = [
     "role_uuid",
 ];
 
+/// Where `--list` keeps variables.
+const META: &str = "_meta";
+
 /// An inventory to print.
 pub(super) struct Dump<'p, 'v> {
     precedence: &'p Precedence<'v>,
     /// The hosts that a limit leaves.
     hosts: Vec<HostId>,
     left: HashSet<HostId>,
+    /// Whether groups have the variables beside the playbook as well.
+    with_playbook: bool,
 }
 
 impl<'p, 'v> Dump<'p, 'v> {
@@ -69,7 +71,13 @@ impl<'p, 'v> Dump<'p, 'v> {
             precedence,
             hosts,
             left,
+            with_playbook: false,
         }
+    }
+
+    /// Whether groups have the variables beside the playbook as well: to Ansible they have when its folder is named.
+    pub fn with_playbook(self, with_playbook: bool) -> Self {
+        Self { with_playbook, ..self }
     }
 
     /// Of the hosts of a selection that are in the inventory.
@@ -87,19 +95,38 @@ impl<'p, 'v> Dump<'p, 'v> {
         for &host in &self.hosts {
             vars.push(self.host_vars(host)?);
         }
-        let names: Vec<&str> = self.hosts.iter().map(|host| self.host_name(*host)).collect();
-        let named = names.iter().zip(&vars).filter(|(_, vars)| !vars.is_empty());
-        let mut meta: Vec<(&str, &[Var<'_>])> = named.map(|(name, vars)| (*name, vars.as_slice())).collect();
+        let named = self.hosts.iter().map(|host| self.host_name(*host)).zip(&vars);
+        let mut meta: Vec<(&str, &Vec<Var<'_>>)> = named.filter(|(_, vars)| !vars.is_empty()).collect();
         meta.sort_unstable_by_key(|(name, _)| *name);
         let mut groups = self.groups();
-        groups.sort_unstable_by_key(|(name, ..)| *name);
-        Ok(json(&Whole { meta, groups }))
+        groups.retain(|group| group.name != META);
+        groups.sort_unstable_by_key(|group| group.name);
+        let before_meta = groups.partition_point(|group| group.name < META);
+        let mut json = Writer::default();
+        json.begin('{');
+        groups.iter().take(before_meta).for_each(|group| group.write(&mut json));
+        json.key(META);
+        json.begin('{');
+        json.key("hostvars");
+        json.begin('{');
+        for (name, vars) in meta {
+            json.key(name);
+            json.vars(vars, Marks::Shown);
+        }
+        json.end('}');
+        json.key("profile");
+        json.string("inventory_legacy");
+        json.end('}');
+        groups.iter().skip(before_meta).for_each(|group| group.write(&mut json));
+        json.end('}');
+        Ok(json.finish())
     }
 
     /// A host's variables, as `ansible-inventory --host`.
     pub fn host(&self, host: HostId) -> Result<String, Vec<Problem>> {
-        let vars = self.host_vars(host)?;
-        Ok(json(&Plain(&vars)))
+        let mut json = Writer::default();
+        json.vars(&self.host_vars(host)?, Marks::Left);
+        Ok(json.finish())
     }
 
     /// The names of the hosts, one a line.
@@ -116,7 +143,7 @@ impl<'p, 'v> Dump<'p, 'v> {
     }
 
     fn group_vars(&self, group: GroupId) -> Result<Vec<Var<'v>>, Vec<Problem>> {
-        let vars = self.precedence.of_group(group)?;
+        let vars = self.precedence.of_group(group, self.with_playbook)?;
         Ok(vars.into_iter().filter(is_shown).collect())
     }
 
@@ -139,20 +166,24 @@ impl<'p, 'v> Dump<'p, 'v> {
         (found.children.keys().copied().collect(), left.collect())
     }
 
-    /// Every group that has children or hosts, by name: an empty one is only named by its parents.
-    fn groups(&self) -> Vec<(&'v str, Vec<&'v str>, Vec<&'v str>)> {
+    /// Every group that has children or hosts: an empty one is only named by its parents.
+    fn groups(&self) -> Vec<Members<'v>> {
         let ids = (0..self.precedence.fleet.inventory.data.groups.len()).map(GroupId);
-        let named = |id: GroupId| {
+        let members = |id: GroupId| {
             let (children, mut hosts) = self.members(id);
-            if self.group_name(id) == ALL {
+            let name = self.group_name(id);
+            if name == ALL {
                 hosts.clear();
             }
-            let children = children.into_iter().map(|child| self.group_name(child)).collect();
-            let hosts = hosts.into_iter().map(|host| self.host_name(host)).collect();
-            (self.group_name(id), children, hosts)
+            Members {
+                name,
+                children: children.into_iter().map(|child| self.group_name(child)).collect(),
+                hosts: hosts.into_iter().map(|host| self.host_name(host)).collect(),
+            }
         };
-        ids.map(named)
-            .filter(|(_, children, hosts): &(_, Vec<&str>, Vec<&str>)| !children.is_empty() || !hosts.is_empty())
+        let groups = ids.map(members);
+        groups
+            .filter(|group| !group.children.is_empty() || !group.hosts.is_empty())
             .collect()
     }
 
@@ -170,217 +201,23 @@ fn is_shown(var: &Var<'_>) -> bool {
     !INTERNAL.contains(&var.name)
 }
 
-/// The document of `--list`.
-struct Whole<'v> {
-    meta: Vec<(&'v str, &'v [Var<'v>])>,
-    groups: Vec<(&'v str, Vec<&'v str>, Vec<&'v str>)>,
-}
-
-impl Serialize for Whole<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        let mut groups = self.groups.iter().peekable();
-        // A group's name may sort before `_meta`.
-        while let Some((name, children, hosts)) = groups.next_if(|(name, ..)| *name < "_meta") {
-            map.serialize_entry(name, &Members { children, hosts })?;
-        }
-        map.serialize_entry("_meta", &Meta(&self.meta))?;
-        for (name, children, hosts) in groups.filter(|(name, ..)| *name != "_meta") {
-            map.serialize_entry(name, &Members { children, hosts })?;
-        }
-        map.end()
-    }
-}
-
+/// A group by its names.
 struct Members<'v> {
-    children: &'v [&'v str],
-    hosts: &'v [&'v str],
+    name: &'v str,
+    children: Vec<&'v str>,
+    hosts: Vec<&'v str>,
 }
 
-impl Serialize for Members<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (key, names) in [("children", self.children), ("hosts", self.hosts)] {
+impl Members<'_> {
+    fn write(&self, json: &mut Writer) {
+        json.key(self.name);
+        json.begin('{');
+        for (key, names) in [("children", &self.children), ("hosts", &self.hosts)] {
             if !names.is_empty() {
-                map.serialize_entry(key, names)?;
+                json.key(key);
+                json.strings(names.iter().copied());
             }
         }
-        map.end()
-    }
-}
-
-struct Meta<'v>(&'v [(&'v str, &'v [Var<'v>])]);
-
-impl Serialize for Meta<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("hostvars", &HostVars(self.0))?;
-        map.serialize_entry("profile", "inventory_legacy")?;
-        map.end()
-    }
-}
-
-struct HostVars<'v>(&'v [(&'v str, &'v [Var<'v>])]);
-
-impl Serialize for HostVars<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, vars)| (name, Tagged(vars))))
-    }
-}
-
-/// Variables where Ansible marks text that is no template.
-struct Tagged<'v>(&'v [Var<'v>]);
-
-impl Serialize for Tagged<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|var| {
-            (
-                var.name,
-                Json {
-                    node: var.node,
-                    tags: true,
-                },
-            )
-        }))
-    }
-}
-
-/// Variables where it does not.
-struct Plain<'v>(&'v [Var<'v>]);
-
-impl Serialize for Plain<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|var| {
-            (
-                var.name,
-                Json {
-                    node: var.node,
-                    tags: false,
-                },
-            )
-        }))
-    }
-}
-
-/// A value as Ansible's encoder writes it.
-#[derive(Clone, Copy)]
-struct Json<'n> {
-    node: &'n Node,
-    tags: bool,
-}
-
-impl Serialize for Json<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let inner = |node| Json { node, ..*self };
-        match &self.node.value {
-            Value::Null => serializer.serialize_unit(),
-            Value::Bool(value) => serializer.serialize_bool(*value),
-            Value::Int(value) => serializer.serialize_i128(*value),
-            Value::Float(value) => serializer.serialize_f64(*value),
-            Value::String(text) if self.tags && self.node.style == Style::Unsafe => {
-                serializer.collect_map([("__ansible_unsafe", text)])
-            }
-            Value::String(text) | Value::Timestamp(text) => serializer.serialize_str(text),
-            Value::Vault(text) => serializer.collect_map([("__ansible_vault", text)]),
-            Value::List(items) => serializer.collect_seq(items.iter().map(inner)),
-            Value::Map(entries) => serializer.collect_map(sorted(entries).iter().map(|(key, node)| (key, inner(node)))),
-        }
-    }
-}
-
-/// The entries of a map by their keys' text; of equal ones the last.
-fn sorted(entries: &[(Node, Node)]) -> Vec<(String, &Node)> {
-    let mut by_text: HashMap<String, &Node> = HashMap::with_capacity(entries.len());
-    by_text.extend(entries.iter().map(|(key, node)| (key_text(key), node)));
-    let mut sorted: Vec<_> = by_text.into_iter().collect();
-    sorted.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-    sorted
-}
-
-/// A key as Python's `json.dumps` writes those that are no text.
-fn key_text(key: &Node) -> String {
-    match &key.value {
-        Value::String(text) | Value::Timestamp(text) | Value::Vault(text) => text.clone(),
-        Value::Null => "null".to_owned(),
-        Value::Bool(value) => value.to_string(),
-        Value::Int(value) => value.to_string(),
-        Value::Float(value) => python::float(*value),
-        Value::List(_) | Value::Map(_) => key.raw().to_owned(),
-    }
-}
-
-/// Python's `json.dumps(…, indent=4)`.
-fn json(value: &impl Serialize) -> String {
-    let mut text = Vec::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut text, AsPython::default());
-    // A vector takes all bytes, and no value fails to serialize.
-    let _ = value.serialize(&mut serializer);
-    String::from_utf8(text).unwrap_or_default()
-}
-
-/// Four blanks, floats as `repr`, and nothing but ASCII.
-struct AsPython(PrettyFormatter<'static>);
-
-impl Default for AsPython {
-    fn default() -> Self {
-        Self(PrettyFormatter::with_indent(b"    "))
-    }
-}
-
-impl Formatter for AsPython {
-    fn write_f64<W: ?Sized + io::Write>(&mut self, writer: &mut W, value: f64) -> io::Result<()> {
-        writer.write_all(python::float(value).as_bytes())
-    }
-
-    fn write_string_fragment<W: ?Sized + io::Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
-        if fragment.is_ascii() && !fragment.contains('\u{7f}') {
-            return writer.write_all(fragment.as_bytes());
-        }
-        for c in fragment.chars() {
-            if c.is_ascii() {
-                write!(writer, "{c}")?;
-                continue;
-            }
-            for unit in c.encode_utf16(&mut [0; 2]) {
-                write!(writer, "\\u{unit:04x}")?;
-            }
-        }
-        Ok(())
-    }
-
-    fn begin_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_array(writer)
-    }
-
-    fn end_array<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array(writer)
-    }
-
-    fn begin_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_array_value(writer, first)
-    }
-
-    fn end_array_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_array_value(writer)
-    }
-
-    fn begin_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object(writer)
-    }
-
-    fn end_object<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object(writer)
-    }
-
-    fn begin_object_key<W: ?Sized + io::Write>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
-        self.0.begin_object_key(writer, first)
-    }
-
-    fn begin_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.begin_object_value(writer)
-    }
-
-    fn end_object_value<W: ?Sized + io::Write>(&mut self, writer: &mut W) -> io::Result<()> {
-        self.0.end_object_value(writer)
+        json.end('}');
     }
 }

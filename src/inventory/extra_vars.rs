@@ -14,15 +14,15 @@ use crate::yaml::{self, Node, Style, Value};
 const RAW: &str = "_raw_params";
 
 /// The variables of all options together; the last one of a name wins.
-pub(super) fn read(options: &[String], texts: &Texts, warnings: &mut Vec<Problem>) -> Result<Vars, Vec<Problem>> {
+pub(super) fn read(options: &[String], texts: &Texts) -> Result<Vars, Vec<Problem>> {
     let mut vars = Vars::new();
     for option in options.iter().filter(|option| !option.is_empty()) {
-        vars.extend(one(option, texts, warnings)?);
+        vars.extend(one(option, texts)?);
     }
     Ok(vars)
 }
 
-fn one(option: &str, texts: &Texts, warnings: &mut Vec<Problem>) -> Result<Vars, Vec<Problem>> {
+fn one(option: &str, texts: &Texts) -> Result<Vars, Vec<Problem>> {
     let source = Source::new("--extra-vars", option);
     if let Some(file) = option.strip_prefix('@') {
         return vars_files::read_map(Path::new(file), texts);
@@ -35,10 +35,10 @@ fn one(option: &str, texts: &Texts, warnings: &mut Vec<Problem>) -> Result<Vars,
         let root = yaml::load(&source)?.root;
         return vars_files::from_map(&root).map_err(|problem| vec![problem]);
     }
-    pairs(&source, warnings).map_err(|problem| vec![problem])
+    pairs(&source, texts).map_err(|problem| vec![problem])
 }
 
-fn pairs(source: &Arc<Source>, warnings: &mut Vec<Problem>) -> Result<Vars, Problem> {
+fn pairs(source: &Arc<Source>, texts: &Texts) -> Result<Vars, Problem> {
     let mut vars = Vars::new();
     let mut raw = Vec::new();
     for span in words(source)? {
@@ -49,13 +49,16 @@ fn pairs(source: &Arc<Source>, warnings: &mut Vec<Problem>) -> Result<Vars, Prob
         let word = decoded(at.text());
         let Some((key, value)) = divided(&word) else {
             let problem = Problem::at(&at, format!("`{word}` sets nothing"));
-            warnings.push(problem.hint("write key=value"));
+            texts.warn([problem.hint("write key=value")]);
             raw.push(word.replace("\\=", "="));
             continue;
         };
         let value = Value::String(unquoted(value.trim()).to_owned());
         let style = Style::Plain;
         vars.insert(key.trim().to_owned(), Node { value, at, style });
+    }
+    if vars.is_empty() && raw.is_empty() {
+        raw.push(source.text.clone());
     }
     if !raw.is_empty() {
         let at = Location {
@@ -183,19 +186,17 @@ fn escape(text: &str) -> Option<(char, usize)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::world::InMemory;
+    use crate::world::{InMemory, World};
 
     /// `name=value` of each variable, in order.
     fn shown(options: &[&str]) -> Vec<String> {
         let world = InMemory::default()
             .file("v.yml", "{a: from file, b: [1]}")
             .file("l.yml", "[1]");
-        let texts = Texts {
-            world: Arc::new(world),
-            secrets: Arc::default(),
-        };
+        let world: Arc<dyn World> = Arc::new(world);
+        let texts = Texts::new(&world, &Arc::default());
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
-        match read(&options, &texts, &mut Vec::new()) {
+        match read(&options, &texts) {
             Ok(vars) => vars
                 .iter()
                 .map(|(name, node)| format!("{name}={}", node.as_str().unwrap_or(node.value.kind())))

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 use indexmap::{IndexMap, IndexSet};
 
 use super::data::{ALL, Data, Group, GroupId, HostId, UNGROUPED};
+use super::pattern::LOCALHOST;
 use crate::problem::{Location, Problem};
 
 /// The groups as a graph, their numbers being those of [`GroupId`].
@@ -26,8 +27,9 @@ impl Graph {
     pub fn settle(data: &mut Data) -> Result<Self, Problem> {
         let parents = settle_parents(data);
         let depth = depths(&data.groups, &parents)?;
-        settle_ungrouped(data);
+        settle_ungrouped(data, &parents);
         warn_of_shared_names(data);
+        remark(data);
         let mut order: Vec<usize> = (0..data.groups.len()).collect();
         order.sort_by_key(|&at| {
             let depth = depth.get(at).copied().unwrap_or_default();
@@ -128,8 +130,9 @@ fn settle_parents(data: &mut Data) -> Vec<Vec<usize>> {
     parents
 }
 
-/// Hosts of no other group are in `ungrouped`, and no others.
-fn settle_ungrouped(data: &mut Data) {
+/// Hosts of no other group are in `ungrouped`, and no others. Where `ungrouped` is the child of a group, no host that is
+/// written in it is ungrouped.
+fn settle_ungrouped(data: &mut Data, parents: &[Vec<usize>]) {
     let (Some(all), Some(ungrouped)) = (data.group(ALL), data.group(UNGROUPED)) else {
         return;
     };
@@ -140,14 +143,39 @@ fn settle_ungrouped(data: &mut Data) {
             grouped.get_mut(host.0).into_iter().for_each(|grouped| *grouped = true);
         }
     }
+    let has_parent = parents
+        .get(ungrouped.0)
+        .is_some_and(|parents| parents.iter().any(|at| *at != all.0));
     let Some((_, ungrouped)) = data.groups.get_index_mut(ungrouped.0) else {
         return;
     };
-    ungrouped
-        .hosts
-        .retain(|host| !grouped.get(host.0).copied().unwrap_or_default());
-    let alone = grouped.iter().enumerate().filter(|(_, grouped)| !**grouped);
-    ungrouped.hosts.extend(alone.map(|(host, _)| HostId(host)));
+    let is_alone = |host: &HostId| !grouped.get(host.0).copied().unwrap_or_default();
+    let written = std::mem::take(&mut ungrouped.hosts);
+    let hosts = (0..data.hosts.len()).map(HostId).filter(|host| !written.contains(host));
+    let left = written.iter().copied().filter(|_| !has_parent);
+    ungrouped.hosts = left.chain(hosts).filter(is_alone).collect();
+}
+
+/// What Ansible warns about.
+fn remark(data: &mut Data) {
+    let is_odd = |name: &&String| {
+        let word = |c: char| c.is_alphanumeric() || c == '_';
+        name.starts_with(|c: char| !word(c) || c.is_numeric()) || name.contains(|c| !word(c))
+    };
+    let odd: Vec<&str> = data.groups.keys().filter(is_odd).map(String::as_str).take(4).collect();
+    if !odd.is_empty() {
+        let message = format!("groups whose names are no names of variables: {}", odd.join(", "));
+        data.remarks
+            .push(Problem::new(message).hint("`groups.NAME` cannot name them in templates"));
+    }
+    let localhosts: Vec<&str> = LOCALHOST
+        .into_iter()
+        .filter(|name| data.hosts.contains_key(*name))
+        .collect();
+    if localhosts.len() > 1 {
+        let message = format!("{} are all this machine", localhosts.join(", "));
+        data.remarks.push(Problem::new(message));
+    }
 }
 
 fn warn_of_shared_names(data: &mut Data) {

@@ -25,13 +25,14 @@ mod text;
 mod variables;
 mod vars_files;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub(crate) use privilege::unsupported as unsupported_become;
 pub use settings::{Setting, Settings};
+pub use source::Ignored;
 pub(crate) use variables::boolean;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
 
@@ -69,7 +70,8 @@ impl Inventory {
         let mut reader = source::Reader {
             texts,
             data: Data::default(),
-            ignored: request.ignored_extensions.clone(),
+            ignored: &request.ignored,
+            yaml_extensions: request.yaml_extensions.as_deref(),
         };
         let mut problems: Vec<Problem> = sources
             .iter()
@@ -193,14 +195,13 @@ impl Members for Inventory {
 impl Fleet {
     /// Everything that says variables for a run.
     fn load(request: &Request, world: &Arc<dyn World>) -> Result<Self, Vec<Problem>> {
-        let texts = Texts {
-            world: Arc::clone(world),
-            secrets: Arc::clone(&request.secrets),
-        };
+        let texts = Texts::new(world, &request.secrets);
         let mut inventory = Inventory::load(request, &texts)?;
-        let extra = extra_vars::read(&request.extra_vars, &texts, &mut inventory.data.warnings)?;
+        texts.warn(std::mem::take(&mut inventory.data.warnings));
+        let extra = extra_vars::read(&request.extra_vars, &texts)?;
+        let folder = request.playbook_folder.as_deref().unwrap_or(Path::new(""));
         Ok(Self {
-            files: Files::new(&inventory, texts, &request.playbook_folder),
+            files: Files::new(&inventory, texts, folder),
             inventory,
             extra,
         })
@@ -225,12 +226,14 @@ pub struct Request {
     pub limit: Vec<String>,
     /// As they are given with `-e`.
     pub extra_vars: Vec<String>,
-    /// Where vars files are looked for beside those of the inventory: the playbook's folder, or the working one.
-    pub playbook_folder: PathBuf,
+    /// Where vars files are looked for beside those of the inventory: the playbook's folder; none: the working one.
+    pub playbook_folder: Option<PathBuf>,
     /// The passwords of encrypted files and values.
     pub secrets: Arc<Secrets>,
-    /// Ends of names that are no sources in folders, in place of Ansible's own.
-    pub ignored_extensions: Option<Vec<String>>,
+    /// Which names in folders are no sources.
+    pub ignored: Ignored,
+    /// The extensions of files in YAML, in place of Ansible's own.
+    pub yaml_extensions: Option<Vec<String>>,
 }
 
 /// What [`load`] read.
@@ -247,18 +250,19 @@ pub struct Loaded {
 /// # Errors
 /// Everything that is wrong: all problems of the sources, else of the limit, else of the hosts.
 pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Loaded, Vec<Problem>> {
-    let mut fleet = Fleet::load(request, world)?;
+    let fleet = Fleet::load(request, world)?;
     if !fleet.inventory.data.lost.is_empty() {
         return Err(fleet.inventory.data.lost);
     }
-    let warnings = std::mem::take(&mut fleet.inventory.data.warnings);
     let all = Patterns::parse([data::ALL]);
     let selected = fleet.inventory.select(&all, &request.limit, &**world)?;
     let fleet = Arc::new(fleet);
-    let scope = PlayScope::new(&fleet, Vars::new(), selected, &request.playbook_folder);
+    let folder = request.playbook_folder.as_deref().unwrap_or(Path::new(""));
+    let scope = PlayScope::new(&fleet, Vars::new(), selected, folder);
     let texts = fleet.files.texts.clone();
     let templates = Templates::new(Arc::clone(world), Box::new(move |text| texts.decrypt(text)));
     let hosts = specs(&scope, &templates)?;
+    let warnings = fleet.files.texts.take_warnings();
     Ok(Loaded { hosts, warnings })
 }
 
@@ -299,11 +303,12 @@ pub struct Answer {
 /// Everything that is wrong with the sources, the limit, or the vars files that the answer needs.
 pub fn ask(request: &Request, question: &Question, world: &Arc<dyn World>) -> Result<Answer, Vec<Problem>> {
     let mut fleet = Fleet::load(request, world)?;
-    let mut warnings = std::mem::take(&mut fleet.inventory.data.warnings);
-    warnings.append(&mut fleet.inventory.data.lost);
+    let texts = &fleet.files.texts;
+    texts.warn(std::mem::take(&mut fleet.inventory.data.remarks));
+    texts.warn(std::mem::take(&mut fleet.inventory.data.lost));
     let none = Vars::new();
-    let precedence = Precedence::new(&fleet, &none);
-    let text = answer(&precedence, request, question, &**world, &mut warnings)?;
+    let text = answer(&Precedence::new(&fleet, &none), request, question, texts)?;
+    let warnings = texts.take_warnings();
     Ok(Answer { text, warnings })
 }
 
@@ -311,23 +316,27 @@ fn answer(
     precedence: &Precedence<'_>,
     request: &Request,
     question: &Question,
-    world: &dyn World,
-    warnings: &mut Vec<Problem>,
+    texts: &Texts,
 ) -> Result<String, Vec<Problem>> {
-    let inventory = &precedence.fleet.inventory;
-    let everything = || Dump::new(precedence, Dump::everything(precedence));
-    let mut limited = || {
+    let (inventory, world) = (&precedence.fleet.inventory, &*texts.world);
+    let everything = || {
+        // Whatever else a limit means to a question that it does not change: its files must be there.
+        inventory.limit(&request.limit, world)?;
+        let all = Dump::everything(precedence);
+        Ok::<_, Vec<Problem>>(Dump::new(precedence, all).with_playbook(request.playbook_folder.is_some()))
+    };
+    let limited = || {
         let mut selection = inventory.ask(data::ALL, &request.limit, world)?;
-        warnings.append(&mut selection.unmatched);
-        warnings.append(&mut selection.warnings);
+        texts.warn(std::mem::take(&mut selection.unmatched));
+        texts.warn(std::mem::take(&mut selection.warnings));
         Ok::<_, Vec<Problem>>(selection)
     };
     let mut text = match question {
         Question::List => Dump::of(precedence, &limited()?).list()?,
         Question::ListYaml => Dump::of(precedence, &limited()?).yaml()?,
-        Question::Host(pattern) => everything().host(inventory.one_host(pattern, world)?)?,
-        Question::HostYaml(pattern) => everything().host_yaml(inventory.one_host(pattern, world)?)?,
-        Question::Graph { group, vars } => everything().graph(inventory.known_group(group)?, *vars)?,
+        Question::Host(pattern) => everything()?.host(inventory.one_host(pattern, world)?)?,
+        Question::HostYaml(pattern) => everything()?.host_yaml(inventory.one_host(pattern, world)?)?,
+        Question::Graph { group, vars } => everything()?.graph(inventory.known_group(group)?, *vars)?,
         Question::ListHosts => {
             let selection = limited()?;
             if selection.hosts.is_empty() && !inventory.data.hosts.is_empty() && !request.limit.is_empty() {

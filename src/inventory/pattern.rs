@@ -18,14 +18,14 @@ use indexmap::IndexSet;
 use self::chosen::{Chosen, Slot, set};
 use self::glob::Glob;
 use self::position::{Found, Position};
-use self::regex::Expression;
+pub(super) use self::regex::Expression;
 use self::split::{is_space, split};
 use super::data::{ALL, GroupId, HostId};
 use crate::problem::{Problem, nearest};
 use crate::world::{Kind, World};
 
 /// Names of this machine that need not be in the inventory.
-const LOCALHOST: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
+pub(super) const LOCALHOST: [&str; 3] = ["127.0.0.1", "localhost", "::1"];
 /// A look for similar names goes through all of them: enough terms to see what is wrong, and names to search.
 const MAX_HINTS: usize = 5;
 const MAX_SEARCHED: usize = 20_000;

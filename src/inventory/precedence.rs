@@ -86,11 +86,13 @@ impl Files {
     pub fn new(inventory: &Inventory, texts: Texts, playbook_folder: &Path) -> Self {
         let (groups, hosts) = (inventory.data.groups.len(), inventory.data.hosts.len());
         let beside = |folder: &PathBuf| VarsFiles::in_folder(folder, groups, hosts);
-        Self {
-            texts,
+        let files = Self {
             inventory: inventory.folders.iter().map(beside).collect(),
             playbook: VarsFiles::in_folder(playbook_folder, groups, hosts),
-        }
+            texts,
+        };
+        files.all().for_each(|beside| beside.check(&files.texts));
+        files
     }
 
     /// A path from the root.
@@ -198,14 +200,23 @@ impl<'v> Precedence<'v> {
     }
 
     /// A group's own variables, its files included, as `ansible-inventory --graph --vars` shows them.
-    pub fn of_group(&self, group: GroupId) -> Result<Vec<Var<'v>>, Vec<Problem>> {
-        let Some((name, own)) = self.fleet.inventory.data.groups.get_index(group.0) else {
+    pub fn of_group(&self, group: GroupId, with_playbook: bool) -> Result<Vec<Var<'v>>, Vec<Problem>> {
+        let fleet = self.fleet;
+        let Some((name, own)) = fleet.inventory.data.groups.get_index(group.0) else {
             return Ok(Vec::new());
         };
         let mut layers = Layers::default();
         layers.add(&own.vars, Said::Group(name));
-        for files in self.fleet.files.all() {
-            layers.add(files.of_group(group, name, &self.fleet.files.texts)?, Said::Group(name));
+        let playbook = with_playbook.then_some(&fleet.files.playbook);
+        for files in fleet.files.inventory.iter().chain(playbook) {
+            layers.add(files.of_group(group, name, &fleet.files.texts)?, Said::Group(name));
+        }
+        if let Some((name, priority)) = &own.said_priority {
+            layers.vars.push(Var {
+                name,
+                node: priority,
+                said: Said::Group(name),
+            });
         }
         Ok(layers.settled())
     }

@@ -16,6 +16,7 @@ use self::file::File;
 use self::paths::Paths;
 use self::rules::RULES;
 use self::value::{unquoted, whole};
+use super::source::Ignored;
 use crate::problem::{Location, Problem, Source};
 use crate::world::{Kind, World};
 
@@ -113,6 +114,21 @@ pub struct Settings {
 struct Names(&'static [&'static str], &'static [(&'static str, &'static str)]);
 
 impl Settings {
+    /// Which names in inventory folders are no sources.
+    ///
+    /// # Errors
+    /// A pattern that is no regular expression.
+    pub fn ignored_sources(&self) -> Result<Ignored, Problem> {
+        let extensions = self
+            .inventory_ignore_extensions
+            .as_ref()
+            .map(|setting| setting.value.clone());
+        let Some(patterns) = &self.inventory_ignore_patterns else {
+            return Ignored::new(extensions, &[]).map_err(Problem::new);
+        };
+        Ignored::new(extensions, &patterns.value).map_err(|why| patterns.origin.problem(why))
+    }
+
     /// Finds the configuration file and reads it and the environment.
     ///
     /// # Errors

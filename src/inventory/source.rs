@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub(super) use document::is_falsy;
 
 use super::data::{Data, Origin};
+use super::pattern::Expression;
 use super::text::Texts;
 use crate::problem::{Problem, Source};
 use crate::world::Kind;
@@ -24,17 +25,56 @@ use crate::world::Kind;
 /// Folders within folders are read to this depth: links may lead in a circle.
 const MAX_DEPTH: usize = 32;
 
-/// How inventory folders are read: Ansible's `INVENTORY_IGNORE_EXTS`.
+/// Ansible's `INVENTORY_IGNORE_EXTS`.
 const IGNORED: [&str; 12] = [
     ".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg", ".retry",
 ];
+/// Ansible's `YAML_FILENAME_EXTENSIONS`.
+const YAML: [&str; 3] = [".yml", ".yaml", ".json"];
+
+/// Which names in folders are no sources, beside hidden files and folders of variables.
+#[derive(Debug, Clone, Default)]
+pub struct Ignored {
+    /// Ends of names, in place of Ansible's own.
+    extensions: Option<Vec<String>>,
+    patterns: Vec<Expression>,
+}
+
+impl Ignored {
+    /// Names with these ends, and names in which one of these regular expressions is found anywhere.
+    ///
+    /// # Errors
+    /// What is wrong with an expression.
+    pub fn new(extensions: Option<Vec<String>>, patterns: &[String]) -> Result<Self, String> {
+        let anywhere = |pattern: &String| {
+            let expression = Expression::new(&format!("(?s:.*?)(?:{pattern})"));
+            expression.map_err(|why| format!("`{pattern}` is no regular expression: {why}"))
+        };
+        Ok(Self {
+            extensions,
+            patterns: patterns.iter().map(anywhere).collect::<Result<_, _>>()?,
+        })
+    }
+
+    fn holds(&self, name: &str) -> bool {
+        let ends = |end: &str| name.ends_with(end);
+        let by_extension = match &self.extensions {
+            Some(extensions) => extensions.iter().any(|end| ends(end)),
+            None => IGNORED.into_iter().any(ends),
+        };
+        name.starts_with('.')
+            || ["host_vars", "group_vars", "vars_plugins"].contains(&name)
+            || by_extension
+            || self.patterns.iter().any(|pattern| pattern.matches(name) != Ok(false))
+    }
+}
 
 /// Reads sources into one set of data.
 pub(super) struct Reader<'t> {
     pub texts: &'t Texts,
     pub data: Data,
-    /// Extensions that are passed over in folders, in place of Ansible's own.
-    pub ignored: Option<Vec<String>>,
+    pub ignored: &'t Ignored,
+    pub yaml_extensions: Option<&'t [String]>,
 }
 
 impl Reader<'_> {
@@ -78,7 +118,7 @@ impl Reader<'_> {
             let message = format!("cannot read the folder {}: {error}", folder.display());
             vec![Problem::new(message)]
         })?;
-        let sources: Vec<&String> = names.iter().filter(|name| !self.is_ignored(name)).collect();
+        let sources: Vec<&String> = names.iter().filter(|name| !self.ignored.holds(name)).collect();
         let mut problems = Vec::new();
         for name in &sources {
             problems.extend(self.path(&folder.join(name), depth + 1).err().into_iter().flatten());
@@ -90,16 +130,6 @@ impl Reader<'_> {
             )));
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
-    }
-
-    fn is_ignored(&self, name: &str) -> bool {
-        let extensions: Vec<&str> = match &self.ignored {
-            Some(extensions) => extensions.iter().map(String::as_str).collect(),
-            None => IGNORED.to_vec(),
-        };
-        name.starts_with('.')
-            || ["host_vars", "group_vars", "vars_plugins"].contains(&name)
-            || extensions.iter().any(|end| name.ends_with(end))
     }
 
     fn file(&mut self, path: &Path, executable: bool) -> Result<(), Vec<Problem>> {
@@ -125,7 +155,13 @@ impl Reader<'_> {
     /// A file that is YAML by its extension, or has none, is read as that; whatever fails so is tried as INI.
     fn text(&mut self, path: &Path) -> Result<(), Vec<Problem>> {
         let source = self.texts.read(path).map_err(|problem| vec![problem])?;
-        if !may_be_yaml(path) {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let problem = Problem::new(format!("{}: inventories in TOML are not supported", source.name));
+            return Err(vec![
+                problem.hint("convert it: ansible-inventory --list --yaml -i FILE"),
+            ]);
+        }
+        if !self.may_be_yaml(path) {
             return ini::read(&source, &mut self.data);
         }
         match document::read(&source, &mut self.data) {
@@ -135,6 +171,16 @@ impl Reader<'_> {
             Err(document::Refused::Wrong(problems)) => {
                 self.ini_after_yaml(&source, problems, path.extension().is_some())
             }
+        }
+    }
+
+    /// By its extension; a file without any may be YAML as well.
+    fn may_be_yaml(&self, path: &Path) -> bool {
+        let Some(extension) = path.extension() else { return true };
+        let is = |known: &str| known.strip_prefix('.').is_some_and(|known| extension == known);
+        match self.yaml_extensions {
+            Some(known) => known.iter().any(|known| is(known)),
+            None => YAML.into_iter().any(is),
         }
     }
 
@@ -160,12 +206,6 @@ impl Reader<'_> {
             Err(_) => Err(problems),
         }
     }
-}
-
-/// Ansible's `YAML_FILENAME_EXTENSIONS`, and none at all.
-fn may_be_yaml(path: &Path) -> bool {
-    path.extension()
-        .is_none_or(|extension| ["yml", "yaml", "json"].iter().any(|known| extension == *known))
 }
 
 /// Whether the first line that says something is a section of INI.

@@ -2,11 +2,12 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::problem::{Problem, Source};
 use crate::vault::{self, Secrets};
 use crate::world::{MAX_BYTES, World};
+use crate::yaml::{self, Node};
 
 /// Reads texts for the whole inventory.
 #[derive(Clone)]
@@ -14,9 +15,38 @@ pub(crate) struct Texts {
     pub world: Arc<dyn World>,
     /// The passwords of encrypted files.
     pub secrets: Arc<Secrets>,
+    /// What should be said of files that were read.
+    warnings: Arc<Mutex<Vec<Problem>>>,
 }
 
 impl Texts {
+    pub fn new(world: &Arc<dyn World>, secrets: &Arc<Secrets>) -> Self {
+        Self {
+            world: Arc::clone(world),
+            secrets: Arc::clone(secrets),
+            warnings: Arc::default(),
+        }
+    }
+
+    /// The value that a file holds in JSON or YAML.
+    pub fn document(&self, path: &Path) -> Result<Node, Vec<Problem>> {
+        let source = self.read(path).map_err(|problem| vec![problem])?;
+        let document = yaml::load(&source)?;
+        self.warn(document.warnings);
+        Ok(document.root)
+    }
+
+    /// Keeps what should be said.
+    pub fn warn(&self, problems: impl IntoIterator<Item = Problem>) {
+        let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        warnings.extend(problems);
+    }
+
+    /// What should be said since this was asked last.
+    pub fn take_warnings(&self) -> Vec<Problem> {
+        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
     /// A file's text.
     ///
     /// # Errors

@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use super::data::{GroupId, HostId, Vars};
+use super::dump::python;
 use super::source::is_falsy;
 use super::text::Texts;
 use crate::problem::Problem;
 use crate::world::Kind;
-use crate::yaml::{self, Value};
+use crate::yaml::{Node, Value};
 
 const EXTENSIONS: [&str; 3] = ["yml", "yaml", "json"];
 /// Folders within folders are read to this depth: links may lead in a circle.
@@ -41,6 +42,16 @@ impl VarsFiles {
         Self {
             groups: Shelf::new(folder.join("group_vars"), groups),
             hosts: Shelf::new(folder.join("host_vars"), hosts),
+        }
+    }
+
+    /// Says what is odd about the folders.
+    pub fn check(&self, texts: &Texts) {
+        for shelf in [&self.groups, &self.hosts] {
+            if matches!(texts.world.kind(&shelf.folder), Some(Kind::File { .. })) {
+                let message = format!("{} is no folder, and is not read", shelf.folder.display());
+                texts.warn([Problem::new(message)]);
+            }
         }
     }
 
@@ -139,8 +150,7 @@ fn in_folder(folder: &Path, texts: &Texts, depth: usize) -> Result<Vec<PathBuf>,
 
 /// The variables of a file in YAML or JSON; of an empty one, none.
 fn read(file: &Path, texts: &Texts) -> Result<Vars, Vec<Problem>> {
-    let source = texts.read(file).map_err(|problem| vec![problem])?;
-    let root = yaml::load(&source)?.root;
+    let root = texts.document(file)?;
     if is_falsy(&root.value) {
         return Ok(Vars::new());
     }
@@ -149,17 +159,29 @@ fn read(file: &Path, texts: &Texts) -> Result<Vars, Vec<Problem>> {
 
 /// The variables of a file that must hold some.
 pub(super) fn read_map(file: &Path, texts: &Texts) -> Result<Vars, Vec<Problem>> {
-    let source = texts.read(file).map_err(|problem| vec![problem])?;
-    from_map(&yaml::load(&source)?.root).map_err(|problem| vec![problem])
+    from_map(&texts.document(file)?).map_err(|problem| vec![problem])
 }
 
-/// The entries of a map of variables.
-pub(super) fn from_map(root: &yaml::Node) -> Result<Vars, Problem> {
+/// The entries of a map of variables. Names that are no text are those that JSON would give them.
+pub(super) fn from_map(root: &Node) -> Result<Vars, Problem> {
     let Value::Map(entries) = &root.value else {
         let message = format!("variables are a map, and this is {}", root.value.kind());
         return Err(Problem::at(&root.at, message));
     };
-    let variable =
-        |(key, value): &(yaml::Node, yaml::Node)| Ok((key.text("the name of a variable")?.to_owned(), value.clone()));
-    entries.iter().map(variable).collect()
+    Ok(entries
+        .iter()
+        .map(|(key, value)| (key_text(key), value.clone()))
+        .collect())
+}
+
+/// A key as Python's `json.dumps` writes those that are no text.
+pub(super) fn key_text(key: &Node) -> String {
+    match &key.value {
+        Value::String(text) | Value::Timestamp(text) | Value::Vault(text) => text.clone(),
+        Value::Null => "null".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => python::float(*value),
+        Value::List(_) | Value::Map(_) => key.raw().to_owned(),
+    }
 }

@@ -4,6 +4,7 @@ use super::{Dump, python};
 use crate::inventory::data::{ALL, GroupId};
 use crate::inventory::precedence::Var;
 use crate::problem::Problem;
+use crate::yaml::Value;
 
 /// Lines of a graph; a group that hangs below many others is printed below each, so that they may be many.
 const MAX_LINES: usize = 2_000_000;
@@ -42,19 +43,31 @@ impl Graph<'_, '_, '_> {
         for host in hosts.into_iter().filter(|_| name != ALL) {
             self.line(self.dump.host_name(host), depth + 1);
             if self.with_vars {
-                self.vars(&self.dump.host_vars(host)?, depth + 2);
+                self.vars(&self.dump.host_vars(host)?, depth + 2)?;
             }
         }
         if self.with_vars {
-            self.vars(&self.dump.group_vars(group)?, depth + 1);
+            self.vars(&self.dump.group_vars(group)?, depth + 1)?;
         }
         Ok(())
     }
 
-    fn vars(&mut self, vars: &[Var<'_>], depth: usize) {
+    fn vars(&mut self, vars: &[Var<'_>], depth: usize) -> Result<(), Vec<Problem>> {
         for var in vars {
-            self.line(&format!("{{{} = {}}}", var.name, python::text(var.node)), depth);
+            let text = match &var.node.value {
+                Value::Vault(cipher) => self.decrypted(var, cipher)?,
+                _ => python::text(var.node),
+            };
+            self.line(&format!("{{{} = {text}}}", var.name), depth);
         }
+        Ok(())
+    }
+
+    /// As Ansible does, this shows what is encrypted to whoever has the password.
+    fn decrypted(&self, var: &Var<'_>, cipher: &str) -> Result<String, Vec<Problem>> {
+        let texts = &self.dump.precedence.fleet.files.texts;
+        let closed = |why: String| vec![Problem::at(&var.node.at, format!("cannot decrypt {}: {why}", var.name))];
+        texts.decrypt(cipher).map_err(closed)
     }
 
     fn line(&mut self, text: &str, depth: usize) {

@@ -10,7 +10,7 @@ use super::{Dump, python};
 use crate::inventory::data::{ALL, GroupId, HostId};
 use crate::inventory::precedence::Var;
 use crate::problem::Problem;
-use crate::yaml::{Node, Style, Value, resolve};
+use crate::yaml::{Node, Value, resolve};
 
 impl Dump<'_, '_> {
     /// All hosts and groups; a host's variables stand where it is named first.
@@ -19,13 +19,10 @@ impl Dump<'_, '_> {
             dump: self,
             groups: HashSet::new(),
             hosts: HashSet::new(),
-            text: String::new(),
         };
-        match self.precedence.fleet.inventory.data.group(ALL) {
-            Some(all) if !writer.is_empty(all) => writer.group(all, 0)?,
-            _ => writer.text.push_str("{}\n"),
-        }
-        Ok(writer.text)
+        let all = self.precedence.fleet.inventory.data.group(ALL);
+        let text = all.map(|all| writer.group(all, 0)).transpose()?.unwrap_or_default();
+        Ok(if text.is_empty() { "{}\n".to_owned() } else { text })
     }
 
     /// A host's variables, as `ansible-inventory --host --yaml`.
@@ -45,67 +42,54 @@ struct Writer<'d, 'p, 'v> {
     /// Those that were written in full.
     groups: HashSet<GroupId>,
     hosts: HashSet<HostId>,
-    text: String,
+}
+
+fn line(key: &str, value: &str, depth: usize) -> String {
+    let gap = if value.is_empty() { "" } else { " " };
+    format!("{}{}:{gap}{value}\n", "  ".repeat(depth), scalar(key))
 }
 
 impl Writer<'_, '_, '_> {
-    fn is_empty(&self, group: GroupId) -> bool {
-        let (children, hosts) = self.dump.members(group);
-        children.is_empty() && hosts.is_empty()
-    }
-
-    fn line(&mut self, key: &str, value: &str, depth: usize) {
-        let gap = if value.is_empty() { "" } else { " " };
-        let _ = writeln!(self.text, "{}{}:{gap}{value}", "  ".repeat(depth), scalar(key));
-    }
-
-    fn group(&mut self, group: GroupId, depth: usize) -> Result<(), Vec<Problem>> {
+    /// A group in full; nothing for one that is empty.
+    fn group(&mut self, group: GroupId, depth: usize) -> Result<String, Vec<Problem>> {
         let name = self.dump.group_name(group);
-        self.line(name, "", depth);
         let (children, hosts) = self.dump.members(group);
-        self.children(&children, depth + 1)?;
-        if name != ALL && !hosts.is_empty() {
-            self.line("hosts", "", depth + 1);
-            for host in hosts {
-                self.host(host, depth + 2)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Empty groups are left out, but for those that were written before.
-    fn children(&mut self, children: &[GroupId], depth: usize) -> Result<(), Vec<Problem>> {
-        let shown: Vec<GroupId> = children
-            .iter()
-            .copied()
-            .filter(|child| self.groups.contains(child) || !self.is_empty(*child))
-            .collect();
-        if !shown.is_empty() {
-            self.line("children", "", depth);
-        } else if !children.is_empty() {
-            self.line("children", "{}", depth);
-        }
+        let mut below = String::new();
         for child in children {
-            if self.groups.contains(child) {
-                self.line(self.dump.group_name(*child), "{}", depth + 1);
-            } else if !self.is_empty(*child) {
-                self.group(*child, depth + 1)?;
-            }
-            self.groups.insert(*child);
+            below += &if self.groups.contains(&child) {
+                line(self.dump.group_name(child), "{}", depth + 2)
+            } else {
+                self.group(child, depth + 2)?
+            };
+            self.groups.insert(child);
         }
-        Ok(())
+        let mut within = String::new();
+        for host in hosts.into_iter().filter(|_| name != ALL) {
+            within += &self.host(host, depth + 2)?;
+        }
+        let mut text = String::new();
+        for (key, part) in [("children", below), ("hosts", within)] {
+            if !part.is_empty() {
+                text += &(line(key, "", depth + 1) + &part);
+            }
+        }
+        Ok(if text.is_empty() {
+            text
+        } else {
+            line(name, "", depth) + &text
+        })
     }
 
-    fn host(&mut self, host: HostId, depth: usize) -> Result<(), Vec<Problem>> {
+    fn host(&mut self, host: HostId, depth: usize) -> Result<String, Vec<Problem>> {
         let name = self.dump.host_name(host);
         let vars = if self.hosts.insert(host) {
             self.dump.host_vars(host)?
         } else {
             Vec::new()
         };
-        self.line(name, if vars.is_empty() { "{}" } else { "" }, depth);
-        variables(&vars, depth + 1, &mut self.text);
-        Ok(())
+        let mut text = line(name, if vars.is_empty() { "{}" } else { "" }, depth);
+        variables(&vars, depth + 1, &mut text);
+        Ok(text)
     }
 }
 
@@ -141,8 +125,7 @@ fn value(node: &Node, depth: usize, text: &mut String) {
             }
         }
         _ => {
-            let tag = if node.style == Style::Unsafe { " !unsafe" } else { "" };
-            let _ = writeln!(text, "{tag} {}", plain(node));
+            let _ = writeln!(text, " {}", plain(node));
         }
     }
 }
@@ -155,7 +138,7 @@ fn plain(node: &Node) -> String {
         Value::Int(value) => value.to_string(),
         Value::Float(value) => float(*value),
         Value::String(text) => scalar(text),
-        Value::Timestamp(text) => text.clone(),
+        Value::Timestamp(_) => python::text(node),
         Value::Vault(text) => scalar(text),
         Value::List(_) => "[]".to_owned(),
         Value::Map(_) => "{}".to_owned(),

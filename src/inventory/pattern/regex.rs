@@ -12,11 +12,11 @@ use fancy_regex::{Regex, RegexBuilder};
 const MAX_STEPS: usize = 20_000;
 
 /// Why an expression is none, or does not come to an end.
-pub(super) type Reason = String;
+pub(in crate::inventory) type Reason = String;
 
 /// An expression that is compared with the beginning of names.
 #[derive(Debug, Clone)]
-pub(super) struct Expression(Regex);
+pub(in crate::inventory) struct Expression(Regex);
 
 impl Expression {
     /// Compiles an expression.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::inventory::data::{Data, GroupId};
 use crate::inventory::names::{self, Names};
 use crate::inventory::variables::is_ours;
+use crate::inventory::vars_files::key_text;
 use crate::problem::{Problem, Source, nearest};
 use crate::yaml::{self, Node, Value};
 
@@ -177,7 +178,7 @@ impl Reader<'_> {
     }
 
     fn group_variable(&mut self, group: &str, key: &Node, value: &Node) {
-        let set = name(key, "variable").and_then(|name| self.data.set_variable(group, name, value.clone()));
+        let set = self.data.set_variable(group, &key_text(key), value.clone());
         self.sound(set);
     }
 
@@ -214,8 +215,10 @@ impl Reader<'_> {
                 &[]
             }
         };
-        let named = |(key, value): &(Node, Node)| Some((self.sound(name(key, "variable"))?.to_owned(), value.clone()));
-        entries.iter().filter_map(named).collect()
+        entries
+            .iter()
+            .map(|(key, value)| (key_text(key), value.clone()))
+            .collect()
     }
 }
 
