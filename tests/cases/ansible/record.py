@@ -156,7 +156,7 @@ def main():
         for case, entries in jobs:
             entries = [one.result() for one in entries]
             changing = changing or None in entries
-            (case / "expected").write_text("".join(one for one in entries if one))
+            (case / "expected").write_bytes("".join(one for one in entries if one).encode())
     version = [tools / "python", "-c", "import ansible; print(ansible.__version__)"]
     (CASES / "VERSION").write_text(subprocess.run(version, capture_output=True, text=True, check=True).stdout)
     sys.exit(changing)
