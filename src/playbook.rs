@@ -3,13 +3,15 @@
 //! [`Playbook::parse`] reads a list of plays as Ansible does, with the keys that mean something without tasks and some
 //! of our own. Keys that shape the rollout are typed here; where a template stands in their place, [`Setting`] keeps
 //! it until somebody can render it ([`Play::settle`]). Keys that stand for variables of hosts stay values of YAML, and
-//! are checked here as far as no template hides them. This module reads no files and knows no hosts.
+//! are checked here as far as no template hides them. [`plan`] brings
+//! plays together with an inventory. This module reads no files.
 
 mod check;
 mod fields;
 mod foreign;
 mod import;
 mod play;
+mod run;
 mod setting;
 mod value;
 mod vars;
@@ -20,6 +22,7 @@ use std::sync::Arc;
 pub use check::{CHECK_KEYS, Check, HTTP_KEYS, Probe};
 pub use import::{IMPORT_KEYS, Read};
 pub use play::{KEYS, Play, Settled};
+pub use run::{Options, Run, plan, without_plays};
 pub use setting::{Keyword, Render, Setting};
 pub use value::{Hosts, MAX_PAUSE, Pause, Percentage, Tags};
 

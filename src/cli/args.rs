@@ -37,11 +37,20 @@ pub(super) enum Command {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Deploy {
+    /// Playbooks; without any, all hosts that the limit leaves, in one play.
+    #[arg(value_name = "PLAYBOOK")]
+    pub playbooks: Vec<PathBuf>,
     #[command(flatten)]
     pub sources: Sources,
-    /// How many hosts at a time.
-    #[arg(short, long, value_name = "N", default_value = "10")]
-    pub forks: NonZeroUsize,
+    /// Only plays with one of these tags, separated by commas.
+    #[arg(short, long, value_name = "TAGS", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// No plays with one of these tags.
+    #[arg(long, value_name = "TAGS", value_delimiter = ',')]
+    pub skip_tags: Vec<String>,
+    /// How many hosts at a time [default: 10].
+    #[arg(short, long, value_name = "N")]
+    pub forks: Option<NonZeroUsize>,
     /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. After a batch with a
     /// failure no other starts. Wins over a play's `serial`; all in one batch where neither says.
     #[arg(long, value_name = "SIZES", value_delimiter = ',')]
@@ -64,11 +73,12 @@ pub(super) struct Deploy {
     pub ssh_common_args: Option<String>,
     /// What to make of host keys: refuse those of hosts that are not known, or accept and note them. A key that is not the
     /// known one is always refused.
-    #[arg(long, value_name = "WHICH", default_value = "yes")]
-    pub host_key_checking: HostKeyChecking,
-    /// How long to wait for a connection.
-    #[arg(short = 'T', long, value_name = "TIME", default_value = "10s", value_parser = time)]
-    pub timeout: Duration,
+    /// [default: yes]
+    #[arg(long, value_name = "WHICH")]
+    pub host_key_checking: Option<HostKeyChecking>,
+    /// How long to wait for a connection [default: 10s].
+    #[arg(short = 'T', long, value_name = "TIME", value_parser = time)]
+    pub timeout: Option<Duration>,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
@@ -102,6 +112,13 @@ pub(super) struct Sources {
     /// Ask for the password of Ansible Vault.
     #[arg(short = 'J', long)]
     pub ask_vault_pass: bool,
+}
+
+impl Sources {
+    /// Whether neither an inventory nor hosts are named.
+    pub fn says_nothing(&self) -> bool {
+        self.inventory.is_empty() && self.limit.is_none()
+    }
 }
 
 #[derive(Debug, clap::Args)]

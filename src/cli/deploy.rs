@@ -1,5 +1,6 @@
 use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,14 @@ use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::machine;
 use super::request::Request;
-use crate::inventory::{self, HostSpec, Password};
+use crate::inventory::{self, Fleet, HostSpec, Password};
 use crate::memory::Memory;
+use crate::playbook::{self, Playbook, Run};
 use crate::remote::ssh::{self, Bastions};
 use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::RolloutPlan;
 use crate::screen::Display;
+use crate::world::World;
 use crate::{driver, transaction};
 
 /// How often clocks and countdowns on the screen move.
@@ -22,39 +25,66 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Deploys what the arguments ask for.
 pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
-    let request = Request::deploy(args)?;
-    let (with, without): (Vec<_>, Vec<_>) = hosts(&request)?.into_iter().partition(|host| host.has_portmap);
-    say_untouched(&without);
-    carry_out(request, with)
+    let world = machine();
+    let request = Request::deploy(args, &*world)?;
+    let run = planned(&request, &world)?;
+    say_untouched(&run.untouched);
+    carry_out(request, run)
 }
 
 /// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
 pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
-    let request = Request::remove(args)?;
-    let hosts = hosts(&request)?;
-    carry_out(request, hosts)
+    let world = machine();
+    let request = Request::remove(args, &*world)?;
+    let run = planned(&request, &world)?;
+    carry_out(request, run)
 }
 
-fn carry_out(request: Request, hosts: Vec<HostSpec>) -> Result<ExitCode, Error> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(Error::Runtime)?;
-    Ok(runtime.block_on(rollout(request, hosts)))
-}
-
-/// The hosts that are meant, complete. Only when the inventory is sound is the password asked for.
-fn hosts(request: &Request) -> Result<Vec<HostSpec>, Error> {
-    let hosts = load(&request.inventories, request.limit.as_deref())?;
+/// The run, its hosts complete. Only when everything is sound is the password asked for.
+fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    let fleet = Fleet::load(&request.sources, world).map_err(Error::Problems)?;
+    let playbooks = playbooks(&request.playbooks, &fleet)?;
+    let folder = request.sources.playbook_folder.clone().unwrap_or_default();
+    let run = if playbooks.is_empty() {
+        playbook::without_plays(&fleet, &request.options, &folder)
+    } else {
+        playbook::plan(&playbooks, &fleet, &request.options, |below| {
+            fastrand::usize(..below.max(1))
+        })
+    };
+    let mut run = run.map_err(Error::Problems)?;
+    error::warn(&fleet.take_warnings());
+    if run.hosts.is_empty() && run.untouched.is_empty() {
+        return Err(Error::Problems(vec![fleet.nobody()]));
+    }
     let password = request
         .login
         .ask_become_password
         .then(ask_become_password)
         .transpose()?;
-    Ok(hosts
-        .into_iter()
-        .map(|host| request.complete(host, password.as_ref()))
-        .collect())
+    let complete = |host| request.complete(host, password.as_ref());
+    run.hosts = run.hosts.into_iter().map(complete).collect();
+    Ok(run)
+}
+
+fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
+    let mut playbooks = Vec::new();
+    for path in paths {
+        let source = fleet.read(path).map_err(|problem| Error::Problems(vec![problem]))?;
+        let mut read = |path: &Path| fleet.read(path).map_err(|problem| problem.message);
+        let playbook = Playbook::parse(&source, path, &mut read).map_err(Error::Problems)?;
+        error::warn(&playbook.warnings);
+        playbooks.push(playbook);
+    }
+    Ok(playbooks)
+}
+
+fn carry_out(request: Request, run: Run) -> Result<ExitCode, Error> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Error::Runtime)?;
+    Ok(runtime.block_on(rollout(request, run)))
 }
 
 /// Ansible's own words, on the terminal itself: standard input and output may be files.
@@ -79,18 +109,17 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
     Ok(loaded.hosts)
 }
 
-fn say_untouched(hosts: &[HostSpec]) {
-    if hosts.is_empty() {
+fn say_untouched(names: &[String]) {
+    if names.is_empty() {
         return;
     }
-    let names: Vec<_> = hosts.iter().map(|host| host.name.as_str()).collect();
     let names = report::sanitise(&names.join(", "));
     let _ = writeln!(anstream::stderr(), "not touched, no `portmap` variable: {names}");
 }
 
-async fn rollout(request: Request, hosts: Vec<HostSpec>) -> ExitCode {
+async fn rollout(request: Request, run: Run) -> ExitCode {
     let started = Instant::now();
-    let plan = RolloutPlan::new(hosts.len(), &request.serial, request.forks);
+    let Run { hosts, plan, .. } = run;
     let run_id = run_id();
     let (events, received) = unbounded_channel();
     let _ = events.send(started_event(&run_id, &plan, &hosts));

@@ -16,7 +16,6 @@ use std::sync::Arc;
 use clap::Parser;
 
 use args::{Args, Command};
-use error::Error;
 
 use crate::machine::Machine;
 use crate::report::ExitCode;

@@ -1,23 +1,30 @@
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::Error;
 use super::args::{Deploy, Output, Remove};
-use crate::inventory::{HostKeyChecking, HostSpec, Password};
-use crate::rollout::BatchSize;
+use super::error::{self, Error};
+use super::sources;
+use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
+use crate::playbook;
 use crate::transaction::Goal;
+use crate::world::World;
 
 /// The window where neither the command line nor the inventory names one.
 const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
+
+/// How many hosts at a time, where nobody says.
+const FORKS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
+/// How long a connection may take, where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A run as it was asked for, checked.
 #[derive(Debug)]
 pub(super) struct Request {
     pub goal: Goal,
-    pub inventories: Vec<String>,
-    pub limit: Option<String>,
-    pub forks: NonZeroUsize,
-    pub serial: Vec<BatchSize>,
+    pub sources: inventory::Request,
+    pub playbooks: Vec<PathBuf>,
+    pub options: playbook::Options,
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,
@@ -25,50 +32,64 @@ pub(super) struct Request {
     pub verbosity: u8,
 }
 
-/// What the command line says of the login. As with Ansible, the inventory's variables win.
+/// What the command line and `ansible.cfg` say of the login. As with Ansible, plays and variables win.
 #[derive(Debug, Default)]
 pub(super) struct Login {
     pub user: Option<String>,
+    pub port: Option<u16>,
     pub r#become: bool,
     pub ask_become_password: bool,
     pub private_key: Option<String>,
     pub common_args: Vec<String>,
+    pub extra_args: Vec<String>,
     pub host_key_checking: HostKeyChecking,
 }
 
 impl Request {
-    pub fn deploy(args: Deploy) -> Result<Self, Error> {
-        Self::new(Goal::Deploy, args)
-    }
-
-    pub fn remove(args: Remove) -> Result<Self, Error> {
-        Self::new(Goal::Remove { force: args.force }, args.run)
-    }
-
-    fn new(goal: Goal, args: Deploy) -> Result<Self, Error> {
-        if args.sources.inventory.is_empty() {
-            return Err(Error::NoInventory);
+    pub fn deploy(args: Deploy, world: &dyn World) -> Result<Self, Error> {
+        let says_nothing = args.playbooks.is_empty() && args.sources.says_nothing();
+        if says_nothing {
+            return Err(Error::NothingAsked);
         }
-        let common_args = match args.ssh_common_args {
-            Some(text) => shlex::split(&text).ok_or(Error::SshArguments(text))?,
-            None => vec![],
+        Self::new(Goal::Deploy, args, world)
+    }
+
+    pub fn remove(args: Remove, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Remove { force: args.force }, args.run, world)
+    }
+
+    fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
+        let settings = Settings::read(world).map_err(Error::Problems)?;
+        error::warn(&settings.warnings);
+        let login = Login::new(&args, &settings)?;
+        let options = playbook::Options {
+            serial: args.serial,
+            forks: match args.forks {
+                Some(forks) => forks,
+                None => checked(settings.forks.as_ref(), FORKS, |forks| {
+                    NonZeroUsize::new(usize::try_from(forks).ok()?)
+                })?,
+            },
+            tags: args.tags,
+            skip_tags: args.skip_tags,
+            mapped_only: goal == Goal::Deploy,
         };
-        let login = Login {
-            user: args.user,
-            r#become: args.r#become,
-            ask_become_password: args.ask_become_pass,
-            private_key: args.private_key,
-            common_args,
-            host_key_checking: args.host_key_checking.into(),
+        let timeout = match args.timeout {
+            Some(timeout) => timeout,
+            None => checked(settings.timeout.as_ref(), TIMEOUT, seconds)?,
         };
+        let folder = args
+            .playbooks
+            .first()
+            .and_then(|path| path.parent())
+            .map(Path::to_owned);
         Ok(Self {
             goal,
-            inventories: args.sources.inventory,
-            limit: args.sources.limit,
-            forks: args.forks,
-            serial: args.serial,
+            sources: sources::request(args.sources, &settings, folder, world)?,
+            playbooks: args.playbooks,
+            options,
             login,
-            timeout: args.timeout,
+            timeout,
             rollback_after: args.rollback_after,
             output: args.output,
             verbosity: args.verbose,
@@ -86,14 +107,101 @@ impl Request {
 }
 
 impl Login {
+    fn new(args: &Deploy, settings: &Settings) -> Result<Self, Error> {
+        refuse_other_roots(settings)?;
+        let text = |setting: &Option<Setting<String>>| setting.as_ref().map(|setting| setting.value.clone());
+        let is_on = |setting: &Option<Setting<bool>>| setting.as_ref().is_some_and(|setting| setting.value);
+        let common_args = args.ssh_common_args.clone().or_else(|| text(&settings.ssh_common_args));
+        let mut ssh_args = words(text(&settings.ssh_args))?;
+        ssh_args.extend(words(common_args)?);
+        let accepts_new = settings
+            .host_key_checking
+            .as_ref()
+            .is_some_and(|checking| !checking.value);
+        let by_settings = if accepts_new {
+            HostKeyChecking::AcceptNew
+        } else {
+            HostKeyChecking::Yes
+        };
+        let key = settings.private_key_file.as_ref();
+        Ok(Self {
+            user: args.user.clone().or_else(|| text(&settings.remote_user)),
+            port: match &settings.remote_port {
+                Some(port) => Some(checked(Some(port), 0, |port| {
+                    u16::try_from(port).ok().filter(|port| *port > 0)
+                })?),
+                None => None,
+            },
+            r#become: args.r#become || is_on(&settings.r#become),
+            ask_become_password: args.ask_become_pass || is_on(&settings.become_ask_pass),
+            private_key: args
+                .private_key
+                .clone()
+                .or_else(|| key.map(|key| key.value.to_string_lossy().into_owned())),
+            common_args: ssh_args,
+            extra_args: words(text(&settings.ssh_extra_args))?,
+            host_key_checking: args.host_key_checking.map_or(by_settings, Into::into),
+        })
+    }
+
     fn complete(&self, host: &mut HostSpec) {
         let to = &mut host.connection;
         to.user = to.user.take().or_else(|| self.user.clone());
+        to.port = to.port.or(self.port);
         to.private_key_file = to.private_key_file.take().or_else(|| self.private_key.clone());
         to.r#become = to.r#become.or(Some(self.r#become));
         to.host_key_checking = self.host_key_checking;
         if to.common_args.is_empty() {
             to.common_args.clone_from(&self.common_args);
         }
+        if to.extra_args.is_empty() {
+            to.extra_args.clone_from(&self.extra_args);
+        }
+    }
+}
+
+/// Only sudo to root is supported, whoever asks for another way.
+fn refuse_other_roots(settings: &Settings) -> Result<(), Error> {
+    let others = [
+        (
+            &settings.become_method,
+            ["sudo", "ansible.builtin.sudo"].as_slice(),
+            "only sudo is supported",
+        ),
+        (
+            &settings.become_user,
+            &["root"],
+            "rules are root's: only root is supported",
+        ),
+    ];
+    for (setting, known, why) in others {
+        if let Some(setting) = setting
+            .as_ref()
+            .filter(|setting| !known.contains(&setting.value.as_str()))
+        {
+            return Err(Error::Problems(vec![setting.origin.problem(why)]));
+        }
+    }
+    Ok(())
+}
+
+/// A number of `ansible.cfg` that must do for something, or what counts without one.
+fn checked<T>(setting: Option<&Setting<i64>>, default: T, read: impl Fn(i64) -> Option<T>) -> Result<T, Error> {
+    let Some(setting) = setting else { return Ok(default) };
+    let wrong = || setting.origin.problem(format!("{} will not do here", setting.value));
+    read(setting.value).ok_or_else(|| Error::Problems(vec![wrong()]))
+}
+
+fn seconds(count: i64) -> Option<Duration> {
+    let seconds = u64::try_from(count)
+        .ok()
+        .filter(|seconds| (1..=24 * 60 * 60).contains(seconds))?;
+    Some(Duration::from_secs(seconds))
+}
+
+fn words(text: Option<String>) -> Result<Vec<String>, Error> {
+    match text {
+        Some(text) => shlex::split(&text).ok_or(Error::SshArguments(text)),
+        None => Ok(Vec::new()),
     }
 }

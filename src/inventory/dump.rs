@@ -148,18 +148,18 @@ impl<'p, 'v> Dump<'p, 'v> {
     }
 
     fn host_name(&self, host: HostId) -> &'v str {
-        let found = self.precedence.fleet.inventory.data.hosts.get_index(host.0);
+        let found = self.precedence.layered.inventory.data.hosts.get_index(host.0);
         found.map_or("", |(name, _)| name)
     }
 
     fn group_name(&self, group: GroupId) -> &'v str {
-        let found = self.precedence.fleet.inventory.data.groups.get_index(group.0);
+        let found = self.precedence.layered.inventory.data.groups.get_index(group.0);
         found.map_or("", |(name, _)| name)
     }
 
     /// The children of a group, and those of its hosts that the limit leaves.
     fn members(&self, group: GroupId) -> (Vec<GroupId>, Vec<HostId>) {
-        let Some((_, found)) = self.precedence.fleet.inventory.data.groups.get_index(group.0) else {
+        let Some((_, found)) = self.precedence.layered.inventory.data.groups.get_index(group.0) else {
             return (Vec::new(), Vec::new());
         };
         let left = found.hosts.iter().copied().filter(|host| self.left.contains(host));
@@ -168,7 +168,7 @@ impl<'p, 'v> Dump<'p, 'v> {
 
     /// Every group that has children or hosts: an empty one is only named by its parents.
     fn groups(&self) -> Vec<Members<'v>> {
-        let ids = (0..self.precedence.fleet.inventory.data.groups.len()).map(GroupId);
+        let ids = (0..self.precedence.layered.inventory.data.groups.len()).map(GroupId);
         let members = |id: GroupId| {
             let (children, mut hosts) = self.members(id);
             let name = self.group_name(id);
@@ -189,7 +189,7 @@ impl<'p, 'v> Dump<'p, 'v> {
 
     /// All hosts of the inventory, in the order of `all`.
     pub fn everything(precedence: &Precedence<'_>) -> Vec<HostId> {
-        let inventory = &precedence.fleet.inventory;
+        let inventory = &precedence.layered.inventory;
         let all = inventory.data.group(ALL);
         all.map_or_else(Vec::new, |all| {
             inventory.graph.hosts_of(&inventory.data.groups, all).to_vec()

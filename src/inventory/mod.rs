@@ -6,9 +6,11 @@
 //! inventory deployed is worse than none. What it needs of the machine it asks through [`World`].
 
 mod address;
+mod answer;
 mod data;
 mod dump;
 mod extra_vars;
+mod fleet;
 mod graph;
 mod host;
 mod literal;
@@ -25,9 +27,11 @@ mod text;
 mod variables;
 mod vars_files;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
+pub use answer::{Answer, Question, ask};
+pub use fleet::{Fleet, Loaded, PlayVars, load};
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub(crate) use privilege::unsupported as unsupported_become;
@@ -36,17 +40,12 @@ pub use source::Ignored;
 pub(crate) use variables::boolean;
 pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
 
-use data::{Data, GroupId, HostId, Vars};
-use dump::Dump;
+use data::{Data, GroupId, HostId};
 use graph::Graph;
 use pattern::{Members, Patterns, Selected, Selection};
-use precedence::{Files, Fleet, Precedence};
-use scope::PlayScope;
-use shared::Shared;
 use text::Texts;
 
 use crate::problem::{Problem, nearest};
-use crate::template::Templates;
 use crate::vault::Secrets;
 use crate::world::{Kind, World};
 
@@ -97,41 +96,6 @@ impl Inventory {
         }
     }
 
-    /// The hosts that a play's pattern means and that the limit leaves, in the order of the pattern. No limit at all
-    /// leaves all.
-    ///
-    /// # Errors
-    /// What Ansible warns about or takes for all hosts: an empty limit, a term that matches nothing, and when no host is
-    /// left. A deploy must not go to hosts that nobody named.
-    fn select(&self, hosts: &Patterns, limit: &[String], world: &dyn World) -> Result<Vec<HostId>, Vec<Problem>> {
-        let limit = self.limit(limit, world)?;
-        if limit.as_ref().is_some_and(Patterns::is_empty) {
-            let problem = Problem::new("the limit is empty").hint("leave `--limit` out for all hosts");
-            return Err(vec![problem]);
-        }
-        let selection = pattern::select(self, hosts, limit.as_ref()).map_err(|problem| vec![problem])?;
-        if !selection.unmatched.is_empty() {
-            return Err(selection.unmatched);
-        }
-        let mut chosen = Vec::new();
-        for selected in selection.hosts {
-            match selected {
-                Selected::Host(host) => chosen.push(host),
-                Selected::Localhost(name) => {
-                    let problem = Problem::new(format!("{name} is not in the inventory"));
-                    return Err(vec![problem.hint("write it there, with how to log in to it")]);
-                }
-            }
-        }
-        if chosen.is_empty() {
-            return Err(vec![Problem::new(match limit {
-                None => "the inventory holds no hosts",
-                Some(_) => "the limit leaves no host",
-            })]);
-        }
-        Ok(chosen)
-    }
-
     fn limit(&self, limit: &[String], world: &dyn World) -> Result<Option<Patterns>, Vec<Problem>> {
         if limit.is_empty() {
             return Ok(None);
@@ -140,7 +104,7 @@ impl Inventory {
         limit.map(Some).map_err(|problem| vec![problem])
     }
 
-    /// As [`Self::select`] of all hosts under Ansible's rules, with what should be said.
+    /// What a pattern and a limit mean under Ansible's rules.
     fn ask(&self, hosts: &str, limit: &[String], world: &dyn World) -> Result<Selection, Vec<Problem>> {
         let limit = self.limit(limit, world)?;
         pattern::select(self, &Patterns::parse([hosts]), limit.as_ref()).map_err(|problem| vec![problem])
@@ -192,22 +156,6 @@ impl Members for Inventory {
     }
 }
 
-impl Fleet {
-    /// Everything that says variables for a run.
-    fn load(request: &Request, world: &Arc<dyn World>) -> Result<Self, Vec<Problem>> {
-        let texts = Texts::new(world, &request.secrets);
-        let mut inventory = Inventory::load(request, &texts)?;
-        texts.warn(std::mem::take(&mut inventory.data.warnings));
-        let extra = extra_vars::read(&request.extra_vars, &texts)?;
-        let folder = request.playbook_folder.as_deref().unwrap_or(Path::new(""));
-        Ok(Self {
-            files: Files::new(&inventory, texts, folder),
-            inventory,
-            extra,
-        })
-    }
-}
-
 /// The folder of a source, beside which its vars files are.
 fn folder(source: &str, world: &dyn World) -> Option<PathBuf> {
     let path = PathBuf::from(source);
@@ -234,143 +182,6 @@ pub struct Request {
     pub ignored: Ignored,
     /// The extensions of files in YAML, in place of Ansible's own.
     pub yaml_extensions: Option<Vec<String>>,
-}
-
-/// What [`load`] read.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Loaded {
-    /// The hosts that the limit leaves, in inventory order.
-    pub hosts: Vec<HostSpec>,
-    /// What should be said and stops nothing.
-    pub warnings: Vec<Problem>,
-}
-
-/// Reads sources, applies a limit and checks every host that it leaves.
-///
-/// # Errors
-/// Everything that is wrong: all problems of the sources, else of the limit, else of the hosts.
-pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Loaded, Vec<Problem>> {
-    let fleet = Fleet::load(request, world)?;
-    if !fleet.inventory.data.lost.is_empty() {
-        return Err(fleet.inventory.data.lost);
-    }
-    let all = Patterns::parse([data::ALL]);
-    let selected = fleet.inventory.select(&all, &request.limit, &**world)?;
-    let fleet = Arc::new(fleet);
-    let folder = request.playbook_folder.as_deref().unwrap_or(Path::new(""));
-    let scope = PlayScope::new(&fleet, Vars::new(), selected, folder);
-    let texts = fleet.files.texts.clone();
-    let templates = Templates::new(Arc::clone(world), Box::new(move |text| texts.decrypt(text)));
-    let hosts = specs(&scope, &templates)?;
-    let warnings = fleet.files.texts.take_warnings();
-    Ok(Loaded { hosts, warnings })
-}
-
-/// What to print of an inventory.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Question {
-    /// All hosts and groups in JSON, as `ansible-inventory --list`.
-    List,
-    /// The same in YAML.
-    ListYaml,
-    /// The variables of the one host that a pattern matches, in JSON.
-    Host(String),
-    /// The same in YAML.
-    HostYaml(String),
-    /// The tree from a group on, as `ansible-inventory --graph`.
-    Graph {
-        /// Its name.
-        group: String,
-        /// With the variables of hosts and groups.
-        vars: bool,
-    },
-    /// The names of the hosts, one a line.
-    ListHosts,
-}
-
-/// Text for people or programs, and what should be said beside it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The text, with a line end behind it.
-    pub text: String,
-    /// What should be said and stops nothing.
-    pub warnings: Vec<Problem>,
-}
-
-/// Answers a question about sources, under Ansible's rules: no host need be fit for a deploy.
-///
-/// # Errors
-/// Everything that is wrong with the sources, the limit, or the vars files that the answer needs.
-pub fn ask(request: &Request, question: &Question, world: &Arc<dyn World>) -> Result<Answer, Vec<Problem>> {
-    let mut fleet = Fleet::load(request, world)?;
-    let texts = &fleet.files.texts;
-    texts.warn(std::mem::take(&mut fleet.inventory.data.remarks));
-    texts.warn(std::mem::take(&mut fleet.inventory.data.lost));
-    let none = Vars::new();
-    let text = answer(&Precedence::new(&fleet, &none), request, question, texts)?;
-    let warnings = texts.take_warnings();
-    Ok(Answer { text, warnings })
-}
-
-fn answer(
-    precedence: &Precedence<'_>,
-    request: &Request,
-    question: &Question,
-    texts: &Texts,
-) -> Result<String, Vec<Problem>> {
-    let (inventory, world) = (&precedence.fleet.inventory, &*texts.world);
-    let everything = || {
-        // Whatever else a limit means to a question that it does not change: its files must be there.
-        inventory.limit(&request.limit, world)?;
-        let all = Dump::everything(precedence);
-        Ok::<_, Vec<Problem>>(Dump::new(precedence, all).with_playbook(request.playbook_folder.is_some()))
-    };
-    let limited = || {
-        let mut selection = inventory.ask(data::ALL, &request.limit, world)?;
-        texts.warn(std::mem::take(&mut selection.unmatched));
-        texts.warn(std::mem::take(&mut selection.warnings));
-        Ok::<_, Vec<Problem>>(selection)
-    };
-    let mut text = match question {
-        Question::List => Dump::of(precedence, &limited()?).list()?,
-        Question::ListYaml => Dump::of(precedence, &limited()?).yaml()?,
-        Question::Host(pattern) => everything()?.host(inventory.one_host(pattern, world)?)?,
-        Question::HostYaml(pattern) => everything()?.host_yaml(inventory.one_host(pattern, world)?)?,
-        Question::Graph { group, vars } => everything()?.graph(inventory.known_group(group)?, *vars)?,
-        Question::ListHosts => {
-            let selection = limited()?;
-            if selection.hosts.is_empty() && !inventory.data.hosts.is_empty() && !request.limit.is_empty() {
-                return Err(vec![Problem::new("the limit leaves no host")]);
-            }
-            Dump::of(precedence, &selection).names()
-        }
-    };
-    if !text.is_empty() && !text.ends_with('\n') {
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-/// What a deploy to the hosts of a play needs to know.
-fn specs(play: &Arc<PlayScope>, templates: &Templates) -> Result<Vec<HostSpec>, Vec<Problem>> {
-    let precedence = Precedence::new(&play.fleet, &play.vars);
-    let mut shared = Shared::default();
-    let mut specs = Vec::new();
-    for &host in &play.hosts {
-        let vars = match precedence.of(host) {
-            Ok(vars) => vars,
-            Err(problems) => {
-                shared.add_files(problems);
-                continue;
-            }
-        };
-        let scope = play.of(host);
-        match HostSpec::from_vars(&vars, &|node| templates.render(node, &scope)) {
-            Ok(spec) => specs.push(spec),
-            Err(problems) => shared.add(&vars, problems),
-        }
-    }
-    shared.named().map_or(Ok(specs), Err)
 }
 
 #[cfg(test)]

@@ -6,18 +6,22 @@
 //! 4. the host's own in the inventory, its `host_vars` beside each inventory, then beside the playbook;
 //! 5. those of the play, then those of `--extra-vars`.
 //!
+//! Below all of them is what a play's keywords (`port`, `remote_user`, `become`) set: it counts where no variable does.
+//!
 //! Maps are replaced, never merged (Ansible's `hash_behaviour=replace`).
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
-use super::Inventory;
 use super::data::{ALL, GroupId, HostId, Vars};
 use super::text::Texts;
 use super::vars_files::VarsFiles;
+use super::{Inventory, Request, extra_vars};
 use crate::problem::{Location, Problem};
+use crate::world::World;
 use crate::yaml::Node;
 
 /// Who says what a variable is.
@@ -56,7 +60,7 @@ pub(super) struct Files {
 }
 
 /// An inventory with everything else that says variables for a whole run.
-pub(super) struct Fleet {
+pub(super) struct Layered {
     pub inventory: Inventory,
     pub files: Files,
     pub extra: Vars,
@@ -64,7 +68,9 @@ pub(super) struct Fleet {
 
 /// Variables of hosts in a play.
 pub(super) struct Precedence<'v> {
-    pub fleet: &'v Fleet,
+    pub layered: &'v Layered,
+    /// What says how to log in where nothing else does.
+    keywords: &'v Vars,
     play: &'v Vars,
     /// What hosts of the same groups inherit.
     inherited: RefCell<HashMap<&'v [GroupId], Rc<[Var<'v>]>>>,
@@ -105,7 +111,21 @@ impl Files {
     }
 }
 
-impl Fleet {
+impl Layered {
+    /// Everything that says variables for a run.
+    pub fn load(request: &Request, world: &Arc<dyn World>) -> Result<Self, Vec<Problem>> {
+        let texts = Texts::new(world, &request.secrets);
+        let mut inventory = Inventory::load(request, &texts)?;
+        texts.warn(std::mem::take(&mut inventory.data.warnings));
+        let extra = extra_vars::read(&request.extra_vars, &texts)?;
+        let folder = request.playbook_folder.as_deref().unwrap_or(Path::new(""));
+        Ok(Self {
+            files: Files::new(&inventory, texts, folder),
+            inventory,
+            extra,
+        })
+    }
+
     /// The layers of a host's variables in the inventory and in files, the strongest first. Files that cannot be read
     /// are left out: whoever asks for all of a host's variables is told.
     fn layers(&self, host: HostId) -> impl Iterator<Item = &Vars> {
@@ -141,9 +161,10 @@ impl Fleet {
 }
 
 impl<'v> Precedence<'v> {
-    pub fn new(fleet: &'v Fleet, play: &'v Vars) -> Self {
+    pub fn new(layered: &'v Layered, keywords: &'v Vars, play: &'v Vars) -> Self {
         Self {
-            fleet,
+            layered,
+            keywords,
             play,
             inherited: RefCell::default(),
         }
@@ -154,18 +175,19 @@ impl<'v> Precedence<'v> {
     /// # Errors
     /// What is wrong with the files that hold them.
     pub fn of(&self, host: HostId) -> Result<HostVars<'v>, Vec<Problem>> {
-        let Some((name, own)) = self.fleet.inventory.data.hosts.get_index(host.0) else {
+        let Some((name, own)) = self.layered.inventory.data.hosts.get_index(host.0) else {
             return Err(Vec::new());
         };
         let mut layers = Layers::default();
-        let inherited = self.inherited(self.fleet.inventory.graph.groups_of(host))?;
+        layers.add(self.keywords, Said::Play);
+        let inherited = self.inherited(self.layered.inventory.graph.groups_of(host))?;
         layers.vars.extend_from_slice(&inherited);
         layers.add(&own.vars, Said::Host);
-        for files in self.fleet.files.all() {
-            layers.add(files.of_host(host, name, &self.fleet.files.texts)?, Said::Host);
+        for files in self.layered.files.all() {
+            layers.add(files.of_host(host, name, &self.layered.files.texts)?, Said::Host);
         }
         layers.add(self.play, Said::Play);
-        layers.add(&self.fleet.extra, Said::ExtraVars);
+        layers.add(&self.layered.extra, Said::ExtraVars);
         Ok(HostVars {
             name,
             at: &own.at,
@@ -184,15 +206,15 @@ impl<'v> Precedence<'v> {
 
     fn of_groups(&self, groups: &'v [GroupId]) -> Result<Vec<Var<'v>>, Vec<Problem>> {
         let mut layers = Layers::default();
-        let named = |group: &GroupId| Some((*group, self.fleet.inventory.data.groups.get_index(group.0)?));
+        let named = |group: &GroupId| Some((*group, self.layered.inventory.data.groups.get_index(group.0)?));
         let groups = || groups.iter().filter_map(named);
         for (_, (name, group)) in groups() {
             layers.add(&group.vars, Said::Group(name));
         }
         for only_all in [true, false] {
-            for files in self.fleet.files.all() {
+            for files in self.layered.files.all() {
                 for (id, (name, _)) in groups().filter(|(_, (name, _))| (*name == ALL) == only_all) {
-                    layers.add(files.of_group(id, name, &self.fleet.files.texts)?, Said::Group(name));
+                    layers.add(files.of_group(id, name, &self.layered.files.texts)?, Said::Group(name));
                 }
             }
         }
@@ -201,15 +223,15 @@ impl<'v> Precedence<'v> {
 
     /// A group's own variables, its files included, as `ansible-inventory --graph --vars` shows them.
     pub fn of_group(&self, group: GroupId, with_playbook: bool) -> Result<Vec<Var<'v>>, Vec<Problem>> {
-        let fleet = self.fleet;
-        let Some((name, own)) = fleet.inventory.data.groups.get_index(group.0) else {
+        let layered = self.layered;
+        let Some((name, own)) = layered.inventory.data.groups.get_index(group.0) else {
             return Ok(Vec::new());
         };
         let mut layers = Layers::default();
         layers.add(&own.vars, Said::Group(name));
-        let playbook = with_playbook.then_some(&fleet.files.playbook);
-        for files in fleet.files.inventory.iter().chain(playbook) {
-            layers.add(files.of_group(group, name, &fleet.files.texts)?, Said::Group(name));
+        let playbook = with_playbook.then_some(&layered.files.playbook);
+        for files in layered.files.inventory.iter().chain(playbook) {
+            layers.add(files.of_group(group, name, &layered.files.texts)?, Said::Group(name));
         }
         if let Some((name, priority)) = &own.said_priority {
             layers.vars.push(Var {

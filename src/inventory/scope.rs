@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::data::{ALL, GroupId, HostId, Vars};
-use super::precedence::Fleet;
+use super::precedence::Layered;
 use crate::template::{Computed, Scope, Variable};
 use crate::yaml::Node;
 
@@ -25,7 +25,7 @@ const MAGIC: [&str; 10] = [
 
 /// What hosts of a play have in common.
 pub(super) struct PlayScope {
-    pub fleet: Arc<Fleet>,
+    pub layered: Arc<Layered>,
     /// The play's own variables.
     pub vars: Arc<Vars>,
     /// The hosts of the play.
@@ -35,22 +35,34 @@ pub(super) struct PlayScope {
     host_names: OnceLock<Computed>,
 }
 
-/// One host's variables.
+/// One host's variables, or those of the play alone.
 struct HostScope {
     play: Arc<PlayScope>,
-    host: HostId,
+    host: Option<HostId>,
 }
 
 impl PlayScope {
     /// The scope of these hosts, of a playbook in this folder.
-    pub fn new(fleet: &Arc<Fleet>, vars: Vars, hosts: Vec<HostId>, folder: &Path) -> Arc<Self> {
+    pub fn new(layered: &Arc<Layered>, vars: Vars, hosts: Vec<HostId>, folder: &Path) -> Arc<Self> {
         Arc::new(Self {
-            fleet: Arc::clone(fleet),
+            layered: Arc::clone(layered),
             vars: Arc::new(vars),
             hosts,
-            folder: fleet.files.absolute(folder),
+            folder: layered.files.absolute(folder),
             groups: OnceLock::new(),
             host_names: OnceLock::new(),
+        })
+    }
+
+    /// The same with other variables of the play.
+    pub fn with_vars(self: &Arc<Self>, vars: Vars) -> Arc<Self> {
+        Arc::new(Self {
+            layered: Arc::clone(&self.layered),
+            vars: Arc::new(vars),
+            hosts: self.hosts.clone(),
+            folder: self.folder.clone(),
+            groups: self.groups.clone(),
+            host_names: self.host_names.clone(),
         })
     }
 
@@ -58,20 +70,28 @@ impl PlayScope {
     pub fn of(self: &Arc<Self>, host: HostId) -> Arc<dyn Scope> {
         Arc::new(HostScope {
             play: Arc::clone(self),
-            host,
+            host: Some(host),
+        })
+    }
+
+    /// The scope of the play's own keys, which belong to no host.
+    pub fn alone(self: &Arc<Self>) -> Arc<dyn Scope> {
+        Arc::new(HostScope {
+            play: Arc::clone(self),
+            host: None,
         })
     }
 
     fn name(&self, host: HostId) -> &str {
-        let found = self.fleet.inventory.data.hosts.get_index(host.0);
+        let found = self.layered.inventory.data.hosts.get_index(host.0);
         found.map_or("", |(name, _)| name)
     }
 
     /// The names of hosts by the group that they are in.
     fn groups(&self) -> Computed {
-        let groups = &self.fleet.inventory.data.groups;
+        let groups = &self.layered.inventory.data.groups;
         let names = |id: usize| -> Computed {
-            let hosts = self.fleet.inventory.graph.hosts_of(groups, GroupId(id));
+            let hosts = self.layered.inventory.graph.hosts_of(groups, GroupId(id));
             hosts.iter().map(|host| self.name(*host)).collect()
         };
         let made = || {
@@ -92,42 +112,49 @@ impl PlayScope {
 
 impl HostScope {
     fn magic(&self, name: &str) -> Option<Computed> {
-        let own = self.play.name(self.host);
+        let of_play = match name {
+            "groups" => Some(self.play.groups()),
+            "ansible_play_hosts" | "ansible_play_hosts_all" | "ansible_play_batch" => Some(self.play.host_names()),
+            "playbook_dir" => Some(path(&self.play.folder)),
+            _ => None,
+        };
+        of_play.or_else(|| self.magic_of_host(self.host?, name))
+    }
+
+    fn magic_of_host(&self, host: HostId, name: &str) -> Option<Computed> {
+        let own = self.play.name(host);
         let value = match name {
             "inventory_hostname" => Computed::from(own),
             "inventory_hostname_short" => Computed::from(short(own)),
-            "group_names" => self.group_names().into_iter().collect(),
-            "groups" => self.play.groups(),
-            "ansible_play_hosts" | "ansible_play_hosts_all" | "ansible_play_batch" => self.play.host_names(),
-            "playbook_dir" => path(&self.play.folder),
-            "inventory_dir" => self.origin(|origin| &origin.folder),
-            "inventory_file" => self.origin(|origin| &origin.file),
+            "group_names" => self.group_names(host).into_iter().collect(),
+            "inventory_dir" => self.origin(host, |origin| &origin.folder),
+            "inventory_file" => self.origin(host, |origin| &origin.file),
             _ => return None,
         };
         Some(value)
     }
 
     /// Sorted, without `all`.
-    fn group_names(&self) -> Vec<&str> {
-        let inventory = &self.play.fleet.inventory;
+    fn group_names(&self, host: HostId) -> Vec<&str> {
+        let inventory = &self.play.layered.inventory;
         let name = |group: &GroupId| inventory.data.groups.get_index(group.0).map(|(name, _)| name.as_str());
-        let groups = inventory.graph.groups_of(self.host).iter();
+        let groups = inventory.graph.groups_of(host).iter();
         let mut names: Vec<&str> = groups.filter_map(name).filter(|name| *name != ALL).collect();
         names.sort_unstable();
         names
     }
 
-    fn origin(&self, part: impl Fn(&super::data::Origin) -> &PathBuf) -> Computed {
-        let host = self.play.fleet.inventory.data.hosts.get_index(self.host.0);
+    fn origin(&self, host: HostId, part: impl Fn(&super::data::Origin) -> &PathBuf) -> Computed {
+        let host = self.play.layered.inventory.data.hosts.get_index(host.0);
         let origin = host.and_then(|(_, host)| host.origin.as_ref());
         origin.map_or_else(|| Computed::from(()), |origin| path(part(origin)))
     }
 
     fn node(&self, name: &str) -> Option<&Node> {
-        let fleet = &self.play.fleet;
-        let strong = [&fleet.extra, &*self.play.vars];
+        let layered = &self.play.layered;
+        let strong = [&layered.extra, &*self.play.vars];
         let said = strong.into_iter().find_map(|vars| vars.get(name));
-        said.or_else(|| fleet.strongest(self.host, name))
+        said.or_else(|| layered.strongest(self.host?, name))
     }
 }
 
@@ -140,21 +167,25 @@ impl Scope for HostScope {
     }
 
     fn names(&self) -> Vec<String> {
-        let fleet = &self.play.fleet;
-        let strong = fleet.extra.keys().chain(self.play.vars.keys()).map(String::as_str);
-        let mut names: Vec<&str> = MAGIC.into_iter().chain(strong).chain(fleet.names(self.host)).collect();
+        let layered = &self.play.layered;
+        let strong = layered.extra.keys().chain(self.play.vars.keys()).map(String::as_str);
+        let mut names: Vec<&str> = MAGIC
+            .into_iter()
+            .chain(strong)
+            .chain(self.host.into_iter().flat_map(|host| layered.names(host)))
+            .collect();
         names.sort_unstable();
         names.dedup();
         names.into_iter().map(str::to_owned).collect()
     }
 
     fn host(&self, name: &str) -> Option<Arc<dyn Scope>> {
-        let host = self.play.fleet.inventory.data.host(name)?;
+        let host = self.play.layered.inventory.data.host(name)?;
         Some(self.play.of(host))
     }
 
     fn hosts(&self) -> Vec<String> {
-        self.play.fleet.inventory.data.hosts.keys().cloned().collect()
+        self.play.layered.inventory.data.hosts.keys().cloned().collect()
     }
 
     fn folders(&self) -> Vec<PathBuf> {

@@ -40,7 +40,8 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
-    fn problem(&self, message: impl fmt::Display) -> Problem {
+    /// A problem with the value that was set there.
+    pub fn problem(&self, message: impl fmt::Display) -> Problem {
         match self {
             Self::Variable(name) => Problem::new(format!("{name}: {message}")),
             Self::File(at) => Problem::at(at, message.to_string()),

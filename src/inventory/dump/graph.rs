@@ -65,7 +65,7 @@ impl Graph<'_, '_, '_> {
 
     /// As Ansible does, this shows what is encrypted to whoever has the password.
     fn decrypted(&self, var: &Var<'_>, cipher: &str) -> Result<String, Vec<Problem>> {
-        let texts = &self.dump.precedence.fleet.files.texts;
+        let texts = &self.dump.precedence.layered.files.texts;
         let closed = |why: String| vec![Problem::at(&var.node.at, format!("cannot decrypt {}: {why}", var.name))];
         texts.decrypt(cipher).map_err(closed)
     }

@@ -20,7 +20,7 @@ impl Dump<'_, '_> {
             groups: HashSet::new(),
             hosts: HashSet::new(),
         };
-        let all = self.precedence.fleet.inventory.data.group(ALL);
+        let all = self.precedence.layered.inventory.data.group(ALL);
         let text = all.map(|all| writer.group(all, 0)).transpose()?.unwrap_or_default();
         Ok(if text.is_empty() { "{}\n".to_owned() } else { text })
     }
