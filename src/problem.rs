@@ -68,7 +68,6 @@ impl Location {
 
     /// Line and column of the first character, both from 1, the column in characters.
     #[must_use]
-    #[expect(clippy::naive_bytecount, reason = "the compiler counts them many at once")]
     pub fn line_and_column(&self) -> (usize, usize) {
         let (before, _) = self.source.text.split_at(boundary(&self.source.text, self.span.start));
         let line = before.bytes().filter(|byte| *byte == b'\n').count() + 1;

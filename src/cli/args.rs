@@ -122,6 +122,7 @@ impl Sources {
 }
 
 #[derive(Debug, clap::Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 #[group(id = "question", args = ["list", "host", "graph", "list_hosts", "check"], multiple = false)]
 pub(super) struct Inventory {
     #[command(flatten)]

@@ -66,7 +66,7 @@ fn answer(
     let (inventory, world) = (&precedence.layered.inventory, &*texts.world);
     let everything = || {
         // Whatever else a limit means to a question that it does not change: its files must be there.
-        inventory.limit(&request.limit, world)?;
+        super::limit(&request.limit, world)?;
         let all = Dump::everything(precedence);
         Ok::<_, Vec<Problem>>(Dump::new(precedence, all).with_playbook(request.playbook_folder.is_some()))
     };

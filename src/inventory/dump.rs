@@ -131,10 +131,12 @@ impl<'p, 'v> Dump<'p, 'v> {
 
     /// The names of the hosts, one a line.
     pub fn names(&self) -> String {
-        self.hosts
-            .iter()
-            .map(|host| format!("{}\n", self.host_name(*host)))
-            .collect()
+        let mut names = String::new();
+        for host in &self.hosts {
+            names.push_str(self.host_name(*host));
+            names.push('\n');
+        }
+        names
     }
 
     fn host_vars(&self, host: HostId) -> Result<Vec<Var<'v>>, Vec<Problem>> {

@@ -79,7 +79,7 @@ impl Fleet {
         }
         let texts = layered.files.texts.clone();
         let fleet = Self {
-            limit: layered.inventory.limit(&request.limit, &**world)?,
+            limit: super::limit(&request.limit, &**world)?,
             layered: Arc::new(layered),
             templates: Templates::new(Arc::clone(world), Box::new(move |text| texts.decrypt(text))),
         };

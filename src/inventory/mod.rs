@@ -96,17 +96,9 @@ impl Inventory {
         }
     }
 
-    fn limit(&self, limit: &[String], world: &dyn World) -> Result<Option<Patterns>, Vec<Problem>> {
-        if limit.is_empty() {
-            return Ok(None);
-        }
-        let limit = Patterns::limit(limit.iter().map(String::as_str), world);
-        limit.map(Some).map_err(|problem| vec![problem])
-    }
-
     /// What a pattern and a limit mean under Ansible's rules.
     fn ask(&self, hosts: &str, limit: &[String], world: &dyn World) -> Result<Selection, Vec<Problem>> {
-        let limit = self.limit(limit, world)?;
+        let limit = self::limit(limit, world)?;
         pattern::select(self, &Patterns::parse([hosts]), limit.as_ref()).map_err(|problem| vec![problem])
     }
 
@@ -131,6 +123,15 @@ impl Inventory {
             }]
         })
     }
+}
+
+/// The terms of limits; none where there is no limit.
+fn limit(limit: &[String], world: &dyn World) -> Result<Option<Patterns>, Vec<Problem>> {
+    if limit.is_empty() {
+        return Ok(None);
+    }
+    let limit = Patterns::limit(limit.iter().map(String::as_str), world);
+    limit.map(Some).map_err(|problem| vec![problem])
 }
 
 impl Members for Inventory {

@@ -86,18 +86,8 @@ impl Reader<'_> {
                 self.data.current = None;
                 list::read(&Source::new("-i", source), &mut self.data)
             }
-            None => Err(vec![self.missing(source)]),
+            None => Err(vec![missing(source)]),
             Some(_) => self.path(path, 0),
-        }
-    }
-
-    fn missing(&self, source: &str) -> Problem {
-        let problem = Problem::new(format!("the inventory {source} does not exist"));
-        // A host by its name alone would be a list of one.
-        if source.contains(['/', '.']) {
-            problem
-        } else {
-            problem.hint(format!("a list of hosts has a comma: -i {source},"))
         }
     }
 
@@ -205,6 +195,16 @@ impl Reader<'_> {
             Err(as_ini) if seems_ini(&source.text) => Err(as_ini),
             Err(_) => Err(problems),
         }
+    }
+}
+
+fn missing(source: &str) -> Problem {
+    let problem = Problem::new(format!("the inventory {source} does not exist"));
+    // A host by its name alone would be a list of one.
+    if source.contains(['/', '.']) {
+        problem
+    } else {
+        problem.hint(format!("a list of hosts has a comma: -i {source},"))
     }
 }
 

@@ -205,7 +205,7 @@ impl Case {
         Request {
             inventory: sources.map(|at| self.source_path(at).display().to_string()).collect(),
             extra_vars: extra.collect(),
-            playbook_folder: self.playbook_folder.into(),
+            playbook_folder: Some(self.playbook_folder.into()),
             ..Request::default()
         }
     }

@@ -137,9 +137,8 @@ fn plain(node: &Node) -> String {
         Value::Bool(value) => value.to_string(),
         Value::Int(value) => value.to_string(),
         Value::Float(value) => float(*value),
-        Value::String(text) => scalar(text),
+        Value::String(text) | Value::Vault(text) => scalar(text),
         Value::Timestamp(_) => python::text(node),
-        Value::Vault(text) => scalar(text),
         Value::List(_) => "[]".to_owned(),
         Value::Map(_) => "{}".to_owned(),
     }
