@@ -31,13 +31,23 @@ const IGNORED: [&str; 12] = [
 
 /// Reads sources into one set of data.
 pub(super) struct Reader<'t> {
-    pub texts: &'t Texts,
+    texts: &'t Texts,
     pub data: Data,
     /// Extensions that are passed over in folders, in place of Ansible's own.
-    pub ignored: Option<Vec<String>>,
+    ignored: Option<Vec<String>>,
+    is_too_deep: bool,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    pub fn new(texts: &'t Texts, ignored: Option<Vec<String>>) -> Self {
+        Self {
+            texts,
+            data: Data::default(),
+            ignored,
+            is_too_deep: false,
+        }
+    }
+
     /// Adds a source as it is given with `-i`.
     pub fn add(&mut self, source: &str) -> Result<(), Vec<Problem>> {
         let path = Path::new(source);
@@ -71,6 +81,7 @@ impl Reader<'_> {
 
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Vec<Problem>> {
         if depth >= MAX_DEPTH {
+            self.is_too_deep = true;
             let message = format!("{}: folders are nested more than {MAX_DEPTH} deep", folder.display());
             return Err(vec![Problem::new(message)]);
         }
@@ -82,6 +93,10 @@ impl Reader<'_> {
         let mut problems = Vec::new();
         for name in &sources {
             problems.extend(self.path(&folder.join(name), depth + 1).err().into_iter().flatten());
+            // Two links in a circle would lead to more folders than anybody can enter.
+            if self.is_too_deep {
+                return Err(problems);
+            }
         }
         if sources.is_empty() {
             problems.push(Problem::new(format!(
