@@ -12,7 +12,7 @@ fn a_file_of_100_mb() {
         .with("h.ini", "[web]\nhost1 a=1\n".repeat(100 * MEGABYTE / 16))
         .with("beside/hosts", "h\n")
         .with("beside/group_vars/all.yml", &comment)
-        .with_script("script", &format!("#!/bin/sh\ncat h.ini\n"));
+        .with_script("script", "#!/bin/sh\ncat h.ini\n");
     for (source, file) in [
         ("h.yml", "h.yml has more than 64 MB"),
         ("h.ini", "h.ini has more than 64 MB"),
@@ -35,12 +35,12 @@ fn bomb() -> String {
 
 /// Maps of maps, merged.
 fn merged_bomb() -> String {
-    lines(12, |at| match at {
-        0 => "a0: &a0 {k: v}".to_owned(),
-        _ => {
-            let entries: Vec<String> = (0..10).map(|key| format!("k{key}: *a{}", at - 1)).collect();
-            format!("a{at}: &a{at} {{<<: *a{}, {}}}", at - 1, entries.join(", "))
+    lines(12, |at| {
+        if at == 0 {
+            return "a0: &a0 {k: v}".to_owned();
         }
+        let entries: Vec<String> = (0..10).map(|key| format!("k{key}: *a{}", at - 1)).collect();
+        format!("a{at}: &a{at} {{<<: *a{}, {}}}", at - 1, entries.join(", "))
     })
 }
 
@@ -79,7 +79,7 @@ fn deep_values() {
         .with("h.json", format!(r#"{{"all": {{"vars": {{"x": {open}{close}}}}}}}"#))
         .with("block.yml", lines(3000, |at| format!("{}a:", " ".repeat(at))))
         .with("vars.json", format!(r#"{{"x": {open}{close}}}"#))
-        .with_script("script", &format!("#!/bin/sh\ncat h.json\n"));
+        .with_script("script", "#!/bin/sh\ncat h.json\n");
     for source in ["flow.yml", "open.yml", "h.json", "block.yml", "script"] {
         folder.refused(&["-i", source, "--list"], &["nested more than 64 deep", source]);
     }
