@@ -120,7 +120,7 @@ struct Run {
 
 impl Run {
     fn megabytes(&self) -> u64 {
-        self.peak.div_ceil(1024)
+        (self.peak * 1024).div_ceil(1_000_000)
     }
 
     /// Kept in a file: a text in memory would count for the programs that are started later.

@@ -66,12 +66,7 @@ impl Inventory {
     /// Everything that is wrong in any of the sources.
     fn load(request: &Request, texts: &Texts) -> Result<Self, Vec<Problem>> {
         let sources = &request.inventory;
-        let mut reader = source::Reader {
-            texts,
-            data: Data::default(),
-            ignored: &request.ignored,
-            yaml_extensions: request.yaml_extensions.as_deref(),
-        };
+        let mut reader = source::Reader::new(texts, request);
         let mut problems: Vec<Problem> = sources
             .iter()
             .filter_map(|source| reader.add(source).err())

@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 pub(super) use document::is_falsy;
 
+use super::Request;
 use super::data::{Data, Origin};
 use super::pattern::Expression;
 use super::text::Texts;
@@ -71,13 +72,24 @@ impl Ignored {
 
 /// Reads sources into one set of data.
 pub(super) struct Reader<'t> {
-    pub texts: &'t Texts,
+    texts: &'t Texts,
     pub data: Data,
-    pub ignored: &'t Ignored,
-    pub yaml_extensions: Option<&'t [String]>,
+    ignored: &'t Ignored,
+    yaml_extensions: Option<&'t [String]>,
+    is_too_deep: bool,
 }
 
-impl Reader<'_> {
+impl<'t> Reader<'t> {
+    pub fn new(texts: &'t Texts, request: &'t Request) -> Self {
+        Self {
+            texts,
+            data: Data::default(),
+            ignored: &request.ignored,
+            yaml_extensions: request.yaml_extensions.as_deref(),
+            is_too_deep: false,
+        }
+    }
+
     /// Adds a source as it is given with `-i`.
     pub fn add(&mut self, source: &str) -> Result<(), Vec<Problem>> {
         let path = Path::new(source);
@@ -101,6 +113,7 @@ impl Reader<'_> {
 
     fn folder(&mut self, folder: &Path, depth: usize) -> Result<(), Vec<Problem>> {
         if depth >= MAX_DEPTH {
+            self.is_too_deep = true;
             let message = format!("{}: folders are nested more than {MAX_DEPTH} deep", folder.display());
             return Err(vec![Problem::new(message)]);
         }
@@ -112,6 +125,10 @@ impl Reader<'_> {
         let mut problems = Vec::new();
         for name in &sources {
             problems.extend(self.path(&folder.join(name), depth + 1).err().into_iter().flatten());
+            // Two links in a circle would lead to more folders than anybody can enter.
+            if self.is_too_deep {
+                return Err(problems);
+            }
         }
         if sources.is_empty() {
             problems.push(Problem::new(format!(

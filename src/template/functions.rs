@@ -56,7 +56,7 @@ pub(super) fn environment() -> Environment<'static> {
     environment.set_formatter(output::print);
     environment.set_unknown_method_callback(method);
     // A template is known by its text: the engine keeps what it made of it.
-    environment.set_loader(|text| Ok(Some(Source::new(text).text)));
+    environment.set_loader(|text| Source::bounded(text).map(Some));
     environment.remove_global("debug");
     environment.add_global("omit", Value::from_object(Omit));
     for &(name, callee, undefined) in FUNCTIONS {

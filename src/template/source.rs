@@ -9,6 +9,9 @@ mod tokens;
 
 use std::ops::Range;
 
+use minijinja::Error;
+
+use super::calls::fault;
 use tokens::{Inner, Kind, tags};
 
 /// The filter that each step of a chain goes through; its arguments are the place of the chain up to there.
@@ -20,6 +23,9 @@ pub(super) const BOUND: &str = "_bound";
 /// The filter that formats as Python's `%` does.
 pub(super) const PERCENT: &str = "_percent";
 
+/// The engine goes one call deeper for each operator, filter and `elif` of a chain, and counts none of them.
+const MAX_OPERATORS: usize = 300;
+
 /// The engine's text, and how to get back from its places to those in the template.
 pub(super) struct Source {
     pub text: String,
@@ -28,6 +34,18 @@ pub(super) struct Source {
 }
 
 impl Source {
+    /// The engine's text of a template that is not too much for it.
+    pub fn bounded(template: &str) -> Result<String, Error> {
+        let tags = tags(template);
+        let branches = tags.iter().filter(|tag| tag.branches(template)).count();
+        if branches > MAX_OPERATORS || tags.iter().any(|tag| tag.operators(template) > MAX_OPERATORS) {
+            return Err(fault(format!(
+                "this template has more than {MAX_OPERATORS} operators in one expression, or branches"
+            )));
+        }
+        Ok(Self::new(template).text)
+    }
+
     pub fn new(template: &str) -> Self {
         let mut edits = Vec::new();
         for tag in tags(template) {

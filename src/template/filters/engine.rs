@@ -1,7 +1,11 @@
 //! Filters that the engine has, and that do what Jinja2's do.
 
-use minijinja::Value;
 use minijinja::filters;
+use minijinja::value::{Kwargs, StringInput};
+use minijinja::{Error, Value};
+
+use crate::template::calls::fault;
+use crate::template::output::MAX_TEXT;
 
 /// By name.
 pub(super) fn filters() -> Vec<(&'static str, Value)> {
@@ -19,7 +23,7 @@ pub(super) fn filters() -> Vec<(&'static str, Value)> {
         ),
         ("format", Value::from_function(filters::format)),
         ("groupby", Value::from_function(filters::groupby)),
-        ("indent", Value::from_function(filters::indent)),
+        ("indent", Value::from_function(indent)),
         ("items", Value::from_function(filters::items)),
         ("length", Value::from_function(filters::length)),
         ("lower", Value::from_function(filters::lower)),
@@ -40,4 +44,20 @@ pub(super) fn filters() -> Vec<(&'static str, Value)> {
         ("upper", Value::from_function(filters::upper)),
         ("wordcount", Value::from_function(minijinja_contrib::filters::wordcount)),
     ]
+}
+
+/// The engine's own writes as many blanks as it is told.
+fn indent(
+    text: StringInput<'_>,
+    width: Option<usize>,
+    first: Option<bool>,
+    blank: Option<bool>,
+    named: Kwargs,
+) -> Result<Value, Error> {
+    let asked = width.or(named.peek("width").ok()).unwrap_or_default();
+    let lines = text.as_str().lines().count().max(1);
+    if asked.saturating_mul(lines) > MAX_TEXT {
+        return Err(fault("this text gets too long"));
+    }
+    filters::indent(text, width, first, blank, named)
 }

@@ -72,7 +72,7 @@ fn inner(template: &str, start: usize) -> (Inner, usize) {
     let mut tokens: Vec<Token> = Vec::new();
     let (mut at, mut open) = (start + 2, 0_usize);
     while let Some(rest) = template.get(at..).filter(|rest| !rest.is_empty()) {
-        if open == 0 && rest.trim_start_matches(['-', '+']).starts_with(end_mark) {
+        if open == 0 && rest.strip_prefix(['-', '+']).unwrap_or(rest).starts_with(end_mark) {
             at = after(template, at, end_mark);
             break;
         }
@@ -135,6 +135,25 @@ fn text(rest: &str, quote: char) -> usize {
 }
 
 impl Inner {
+    /// How many operators, filters, tests and calls it has.
+    pub fn operators(&self, template: &str) -> usize {
+        let is_operator = |token: &&Token| {
+            let word = template.get(token.at.clone()).unwrap_or_default();
+            match token.kind {
+                Kind::Name => ["not", "and", "or", "in", "if", "else", "is"].contains(&word),
+                Kind::Sign => !matches!(word, ")" | "[" | "]" | "{" | "}" | "," | ":" | "."),
+                Kind::Number | Kind::Text => false,
+            }
+        };
+        self.tokens.iter().filter(is_operator).count()
+    }
+
+    /// Whether it is an `elif`.
+    pub fn branches(&self, template: &str) -> bool {
+        let words = self.tokens.iter().filter_map(|token| template.get(token.at.clone()));
+        !self.prints && words.take(2).any(|word| word == "elif")
+    }
+
     fn is_raw(&self, template: &str) -> bool {
         let mut words = self
             .tokens
