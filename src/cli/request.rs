@@ -40,6 +40,8 @@ pub(super) struct Login {
     pub r#become: bool,
     pub ask_become_password: bool,
     pub private_key: Option<String>,
+    /// `ssh_args`: beside the common ones, whoever says those.
+    pub ssh_args: Vec<String>,
     pub common_args: Vec<String>,
     pub extra_args: Vec<String>,
     pub host_key_checking: HostKeyChecking,
@@ -47,10 +49,6 @@ pub(super) struct Login {
 
 impl Request {
     pub fn deploy(args: Deploy, world: &dyn World) -> Result<Self, Error> {
-        let says_nothing = args.playbooks.is_empty() && args.sources.says_nothing();
-        if says_nothing {
-            return Err(Error::NothingAsked);
-        }
         Self::new(Goal::Deploy, args, world)
     }
 
@@ -59,6 +57,10 @@ impl Request {
     }
 
     fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
+        let says_nothing = args.playbooks.is_empty() && args.sources.says_nothing();
+        if says_nothing {
+            return Err(Error::NothingAsked);
+        }
         let settings = Settings::read(world).map_err(Error::Problems)?;
         error::warn(&settings.warnings);
         let login = Login::new(&args, &settings)?;
@@ -112,8 +114,6 @@ impl Login {
         let text = |setting: &Option<Setting<String>>| setting.as_ref().map(|setting| setting.value.clone());
         let is_on = |setting: &Option<Setting<bool>>| setting.as_ref().is_some_and(|setting| setting.value);
         let common_args = args.ssh_common_args.clone().or_else(|| text(&settings.ssh_common_args));
-        let mut ssh_args = words(text(&settings.ssh_args))?;
-        ssh_args.extend(words(common_args)?);
         let accepts_new = settings
             .host_key_checking
             .as_ref()
@@ -138,7 +138,8 @@ impl Login {
                 .private_key
                 .clone()
                 .or_else(|| key.map(|key| key.value.to_string_lossy().into_owned())),
-            common_args: ssh_args,
+            ssh_args: words(text(&settings.ssh_args))?,
+            common_args: words(common_args)?,
             extra_args: words(text(&settings.ssh_extra_args))?,
             host_key_checking: args.host_key_checking.map_or(by_settings, Into::into),
         })
@@ -154,6 +155,8 @@ impl Login {
         if to.common_args.is_empty() {
             to.common_args.clone_from(&self.common_args);
         }
+        let ssh_args = host.ssh_args.take().unwrap_or_else(|| self.ssh_args.clone());
+        to.common_args.splice(..0, ssh_args);
         if to.extra_args.is_empty() {
             to.extra_args.clone_from(&self.extra_args);
         }
@@ -203,5 +206,54 @@ fn words(text: Option<String>) -> Result<Vec<String>, Error> {
     match text {
         Some(text) => shlex::split(&text).ok_or(Error::SshArguments(text)),
         None => Ok(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::super::args::{Args, Command};
+    use super::*;
+    use crate::world::InMemory;
+
+    #[test]
+    fn all_hosts_of_the_settings_are_meant_by_whoever_says_so() {
+        let world = InMemory::default().variable("ANSIBLE_INVENTORY", "h1,");
+        let asked = |words: &[&str]| {
+            let args = Args::parse_from([&["portmap-deploy"], words].concat());
+            match args.command {
+                Some(Command::Deploy(args)) => Request::deploy(args, &world),
+                Some(Command::Remove(args)) => Request::remove(args, &world),
+                _ => Request::deploy(args.deploy, &world),
+            }
+        };
+        for words in [&[][..], &["deploy"], &["remove"], &["remove", "--force"]] {
+            assert!(matches!(asked(words), Err(Error::NothingAsked)), "{words:?}");
+            assert!(asked(&[words, &["-l", "all"]].concat()).is_ok(), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn arguments_for_every_ssh_stand_before_the_common_ones() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let login = Login {
+            ssh_args: words("-F all.conf"),
+            common_args: words("-J bastion"),
+            ..Login::default()
+        };
+        let completed = |ssh_args: Option<&str>, common_args: &str| {
+            let mut host = HostSpec {
+                ssh_args: ssh_args.map(words),
+                ..HostSpec::default()
+            };
+            host.connection.common_args = words(common_args);
+            login.complete(&mut host);
+            host.connection.common_args.join(" ")
+        };
+        assert_eq!(completed(None, ""), "-F all.conf -J bastion");
+        assert_eq!(completed(None, "-J other"), "-F all.conf -J other");
+        assert_eq!(completed(Some("-4"), "-J other"), "-4 -J other");
+        assert_eq!(completed(Some(""), ""), "-J bastion");
     }
 }

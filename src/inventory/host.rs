@@ -66,6 +66,8 @@ pub struct HostSpec {
     pub has_portmap: bool,
     /// The rollback window that the inventory asks for.
     pub rollback_after: Option<Duration>,
+    /// The words of `ansible_ssh_args`, which stand before the common ones; `None`: the inventory does not say.
+    pub ssh_args: Option<Vec<String>>,
     /// `portmap_previous_ports`: more ports at which to look for the host's sshd.
     pub previous_ports: Vec<u16>,
 }
@@ -80,6 +82,7 @@ impl HostSpec {
         refuse_misspelt(&mut variables);
         refuse_unsupported(&mut variables);
         let connection = connection(host, &mut variables);
+        let ssh_args = words(&mut variables, "ansible_ssh_args");
         let mappings = mappings(&mut variables);
         let rollback_after = variables.read(&["portmap_rollback_after"], window);
         let previous_ports = previous_ports(&mut variables);
@@ -95,6 +98,7 @@ impl HostSpec {
             mappings,
             has_portmap,
             rollback_after,
+            ssh_args,
             previous_ports,
         })
     }
@@ -111,8 +115,8 @@ fn connection(host: &HostVars<'_>, variables: &mut Variables<'_>) -> Connection 
         private_key_file: variables.read(&["ansible_ssh_private_key_file", "ansible_private_key_file"], |node| {
             checked(node, "ansible_ssh_private_key_file", char::is_control)
         }),
-        common_args: words(variables, "ansible_ssh_common_args"),
-        extra_args: words(variables, "ansible_ssh_extra_args"),
+        common_args: words(variables, "ansible_ssh_common_args").unwrap_or_default(),
+        extra_args: words(variables, "ansible_ssh_extra_args").unwrap_or_default(),
         r#become: privilege::wanted(variables),
         become_password: privilege::password(variables),
         host_key_checking: HostKeyChecking::default(),
@@ -166,7 +170,7 @@ fn checked(node: &Node, what: &str, is_bad: impl Fn(char) -> bool) -> Result<Str
     }
 }
 
-fn words(variables: &mut Variables<'_>, name: &str) -> Vec<String> {
+fn words(variables: &mut Variables<'_>, name: &str) -> Option<Vec<String>> {
     let split = |node: &Node| match node.as_str() {
         Some("") => Ok(Vec::new()),
         _ => shlex::split(text(node, name)?).ok_or_else(|| {
@@ -176,7 +180,7 @@ fn words(variables: &mut Variables<'_>, name: &str) -> Vec<String> {
             )
         }),
     };
-    variables.read(&[name], split).unwrap_or_default()
+    variables.read(&[name], split)
 }
 
 fn mappings(variables: &mut Variables<'_>) -> MappingSet {

@@ -34,6 +34,7 @@ pub use answer::{Answer, Question, ask};
 pub use fleet::{Fleet, Loaded, PlayVars, load};
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
+pub(crate) use pattern::names_nothing;
 pub(crate) use privilege::unsupported as unsupported_become;
 pub use settings::{Setting, Settings};
 pub use source::Ignored;

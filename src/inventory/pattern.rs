@@ -72,6 +72,11 @@ pub(super) struct Selection {
     pub warnings: Vec<Problem>,
 }
 
+/// Whether a pattern has no term, as `,` and ` : `: Ansible would take it for all hosts.
+pub(crate) fn names_nothing(text: &str) -> bool {
+    Patterns::parse([text]).is_empty()
+}
+
 impl Patterns {
     /// A play's `hosts:`, one text or a list of them.
     pub fn parse<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {

@@ -179,6 +179,17 @@ fn names_meant_for_this_program_are_told_from_others() {
     }
 }
 
+#[test]
+fn arguments_for_every_ssh_are_a_hosts_to_say() {
+    let text =
+        "{all: {hosts: {h: {ansible_ssh_args: -F 'a b' -4}, i: {ansible_ssh_args: ''}, j: {ansible_ssh_args: }}}}";
+    let hosts = loaded(text).unwrap().hosts;
+    let said: Vec<_> = hosts.iter().map(|host| host.ssh_args.as_deref()).collect();
+    let words = ["-F", "a b", "-4"].map(str::to_owned);
+    assert_eq!(said, [Some(words.as_slice()), Some(&[]), None]);
+    assert!(loaded("{all: {hosts: {h: {ansible_ssh_args: \"'\"}}}}").is_err());
+}
+
 /// Whatever is wrong with a password, or with something beside it.
 #[test]
 fn passwords_are_not_shown() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::fmt::friendly::SpanParser;
 
 use super::setting::Keyword;
-use crate::inventory::boolean;
+use crate::inventory::{boolean, names_nothing};
 use crate::problem::Problem;
 use crate::rollout::{BatchSize, OnFailure, Order};
 use crate::yaml::{self, Node, Style, Value};
@@ -50,7 +50,7 @@ impl Keyword for Hosts {
 
 fn pattern(item: &Node, key: &str) -> Result<String, Problem> {
     let text = item.text(&format!("a pattern of {key}"))?;
-    if text.trim().is_empty() {
+    if names_nothing(text) {
         return Err(Problem::at(&item.at, format!("a pattern of {key} is empty")));
     }
     Ok(text.to_owned())

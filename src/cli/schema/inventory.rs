@@ -62,7 +62,10 @@ pub(super) struct Vars {
     ansible_user: Option<Text>,
     /// The key to log in with.
     ansible_ssh_private_key_file: Option<Text>,
-    /// Arguments for ssh, split as a shell would.
+    /// Arguments for ssh in place of the setting `ssh_args`, split as a shell would.
+    #[schemars(example = &"-o ControlPersist=no")]
+    ansible_ssh_args: Option<String>,
+    /// Arguments for ssh beside those, split as a shell would.
     #[schemars(example = &"-o ProxyJump=bastion.example.com")]
     ansible_ssh_common_args: Option<String>,
     /// More arguments for ssh.

@@ -9,8 +9,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use super::inventory::Vars;
 use super::portmap::Portmap;
 use super::value::{
-    BatchSize, Count, File, Flag, HostOrder, Integer, Name, Never, OneOrMany, Pause, Percentage, Policy, Port, Retries,
-    Root, Status, Sudo, SudoOptions, SudoProgram, TagList, Template, Templated, Text, Time, Url, Window, given,
+    BatchSize, Count, File, Flag, HostOrder, Integer, Name, Never, OneOrMany, Pattern, Pause, Percentage, Policy, Port,
+    Retries, Root, Status, Sudo, SudoOptions, SudoProgram, TagList, Template, Templated, Text, Time, Url, Window,
+    given,
 };
 
 /// The names that a play's variables may have.
@@ -144,8 +145,8 @@ struct Play {
 #[derive(JsonSchema)]
 #[schemars(untagged, inline)]
 enum Hosts {
-    One(Text),
-    Many(#[schemars(extend("minItems" = 1))] Vec<Text>),
+    One(Pattern),
+    Many(#[schemars(extend("minItems" = 1))] Vec<Pattern>),
 }
 
 #[derive(JsonSchema)]

@@ -39,6 +39,7 @@ const TEMPLATE: &str = "\\{\\{|\\{%|\\{#";
 
 values! {
     Text = { "type": "string", "pattern": TEXT };
+    Pattern = { "type": "string", "pattern": "[^\\s:,]" };
     File = { "type": "string", "pattern": TEXT, "not": { "pattern": TEMPLATE } };
     TagList = { "type": "string", "pattern": "^\\s*[^,\\s][^,]*(,\\s*[^,\\s][^,]*)*$" };
     Anything = {};
