@@ -18,7 +18,7 @@ use crate::world::{Answer, Kind, MAX_BYTES, World};
 mod script;
 
 /// Inventory scripts ask clouds, which takes its time; nobody waits for longer than this.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 /// Where programs are looked for without a `PATH`.
 const DEFAULT_PATH: &str = "/bin:/usr/bin";
 /// `PIPEFS_MAGIC`, statfs(2): a pipe without a name of its own.
@@ -38,7 +38,7 @@ impl Machine {
     }
 }
 
-/// With 30 s for scripts and pipes.
+/// With two minutes for scripts and pipes.
 impl Default for Machine {
     fn default() -> Self {
         Self::new(PATIENCE)

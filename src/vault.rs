@@ -141,7 +141,7 @@ impl Secrets {
     /// and then all others.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`enum@Error`].
     pub fn decrypt(&self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>, Error> {
         let envelope = Envelope::parse(text)?;
         if self.0.is_empty() {

@@ -5,6 +5,11 @@
 //! keeps what a later reader needs to say so: the style, and through the place the text as written. Merge keys,
 //! anchors, duplicate keys and tags follow Ansible's loader too; several documents are refused. It knows nothing of
 //! inventories, decrypts nothing and evaluates no template.
+//!
+//! The grammar is written here, and not a library's, for want of one that reads as libyaml does: of 60,000 generated
+//! documents `saphyr-parser` 0.3 read 14 % otherwise, and `libyaml-safer` 0.3, a port of libyaml, panicked on 1.9 %,
+//! a block scalar at the end of a file without a line end among them (its issues 6 and 7). Whoever replaces it has
+//! the recorded documents in `tests/cases/yaml` to pass.
 
 mod build;
 mod json;

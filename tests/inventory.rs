@@ -58,7 +58,8 @@ fn sources(case: &Path) -> Vec<String> {
     let names = std::fs::read_dir(case)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let mut files: Vec<String> = names.filter(|name| name.ends_with(".yaml")).collect();
+    let is_yaml = |name: &String| Path::new(name).extension().is_some_and(|end| end == "yaml");
+    let mut files: Vec<String> = names.filter(is_yaml).collect();
     files.sort();
     files
 }

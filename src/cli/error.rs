@@ -11,7 +11,7 @@ use crate::report::ExitCode;
 pub(super) enum Error {
     #[error("no inventory given")]
     NoInventory,
-    #[error("no inventory, playbook or limit given: whoever deploys to all hosts of ansible.cfg says so")]
+    #[error("nothing is asked for: no inventory, no playbook, no limit")]
     NothingAsked,
     #[error("the inventory has errors")]
     Problems(Vec<Problem>),
@@ -42,7 +42,7 @@ impl Error {
     fn fixed_hint(&self) -> Option<&'static str> {
         match self {
             Self::NothingAsked => {
-                Some("name an inventory: portmap-deploy -i hosts.yaml, or all hosts: portmap-deploy -l all")
+                Some("name an inventory: portmap-deploy -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
             }
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
             Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,

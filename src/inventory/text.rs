@@ -9,6 +9,9 @@ use crate::vault::{self, Secrets};
 use crate::world::{MAX_BYTES, World};
 use crate::yaml::{self, Node};
 
+/// The most warnings that are kept: nobody reads more.
+const MAX_WARNINGS: usize = 1000;
+
 /// Reads texts for the whole inventory.
 #[derive(Clone)]
 pub(crate) struct Texts {
@@ -39,7 +42,12 @@ impl Texts {
     /// Keeps what should be said.
     pub fn warn(&self, problems: impl IntoIterator<Item = Problem>) {
         let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        warnings.extend(problems);
+        for problem in problems {
+            // Several plays may ask the same of the same file.
+            if warnings.len() < MAX_WARNINGS && !warnings.contains(&problem) {
+                warnings.push(problem);
+            }
+        }
     }
 
     /// What should be said since this was asked last.

@@ -229,7 +229,7 @@ impl<'c> Model<'c> {
         };
         let mut left = BTreeSet::new();
         if of(Sign::Add).next().is_none() {
-            left = self.hosts.clone();
+            left.clone_from(&self.hosts);
         }
         for name in of(Sign::Add) {
             left.extend(self.named(name));
@@ -247,7 +247,7 @@ impl<'c> Model<'c> {
 
     /// The hosts of all groups that a name or a glob means, and the hosts that it means.
     fn named(&self, name: &str) -> Names {
-        let mut hosts: Names = self.hosts.iter().cloned().filter(|host| matches(name, host)).collect();
+        let mut hosts: Names = self.hosts.iter().filter(|host| matches(name, host)).cloned().collect();
         for group in self.groups.iter().filter(|group| matches(name, group)) {
             hosts.extend(self.hosts_below[group].clone());
         }

@@ -115,13 +115,14 @@ def answer(tools, case, words, run):
             env=environment(case, temporary, run),
             stdin=subprocess.DEVNULL,
             capture_output=True,
-            text=True,
         )
-    if "unrecognized arguments" in done.stderr or "Failed to create" in done.stderr:
-        sys.exit(f"{case.name}: {shlex.join(words)}: {done.stderr}")
+    # Decoded here: text mode would make line ends of carriage returns.
+    stdout, stderr = done.stdout.decode(), done.stderr.decode()
+    if "unrecognized arguments" in stderr or "Failed to create" in stderr:
+        sys.exit(f"{case.name}: {shlex.join(words)}: {stderr}")
     if done.returncode != 0:
         return "[failed]", ""
-    return "[warned]" if "[WARNING]" in done.stderr else None, as_kept(tools, words, done.stdout)
+    return "[warned]" if "[WARNING]" in stderr else None, as_kept(tools, words, stdout)
 
 
 def entry(tools, runs, case, line, words, ordered):
