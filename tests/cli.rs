@@ -78,23 +78,47 @@ fn the_password_is_asked_for_on_a_terminal_only_and_after_the_inventory_was_read
 }
 
 #[test]
-fn without_an_inventory_there_is_a_hint() {
+fn who_asks_for_nothing_is_told_so() {
     for args in [&[][..], &["deploy"]] {
         let output = program(args);
         assert_eq!(output.status.code(), Some(1));
-        assert_eq!(
-            stderr(&output),
-            "error: no inventory given\n  hint: name one: portmap-deploy -i hosts.yaml\n"
+        let said = stderr(&output);
+        assert!(said.starts_with("error: nothing is asked for: "), "{said}");
+        assert!(
+            said.contains("\n  hint: name an inventory: portmap-deploy -i hosts.yaml"),
+            "{said}"
         );
     }
 }
 
 #[test]
-fn an_inventory_that_cannot_be_read_is_named() {
+fn without_an_inventory_there_is_a_hint() {
+    // No settings of whoever runs the tests.
+    let settings = tempfile::Builder::new().suffix(".cfg").tempfile().expect("a file");
+    for args in [&["-l", "x"][..], &["site.yaml"], &["remove"], &["inventory", "--list"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
+            .args(args)
+            .env("ANSIBLE_CONFIG", settings.path())
+            .env_remove("ANSIBLE_INVENTORY")
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        let said = stderr(&output);
+        assert!(
+            said.starts_with("error: no inventory given\n  hint: name one: "),
+            "{args:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn an_inventory_that_is_not_there_is_named() {
     let output = program(&["-i", "/no/such/hosts.yaml"]);
     assert_eq!(output.status.code(), Some(1));
-    let expected = "error: cannot read the inventory /no/such/hosts.yaml\n  caused by: No such file or directory";
-    assert!(stderr(&output).starts_with(expected), "{}", stderr(&output));
+    assert_eq!(
+        stderr(&output),
+        "error: the inventory /no/such/hosts.yaml does not exist\n"
+    );
 }
 
 #[test]
@@ -161,15 +185,28 @@ fn the_readme_names_every_option_and_no_other() {
     assert_eq!(options(&help), told);
 }
 
+/// The blocks of YAML in the README.
+fn blocks(readme: &str) -> Vec<&str> {
+    let ends = |rest: &'_ str| rest.find("```").unwrap_or(rest.len());
+    readme
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| &rest[..ends(rest)])
+        .collect()
+}
+
+#[test]
+fn the_readmes_playbook_is_the_one_in_the_repository() {
+    let playbook = include_str!("../playbooks/site.yaml");
+    let readme = readme();
+    let shown = blocks(&readme)[1];
+    assert!(shown.starts_with("- name: ") && playbook.ends_with(shown), "{shown}");
+}
+
 #[test]
 fn the_readmes_inventory_is_sound() {
     let readme = readme();
-    let text = readme
-        .split("```yaml\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next())
-        .expect("an inventory");
-    let file = inventory(text);
+    let file = inventory(blocks(&readme)[0]);
     let path = file.path().to_str().expect("UTF-8");
     // No host of it is meant to be touched here: the limit leaves none, and says so.
     let output = program(&["-i", path, "-l", "nobody"]);

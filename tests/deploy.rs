@@ -21,6 +21,8 @@ mod kinds;
 mod known_hosts;
 #[path = "deploy/logins.rs"]
 mod logins;
+#[path = "deploy/playbooks.rs"]
+mod playbooks;
 #[path = "deploy/privilege.rs"]
 mod privilege;
 #[path = "deploy/removed.rs"]

@@ -9,12 +9,12 @@ use super::support::deploy::Seen::Silent;
 use super::support::lab::{Lab, said};
 
 /// With everything that a shell, YAML or sudo could take for something else.
-const PASSWORD: &str = r#"Ge heim'1" $HOME %u #\é"#;
+pub(super) const PASSWORD: &str = r#"Ge heim'1" $HOME %u #\é"#;
 
 const MAPPING: &str = "portmap: ['2222:22'], ansible_user: deploy, ansible_become: true";
 
 /// `deploy` has the password and may be root with it; sudo writes down who tries.
-fn prepare(lab: &Lab, host: &str, more: &str) {
+pub(super) fn prepare(lab: &Lab, host: &str, more: &str) {
     let hash = said(Command::new("openssl").args(["passwd", "-6", PASSWORD]));
     let line = format!(
         "set -e; sed -i 's|^deploy:[^:]*|deploy:{}|' /etc/shadow; sed -i '/NOPASSWD/d' /etc/sudoers; \
