@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Pause, Play, Playbook, Settled};
 use crate::inventory::{Fleet, HostSpec, PlayVars};
@@ -178,8 +179,12 @@ fn careless(play: &Play, settled: &Settled) -> Vec<Problem> {
     if let Some(verify) = play.verify.as_ref().filter(|node| !is_login_alone(node)) {
         problems.push(refuse(&verify.at, "verify"));
     }
-    if let (Some(at), Some(Pause::For(_) | Pause::Confirm)) = (&play.pause, settled.pause) {
+    let pauses = !matches!(settled.pause, None | Some(Pause::For(Duration::ZERO)));
+    if let Some(at) = play.pause.as_ref().filter(|_| pauses) {
         problems.push(refuse(at.at(), "pause"));
+    }
+    if let Some(at) = &play.max_failures {
+        problems.push(refuse(at.at(), "max_failures"));
     }
     if let Some(at) = play.soak.as_ref().filter(|_| !settled.soak.is_zero()) {
         problems.push(refuse(at.at(), "soak"));
