@@ -148,6 +148,30 @@ impl Node {
             .map(|(_, value)| value)
     }
 
+    /// The entries of a map; nothing for anything else. They are moved, where no alias shares them, so that a large
+    /// document need not stand in memory twice.
+    #[must_use]
+    pub fn into_entries(self) -> Vec<(Self, Self)> {
+        let Value::Map(mut entries) = self.value else {
+            return Vec::new();
+        };
+        match Arc::get_mut(&mut entries) {
+            Some(entries) => entries
+                .iter_mut()
+                .map(|(key, value)| (key.take(), value.take()))
+                .collect(),
+            None => entries.to_vec(),
+        }
+    }
+
+    fn take(&mut self) -> Self {
+        Self {
+            value: std::mem::replace(&mut self.value, Value::Null),
+            at: self.at.clone(),
+            style: self.style,
+        }
+    }
+
     /// The text exactly as written, quotes and all.
     #[must_use]
     pub fn raw(&self) -> &str {

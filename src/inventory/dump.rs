@@ -91,13 +91,8 @@ impl<'p, 'v> Dump<'p, 'v> {
 
     /// All hosts and groups, as `ansible-inventory --list`.
     pub fn list(&self) -> Result<String, Vec<Problem>> {
-        let mut vars = Vec::with_capacity(self.hosts.len());
-        for &host in &self.hosts {
-            vars.push(self.host_vars(host)?);
-        }
-        let named = self.hosts.iter().map(|host| self.host_name(*host)).zip(&vars);
-        let mut meta: Vec<(&str, &Vec<Var<'_>>)> = named.filter(|(_, vars)| !vars.is_empty()).collect();
-        meta.sort_unstable_by_key(|(name, _)| *name);
+        let mut named: Vec<(&str, HostId)> = self.hosts.iter().map(|host| (self.host_name(*host), *host)).collect();
+        named.sort_unstable_by_key(|(name, _)| *name);
         let mut groups = self.groups();
         groups.retain(|group| group.name != META);
         groups.sort_unstable_by_key(|group| group.name);
@@ -109,9 +104,13 @@ impl<'p, 'v> Dump<'p, 'v> {
         json.begin('{');
         json.key("hostvars");
         json.begin('{');
-        for (name, vars) in meta {
-            json.key(name);
-            json.vars(vars, Marks::Shown);
+        for (name, host) in named {
+            // Not kept: all variables of all hosts would be more than the inventory itself.
+            let vars = self.host_vars(host)?;
+            if !vars.is_empty() {
+                json.key(name);
+                json.vars(&vars, Marks::Shown);
+            }
         }
         json.end('}');
         json.key("profile");

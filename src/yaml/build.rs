@@ -16,6 +16,9 @@ use crate::problem::{Location, Problem, Source};
 pub(super) const MAX_DEPTH: usize = 64;
 /// Values that the aliases of a document stand for; beyond this it is taken for an alias bomb.
 const MAX_ALIASED: usize = 2_000_000;
+/// Values of a document as it is written, for each of which memory is needed: ten times what ten thousand hosts with
+/// twenty variables each take.
+pub(super) const MAX_VALUES: usize = 4_000_000;
 
 /// Reads the one document of a YAML text.
 ///
@@ -90,6 +93,7 @@ struct Builder<'s> {
     /// Values by their anchors; `None` for one that is still under way.
     anchors: HashMap<&'s str, Option<Built>>,
     aliased: usize,
+    values: usize,
     depth: usize,
     /// How many of the collections that are open have the tag `!unsafe`.
     unsafe_depth: usize,
@@ -103,6 +107,7 @@ impl<'s> Builder<'s> {
             prefixes: Vec::new(),
             anchors: HashMap::new(),
             aliased: 0,
+            values: 0,
             depth: 0,
             unsafe_depth: 0,
             findings: Findings::default(),
@@ -183,6 +188,12 @@ impl<'s> Builder<'s> {
 
     /// A value, where a value must be. Within block collections, and as the value of a key in one, more is allowed.
     fn node(&mut self, is_block: bool, is_indentless: bool) -> Result<Built> {
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            let span = self.scanner.peek()?.span.clone();
+            let message = format!("the file holds more than {MAX_VALUES} values, keys included");
+            return Err(self.scanner.problem(span, &message));
+        }
         if let Kind::Alias(name) = self.scanner.peek()?.kind {
             let span = self.scanner.take()?.span;
             return self.alias(name, &span);

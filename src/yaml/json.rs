@@ -4,7 +4,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::build::MAX_DEPTH;
+use super::build::{MAX_DEPTH, MAX_VALUES};
 use super::map::unique;
 use super::scan::{Result, Stop};
 use super::{Document, Node, Style, Value};
@@ -20,6 +20,7 @@ pub fn read_json(source: &Arc<Source>) -> std::result::Result<Document, Vec<Prob
         source,
         at: 0,
         depth: 0,
+        values: 0,
     };
     match reader.document() {
         Ok(root) => Ok(Document {
@@ -34,6 +35,7 @@ struct Reader<'s> {
     source: &'s Arc<Source>,
     at: usize,
     depth: usize,
+    values: usize,
 }
 
 impl<'s> Reader<'s> {
@@ -82,6 +84,10 @@ impl<'s> Reader<'s> {
 
     fn value(&mut self) -> Result<Node> {
         self.pass_blanks();
+        self.values += 1;
+        if self.values > MAX_VALUES {
+            return Err(self.problem(&format!("it holds more than {MAX_VALUES} values")));
+        }
         let start = self.at;
         let (value, style) = match self.byte() {
             Some(b'"') => (Value::String(self.string()?), Style::Quoted),

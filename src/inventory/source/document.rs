@@ -36,7 +36,7 @@ pub(super) fn read(source: &Arc<Source>, data: &mut Data) -> Result<(), Refused>
     if is_falsy(&root.value) {
         return Err(Refused::Empty);
     }
-    let Value::Map(groups) = &root.value else {
+    let Value::Map(_) = &root.value else {
         let message = format!("an inventory is a map of groups, and this is {}", root.value.kind());
         return Err(Problem::at(&root.at, message).into());
     };
@@ -45,8 +45,8 @@ pub(super) fn read(source: &Arc<Source>, data: &mut Data) -> Result<(), Refused>
     }
     let problems = Vec::new();
     let mut reader = Reader { data, problems };
-    for (name, body) in groups.iter() {
-        reader.group(name, body);
+    for (name, body) in root.into_entries() {
+        reader.group(&name, body);
     }
     if reader.problems.is_empty() {
         Ok(())
@@ -79,10 +79,9 @@ impl Reader<'_> {
     }
 
     /// Reads a group, or more of it. `None` for what is none.
-    fn group(&mut self, key: &Node, body: &Node) -> Option<GroupId> {
-        let entries = match &body.value {
-            Value::Map(entries) => entries.as_ref(),
-            Value::Null => &[],
+    fn group(&mut self, key: &Node, body: Node) -> Option<GroupId> {
+        match &body.value {
+            Value::Map(_) | Value::Null => {}
             other => {
                 let message = format!(
                     "`{}` is skipped: a group is a map, and this is {}",
@@ -92,17 +91,17 @@ impl Reader<'_> {
                 self.skipped(key, message, &[]);
                 return None;
             }
-        };
+        }
         let name = self.sound(name(key, "group"))?;
         let added = self.data.add_group(name, &key.at);
         let group = self.sound(added)?;
-        for (key, value) in entries {
-            self.section(name, group, key, value);
+        for (key, value) in body.into_entries() {
+            self.section(name, group, &key, value);
         }
         Some(group)
     }
 
-    fn section(&mut self, name: &str, group: GroupId, key: &Node, body: &Node) {
+    fn section(&mut self, name: &str, group: GroupId, key: &Node, body: Node) {
         let Some(section) = key.as_str().filter(|key| KEYS.contains(key)) else {
             let message = format!(
                 "`{}` in group {name} is skipped: it is not hosts, children or vars",
@@ -113,21 +112,20 @@ impl Reader<'_> {
         };
         for (key, value) in self.entries(section, name, body) {
             match section {
-                "vars" => self.group_variable(name, &key, &value),
-                "hosts" => self.hosts(group, &key, &value),
-                _ => self.child(name, group, &key, &value),
+                "vars" => self.group_variable(name, &key, value),
+                "hosts" => self.hosts(group, &key, value),
+                _ => self.child(name, group, &key, value),
             }
         }
     }
 
     /// The entries of a section: a map, nothing, or one name.
-    fn entries(&mut self, section: &str, group: &str, body: &Node) -> Vec<(Node, Node)> {
+    fn entries(&mut self, section: &str, group: &str, body: Node) -> Vec<(Node, Node)> {
         match &body.value {
-            Value::Map(entries) => entries.to_vec(),
-            Value::Null => Vec::new(),
+            Value::Map(_) | Value::Null => body.into_entries(),
             Value::String(_) => {
                 let value = Value::Null;
-                vec![(body.clone(), Node { value, ..body.clone() })]
+                vec![(body.clone(), Node { value, ..body })]
             }
             other => {
                 let message = format!("{section} of group {group} is {}, and must be a map", other.kind());
@@ -154,7 +152,7 @@ impl Reader<'_> {
         });
     }
 
-    fn child(&mut self, parent_name: &str, parent: GroupId, key: &Node, body: &Node) {
+    fn child(&mut self, parent_name: &str, parent: GroupId, key: &Node, body: Node) {
         let before = self.problems.len();
         let child = self.group(key, body);
         if child.is_none() && self.problems.len() > before {
@@ -177,12 +175,12 @@ impl Reader<'_> {
         }
     }
 
-    fn group_variable(&mut self, group: &str, key: &Node, value: &Node) {
-        let set = self.data.set_variable(group, &key_text(key), value.clone());
+    fn group_variable(&mut self, group: &str, key: &Node, value: Node) {
+        let set = self.data.set_variable(group, &key_text(key), value);
         self.sound(set);
     }
 
-    fn hosts(&mut self, group: GroupId, key: &Node, vars: &Node) {
+    fn hosts(&mut self, group: GroupId, key: &Node, vars: Node) {
         let Some(names) = self.sound(expand(key)) else { return };
         let port = names.port.map(|port| {
             let at = key.part(port.digits.clone());
@@ -193,32 +191,37 @@ impl Reader<'_> {
             let message = format!("`{}` names no hosts: its range ends before it begins", key.raw());
             self.data.warnings.push(Problem::at(&key.at, message));
         }
-        for host in names.hosts {
-            let added = self.data.add_host(&host, Some(group), port.clone(), &key.at);
-            if self.sound(added).is_none() {
-                return;
-            }
-            for (name, value) in &vars {
-                let set = self.data.set_variable(&host, name, value.clone());
-                self.sound(set);
-            }
+        let Some((last, others)) = names.hosts.split_last() else {
+            return;
+        };
+        for host in others {
+            self.host(host, group, port.clone(), key, vars.clone());
+        }
+        self.host(last, group, port, key, vars);
+    }
+
+    fn host(&mut self, name: &str, group: GroupId, port: Option<Node>, key: &Node, vars: Vec<(String, Node)>) {
+        let added = self.data.add_host(name, Some(group), port, &key.at);
+        if self.sound(added).is_none() {
+            return;
+        }
+        for (variable, value) in vars {
+            let set = self.data.set_variable(name, &variable, value);
+            self.sound(set);
         }
     }
 
-    fn variables(&mut self, body: &Node) -> Vec<(String, Node)> {
-        let entries = match &body.value {
-            Value::Map(entries) => entries.as_ref(),
-            other if is_falsy(other) => &[],
+    fn variables(&mut self, body: Node) -> Vec<(String, Node)> {
+        match &body.value {
+            Value::Map(_) => {}
+            other if is_falsy(other) => {}
             other => {
                 let message = format!("variables are a map, and this is {}", other.kind());
                 self.problems.push(Problem::at(&body.at, message));
-                &[]
             }
-        };
-        entries
-            .iter()
-            .map(|(key, value)| (key_text(key), value.clone()))
-            .collect()
+        }
+        let named = |(key, value): (Node, Node)| (key_text(&key), value);
+        body.into_entries().into_iter().map(named).collect()
     }
 }
 
