@@ -1,7 +1,10 @@
 //! Filters that the engine has, and that do what Jinja2's do.
 
-use minijinja::Value;
-use minijinja::filters;
+use minijinja::value::{Kwargs, Rest, ValueOrKwargs};
+use minijinja::{Error, State, Value, filters};
+
+use crate::template::calls::fault;
+use crate::template::output::MAX_TEXT;
 
 /// By name.
 pub(super) fn filters() -> Vec<(&'static str, Value)> {
@@ -19,7 +22,7 @@ pub(super) fn filters() -> Vec<(&'static str, Value)> {
         ),
         ("format", Value::from_function(filters::format)),
         ("groupby", Value::from_function(filters::groupby)),
-        ("indent", Value::from_function(filters::indent)),
+        ("indent", Value::from_function(indent)),
         ("items", Value::from_function(filters::items)),
         ("length", Value::from_function(filters::length)),
         ("lower", Value::from_function(filters::lower)),
@@ -40,4 +43,22 @@ pub(super) fn filters() -> Vec<(&'static str, Value)> {
         ("upper", Value::from_function(filters::upper)),
         ("wordcount", Value::from_function(minijinja_contrib::filters::wordcount)),
     ]
+}
+
+/// The engine's own, which would take the memory for a line of any width.
+fn indent(state: &mut State, arguments: Rest<ValueOrKwargs>) -> Result<Value, Error> {
+    let arguments: Vec<Value> = arguments.0.into_iter().map(Value::from).collect();
+    let width = |value: &Value| {
+        let named = || Kwargs::try_from(value.clone()).ok()?.peek("width").ok();
+        value.as_usize().or_else(named)
+    };
+    let widest = arguments.iter().skip(1).filter_map(width).max().unwrap_or_default();
+    let lines = arguments
+        .first()
+        .and_then(Value::as_str)
+        .map_or(1, |text| text.lines().count() + 1);
+    if widest.saturating_mul(lines) > MAX_TEXT {
+        return Err(fault("this text is too wide"));
+    }
+    Value::from_function(filters::indent).call(state, &arguments)
 }
