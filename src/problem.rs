@@ -147,6 +147,24 @@ impl Problem {
         }
     }
 
+    /// Words without what they quote, where that stands in a text that was encrypted.
+    fn untold<'w>(&self, words: &'w str) -> Cow<'w, str> {
+        if !self.at.as_ref().is_some_and(|at| at.source.is_secret) {
+            return Cow::Borrowed(words);
+        }
+        let quoted = |(at, part): (usize, &'w str)| if at % 2 == 1 { "\u{2026}" } else { part };
+        Cow::Owned(words.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`"))
+    }
+
+    /// The hint, unless it repeats what stands at a place in a text that was encrypted.
+    fn open_hint(&self) -> Option<&str> {
+        let at = self.at.as_ref().filter(|at| at.source.is_secret);
+        let secret = at.map_or("", |at| at.text().trim_matches(['"', '\'']));
+        self.hint
+            .as_deref()
+            .filter(|hint| secret.is_empty() || !hint.contains(secret))
+    }
+
     /// With words beside the caret.
     #[must_use]
     pub fn label(self, label: impl Into<String>) -> Self {
@@ -169,7 +187,7 @@ impl Problem {
 /// `message (file:line:column)`, for logs and one-line output; free of control characters.
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", printable(&self.message))?;
+        write!(f, "{}", printable(&self.untold(&self.message)))?;
         self.at.as_ref().map_or(Ok(()), |location| write!(f, " ({location})"))
     }
 }
@@ -206,7 +224,7 @@ fn render_one(problem: &Problem, severity: Severity, renderer: &Renderer) -> Str
         Severity::Error => Level::ERROR,
         Severity::Warning => Level::WARNING,
     };
-    let mut group = Group::with_title(level.primary_title(printable(&problem.message)));
+    let mut group = Group::with_title(level.primary_title(printable(&problem.untold(&problem.message)).into_owned()));
     let label = problem.label.as_deref();
     group = match &problem.at {
         Some(location) if location.source.is_secret || may_hold_password(location.first_line().0) => {
@@ -216,7 +234,7 @@ fn render_one(problem: &Problem, severity: Severity, renderer: &Renderer) -> Str
         Some(location) => group.element(snippet(location, label)),
         None => group,
     };
-    if let Some(hint) = &problem.hint {
+    if let Some(hint) = problem.open_hint() {
         group = group.element(Level::HELP.message(printable(hint)));
     }
     renderer.render(&[group])

@@ -50,7 +50,8 @@ impl Shared {
             .or_insert(next);
         let host = Some(host.to_owned()).filter(|host| !host.is_empty());
         match self.problems.get_mut(place) {
-            Some(one) => one.hosts.extend(host),
+            // Several items of one template stand at one place.
+            Some(one) => one.hosts.extend(host.filter(|host| one.hosts.last() != Some(host))),
             None => self.problems.push(One {
                 problem,
                 said,

@@ -1,6 +1,7 @@
 pub(super) mod recorded;
 
 use std::fmt::Write as _;
+use std::path::Path;
 
 use proptest::prelude::*;
 
@@ -267,4 +268,77 @@ proptest! {
         let (request, world) = asked(&[&lines.join("\n")], &[&limit]);
         let _ = load(&request, &world);
     }
+}
+
+/// Files of which those named `nowhere` are links that lead there, and a folder of variables of hosts that nobody may
+/// read.
+struct Broken(InMemory);
+
+impl World for Broken {
+    fn read(&self, path: &Path) -> std::io::Result<Vec<u8>> {
+        self.0.read(path)
+    }
+
+    fn list(&self, folder: &Path) -> std::io::Result<Vec<String>> {
+        if folder.ends_with("host_vars") && self.0.kind(folder).is_some() {
+            return Err(std::io::ErrorKind::PermissionDenied.into());
+        }
+        self.0.list(folder)
+    }
+
+    fn kind(&self, path: &Path) -> Option<Kind> {
+        self.0
+            .kind(path)
+            .filter(|_| path.file_stem().is_none_or(|stem| stem != "nowhere"))
+    }
+
+    fn is_world_writable(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn run(&self, program: &Path, arguments: &[&str]) -> std::io::Result<crate::world::Answer> {
+        self.0.run(program, arguments)
+    }
+
+    fn find_program(&self, _: &str) -> Option<PathBuf> {
+        None
+    }
+
+    fn variable(&self, _: &str) -> Option<String> {
+        None
+    }
+
+    fn current_folder(&self) -> PathBuf {
+        PathBuf::new()
+    }
+}
+
+#[test]
+fn variables_that_are_out_of_reach_are_told_once() {
+    let load = |files: &[&str]| {
+        let hosts = "all: {children: {nowhere: {hosts: {h: , i: }}}}";
+        let add = |world: InMemory, file: &&str| world.file(*file, "portmap: []");
+        let files = files.iter().fold(InMemory::default().file("hosts.yml", hosts), add);
+        let request = Request {
+            inventory: vec!["hosts.yml".to_owned()],
+            ..Request::default()
+        };
+        let world: Arc<dyn World> = Arc::new(Broken(files));
+        super::load(&request, &world)
+    };
+    let files = [
+        "group_vars/all/nowhere.yml",
+        "group_vars/all/nowhere.md",
+        "group_vars/nowhere.yml",
+    ];
+    let warnings = load(&files).unwrap().warnings;
+    let mut said: Vec<_> = warnings.iter().map(|warning| warning.message.as_str()).collect();
+    said.sort_unstable();
+    let why = "is not read: it leads nowhere, or out of reach";
+    assert_eq!(said, [format!("{} {why}", files[0]), format!("{} {why}", files[2])]);
+    let problems = load(&["host_vars/h.yml"]).unwrap_err();
+    assert!(
+        problems[0].message.starts_with("cannot read the folder host_vars"),
+        "{problems:?}"
+    );
 }

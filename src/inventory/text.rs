@@ -1,5 +1,6 @@
 //! The texts of files that users write: read, decrypted where they are encrypted, and held against bad bytes.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,9 +51,13 @@ impl Texts {
         }
     }
 
-    /// What should be said since this was asked last.
+    /// What should be said since this was asked last, each thing once: an inventory in the working folder has its vars
+    /// files read twice.
     pub fn take_warnings(&self) -> Vec<Problem> {
-        std::mem::take(&mut self.warnings.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut warnings = std::mem::take(&mut *self.warnings.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut said = HashSet::new();
+        warnings.retain(|problem| said.insert((problem.to_string(), problem.hint.clone())));
+        warnings
     }
 
     /// A file's text.

@@ -2,6 +2,7 @@
 //! `DataLoader.find_vars_files` look for them. Files are read when a host needs them, and once.
 
 use std::collections::HashSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -31,8 +32,8 @@ pub(super) struct VarsFiles {
 #[derive(Debug)]
 struct Shelf {
     folder: PathBuf,
-    /// The names in it.
-    names: OnceLock<HashSet<String>>,
+    /// The names in it, or why it cannot be looked into.
+    names: OnceLock<Result<HashSet<String>, Problem>>,
     read: Vec<Read>,
 }
 
@@ -96,6 +97,7 @@ impl Shelf {
     /// The files of a name: the first of `name`, `name.yml`, `name.yaml`, `name.json` that is there.
     fn files(&self, name: &str, texts: &Texts) -> Result<Vec<PathBuf>, Vec<Problem>> {
         let names = self.names.get_or_init(|| self.list(texts));
+        let names = names.as_ref().map_err(|problem| vec![problem.clone()])?;
         // A name from the root is that of a chroot.
         if names.is_empty() || name.starts_with('/') {
             return Ok(Vec::new());
@@ -109,16 +111,35 @@ impl Shelf {
             match texts.world.kind(&path) {
                 Some(Kind::Folder) => return in_folder(&path, texts, 0),
                 Some(Kind::File { .. }) => return Ok(vec![path]),
+                None if names.contains(&candidate) => texts.warn([out_of_reach(&path)]),
                 None => {}
             }
         }
         Ok(Vec::new())
     }
 
-    fn list(&self, texts: &Texts) -> HashSet<String> {
-        let names = texts.world.list(&self.folder).unwrap_or_default();
-        names.into_iter().collect()
+    /// No folder is as good as an empty one; one that this user may not read could hold anything.
+    fn list(&self, texts: &Texts) -> Result<HashSet<String>, Problem> {
+        match texts.world.list(&self.folder) {
+            Ok(names) => Ok(names.into_iter().collect()),
+            Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(HashSet::new()),
+            Err(error) => Err(unreadable(&self.folder, &error)),
+        }
     }
+}
+
+fn unreadable(folder: &Path, error: &std::io::Error) -> Problem {
+    let problem = Problem::new(format!("cannot read the folder {}: {error}", folder.display()));
+    problem.hint("variables in it could matter to any host")
+}
+
+/// What Ansible passes over in silence.
+fn out_of_reach(path: &Path) -> Problem {
+    let problem = Problem::new(format!(
+        "{} is not read: it leads nowhere, or out of reach",
+        path.display()
+    ));
+    problem.hint("mend the link, or take it away")
 }
 
 /// All vars files in a folder, by the order of their names' bytes.
@@ -127,7 +148,10 @@ fn in_folder(folder: &Path, texts: &Texts, depth: usize) -> Result<Vec<PathBuf>,
     if depth >= MAX_DEPTH {
         return Err(says(format!("folders are nested more than {MAX_DEPTH} deep")));
     }
-    let names = texts.world.list(folder).map_err(|error| says(error.to_string()))?;
+    let names = texts
+        .world
+        .list(folder)
+        .map_err(|error| vec![unreadable(folder, &error)])?;
     let mut files = Vec::new();
     for name in names
         .iter()
@@ -135,13 +159,11 @@ fn in_folder(folder: &Path, texts: &Texts, depth: usize) -> Result<Vec<PathBuf>,
     {
         let path = folder.join(name);
         let extension = path.extension();
+        let is_meant = extension.is_none_or(|extension| EXTENSIONS.iter().any(|known| extension == *known));
         match texts.world.kind(&path) {
             Some(Kind::Folder) if extension.is_none() => files.extend(in_folder(&path, texts, depth + 1)?),
-            Some(Kind::File { .. })
-                if extension.is_none_or(|extension| EXTENSIONS.iter().any(|known| extension == *known)) =>
-            {
-                files.push(path);
-            }
+            Some(Kind::File { .. }) if is_meant => files.push(path),
+            None if is_meant => texts.warn([out_of_reach(&path)]),
             _ => {}
         }
     }

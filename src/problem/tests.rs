@@ -123,3 +123,16 @@ proptest! {
         prop_assert!(!problem.to_string().chars().any(is_unprintable));
     }
 }
+
+#[test]
+fn what_was_encrypted_is_not_quoted() {
+    let problem = |source: Arc<Source>| {
+        let at = Location { source, span: 3..12 };
+        Problem::at(&at, "`hunter2:x` is not a mapping").hint("write `[\"hunter2:x\"]`")
+    };
+    let secret = problem(Source::secret("s.yml", "a: hunter2:x"));
+    let shown = render(&[secret.clone()], Severity::Error, false) + &secret.to_string();
+    assert!(!shown.contains("hunter2") && shown.contains("s.yml:1:4"), "{shown}");
+    let open = render(&[problem(Source::new("o.yml", "a: hunter2:x"))], Severity::Error, false);
+    assert_eq!(open.matches("hunter2").count(), 3, "{open}");
+}
