@@ -156,13 +156,11 @@ impl Problem {
         Cow::Owned(words.split('`').enumerate().map(quoted).collect::<Vec<_>>().join("`"))
     }
 
-    /// The hint, unless it repeats what stands at a place in a text that was encrypted.
-    fn open_hint(&self) -> Option<&str> {
-        let at = self.at.as_ref().filter(|at| at.source.is_secret);
-        let secret = at.map_or("", |at| at.text().trim_matches(['"', '\'']));
-        self.hint
-            .as_deref()
-            .filter(|hint| secret.is_empty() || !hint.contains(secret))
+    /// The hint without what it quotes, where that may have been encrypted.
+    fn open_hint(&self) -> Option<Cow<'_, str>> {
+        let is_secret = self.at.as_ref().is_some_and(|at| at.source.is_secret);
+        let hint = self.untold(self.hint.as_deref()?);
+        (!is_secret || !hint.contains('"')).then_some(hint)
     }
 
     /// With words beside the caret.
@@ -235,7 +233,7 @@ fn render_one(problem: &Problem, severity: Severity, renderer: &Renderer) -> Str
         None => group,
     };
     if let Some(hint) = problem.open_hint() {
-        group = group.element(Level::HELP.message(printable(hint)));
+        group = group.element(Level::HELP.message(printable(&hint).into_owned()));
     }
     renderer.render(&[group])
 }

@@ -95,7 +95,12 @@ fn who_asks_for_nothing_is_told_so() {
 fn without_an_inventory_there_is_a_hint() {
     // No settings of whoever runs the tests.
     let settings = tempfile::Builder::new().suffix(".cfg").tempfile().expect("a file");
-    for args in [&["-l", "x"][..], &["site.yaml"], &["remove", "-l", "x"], &["inventory", "--list"]] {
+    for args in [
+        &["-l", "x"][..],
+        &["site.yaml"],
+        &["remove", "-l", "x"],
+        &["inventory", "--list"],
+    ] {
         let output = Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
             .args(args)
             .env("ANSIBLE_CONFIG", settings.path())

@@ -253,6 +253,45 @@ fn a_long_chain_of_groups_and_its_circle_are_no_trouble() {
     assert!(problems[0].message.starts_with("groups form a circle: "));
 }
 
+/// `secret_text: hunter2` and one more, encrypted with the password `pw`.
+const VAULT: &str = "\
+$ANSIBLE_VAULT;1.1;AES256\n\
+32663734313863396565333465306334393338346464373764353861646439366433343064336162\n\
+3765613233396532336439313639383264333335636538390a313539616631636637303036363163\n\
+65306566343931306439383634323635616235633337646535326131363535613039616135663365\n\
+6230623161363032300a653762383431303435333130306535656666376636626132646533393633\n\
+61346161633663323365353336346335366137623932303236613366373362376230646164383538\n\
+3730366235326631346263356439323337626465333061613136\n";
+
+/// Wherever a template takes it.
+#[test]
+fn decrypted_text_is_not_shown() {
+    let mut secrets = Secrets::default();
+    secrets.add(None, zeroize::Zeroizing::new(b"pw".to_vec()));
+    let secrets = Arc::new(secrets);
+    for vars in [
+        r#"{"portmap": ["{{ secret_text }}"]}"#,
+        r#"{"ansible_port": "{{ secret_text }}"}"#,
+        r#"{"portmap_rollback_after": "{{ secret_text }}"}"#,
+        r#"{"ansible_user": "{{ lookup('file', secret_text) }}"}"#,
+        r#"{"ansible_user": "{{ nope | mandatory(secret_text) }}"}"#,
+    ] {
+        let (mut request, _) = asked(&["all: {hosts: {h: }}"], &[]);
+        let world = InMemory::default()
+            .file("0.yaml", "all: {hosts: {h: }}")
+            .file("group_vars/all.yml", VAULT);
+        let world: Arc<dyn World> = Arc::new(world);
+        request.secrets = Arc::clone(&secrets);
+        request.extra_vars.push(vars.to_owned());
+        let problems = load(&request, &world).unwrap_err();
+        let shown = render(&problems, Severity::Error, false);
+        assert!(
+            shown.starts_with("error: ") && !shown.contains("hunter2"),
+            "{vars}: {shown}"
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn any_text_is_loaded_or_refused(text in any::<String>(), limit in any::<String>()) {

@@ -11,7 +11,7 @@ use super::fault::{Fault, Miss};
 use super::lazy::{Date, HostVars, LazyList, LazyMap, Root, Vars};
 use super::output::Printed;
 use super::{Decrypt, Scope, Variable, functions, is_template_node};
-use crate::problem::Problem;
+use crate::problem::{Problem, Source};
 use crate::world::World;
 use crate::yaml::{self, Node};
 
@@ -25,6 +25,8 @@ pub(super) struct Engine {
     pub environment: minijinja::Environment<'static>,
     pub world: Arc<dyn World>,
     pub decrypt: Box<Decrypt>,
+    /// Texts, each with the same text as one that is shown nowhere.
+    hidden: Mutex<Vec<(Arc<Source>, Arc<Source>)>>,
 }
 
 impl Engine {
@@ -33,7 +35,21 @@ impl Engine {
             environment: functions::environment(),
             world,
             decrypt,
+            hidden: Mutex::default(),
         }
+    }
+
+    fn hidden(&self, source: &Arc<Source>) -> Arc<Source> {
+        if source.is_secret {
+            return Arc::clone(source);
+        }
+        let mut known = self.hidden.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, hidden)) = known.iter().find(|(open, _)| Arc::ptr_eq(open, source)) {
+            return Arc::clone(hidden);
+        }
+        let hidden = Source::secret(source.name.clone(), source.text.clone());
+        known.push((Arc::clone(source), Arc::clone(&hidden)));
+        hidden
     }
 }
 
@@ -181,6 +197,9 @@ impl Context {
 
     /// A value of a file as templates see it: scalars rendered, lists and maps when they are looked into.
     pub fn value(&self, node: &Node, label: &Arc<str>) -> Known {
+        if node.at.source.is_secret {
+            self.shared.secret.store(true, Ordering::Relaxed);
+        }
         match &node.value {
             yaml::Value::Null => Value::from(()),
             yaml::Value::Bool(truth) => Value::from(*truth),
@@ -293,6 +312,11 @@ impl Context {
 
     pub fn take_fatal(&self) -> Option<Problem> {
         lock(&self.shared.fatal).take()
+    }
+
+    /// The same text as one that is shown nowhere, for values that hold something that was encrypted.
+    pub fn hidden(&self, source: &Arc<Source>) -> Arc<Source> {
+        self.shared.engine.hidden(source)
     }
 
     pub fn has_secrets(&self) -> bool {

@@ -153,10 +153,29 @@ impl Rendering {
                 let problem = Problem::at(&node.at, "this is `omit`, and there is nothing here to leave out");
                 vec![problem.hint("`omit` leaves an entry out of a list or map")]
             };
-            rendered.ok_or_else(omitted)
+            let rendered = rendered.ok_or_else(omitted)?;
+            Ok(if self.context.has_secrets() {
+                self.hidden(rendered)
+            } else {
+                rendered
+            })
         } else {
             Err(std::mem::take(&mut self.problems))
         }
+    }
+
+    /// The node at a place that no message quotes: something in it was encrypted.
+    fn hidden(&self, mut node: Node) -> Node {
+        node.value = match node.value {
+            yaml::Value::List(items) => yaml::Value::List(items.iter().map(|item| self.hidden(item.clone())).collect()),
+            yaml::Value::Map(entries) => {
+                let hide = |(key, value): &(Node, Node)| (self.hidden(key.clone()), self.hidden(value.clone()));
+                yaml::Value::Map(entries.iter().map(hide).collect())
+            }
+            other => other,
+        };
+        node.at.source = self.context.hidden(&node.at.source);
+        node
     }
 
     /// The node rendered; none where it is `omit`, or a problem.
