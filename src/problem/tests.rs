@@ -131,7 +131,7 @@ fn what_was_encrypted_is_not_quoted() {
         Problem::at(&at, "`hunter2:x` is not a mapping").hint("write `[\"hunter2:x\"]`")
     };
     let secret = problem(Source::secret("s.yml", "a: hunter2:x"));
-    let shown = render(&[secret.clone()], Severity::Error, false) + &secret.to_string();
+    let shown = render(std::slice::from_ref(&secret), Severity::Error, false) + &secret.to_string();
     assert!(!shown.contains("hunter2") && shown.contains("s.yml:1:4"), "{shown}");
     let open = render(&[problem(Source::new("o.yml", "a: hunter2:x"))], Severity::Error, false);
     assert_eq!(open.matches("hunter2").count(), 3, "{open}");
