@@ -45,12 +45,12 @@ impl World for Machine {
         if self.files.contains_key(path.to_str().unwrap()) {
             return Some(Kind::File { executable: false });
         }
-        let is_folder = path == Path::new("/work") || self.files.keys().any(|file| Path::new(file).starts_with(path));
+        let is_folder = path == Path::new("/site") || self.files.keys().any(|file| Path::new(file).starts_with(path));
         is_folder.then_some(Kind::Folder)
     }
 
     fn is_world_writable(&self, folder: &Path) -> bool {
-        self.is_public && folder == Path::new("/work")
+        self.is_public && folder == Path::new("/site")
     }
 
     fn run(&self, _: &Path, _: &[&str]) -> io::Result<Answer> {
@@ -69,7 +69,7 @@ impl World for Machine {
     }
 
     fn current_folder(&self) -> PathBuf {
-        "/work".into()
+        "/site".into()
     }
 }
 
@@ -160,13 +160,13 @@ fn said(machine: &Machine) -> (Vec<String>, Vec<String>) {
 }
 
 fn of_file(text: &str) -> (Vec<String>, Vec<String>) {
-    said(&machine(&[("/work/ansible.cfg", text)], &[]))
+    said(&machine(&[("/site/ansible.cfg", text)], &[]))
 }
 
 #[test]
 fn a_public_folder_has_no_configuration() {
     let files = [
-        ("/work/ansible.cfg", "[defaults]\nforks = 3\n"),
+        ("/site/ansible.cfg", "[defaults]\nforks = 3\n"),
         ("/home/me/.ansible.cfg", "[defaults]\nforks = 4\n"),
     ];
     let mut public = machine(&files, &[]);
@@ -180,7 +180,7 @@ fn a_public_folder_has_no_configuration() {
         .collect();
     assert_eq!(
         warnings,
-        ["/work/ansible.cfg is left out: anybody may write to its folder"]
+        ["/site/ansible.cfg is left out: anybody may write to its folder"]
     );
 
     let mut named = machine(&files, &[("ANSIBLE_CONFIG", "ansible.cfg")]);
@@ -197,21 +197,21 @@ fn a_named_file_that_is_not_there_is_no_silence() {
     let (_, warnings) = said(&machine(&[], &[("ANSIBLE_CONFIG", "none.cfg")]));
     assert_eq!(
         warnings,
-        ["ANSIBLE_CONFIG: /work/none.cfg cannot be read; it is left out"]
+        ["ANSIBLE_CONFIG: /site/none.cfg cannot be read; it is left out"]
     );
 }
 
 #[test]
 fn settings_say_who_set_them() {
     let machine = machine(
-        &[("/work/ansible.cfg", "[defaults]\nforks = 3\nremote_user = bob\n")],
+        &[("/site/ansible.cfg", "[defaults]\nforks = 3\nremote_user = bob\n")],
         &[("ANSIBLE_FORKS", "4")],
     );
     let settings = Settings::read(&machine).unwrap();
     assert_eq!(settings.forks.unwrap().origin.to_string(), "ANSIBLE_FORKS");
     assert_eq!(
         settings.remote_user.unwrap().origin.to_string(),
-        "/work/ansible.cfg:3:1"
+        "/site/ansible.cfg:3:1"
     );
 }
 
@@ -220,24 +220,24 @@ fn faults_of_the_file_are_shown_where_they_are() {
     for (text, expected) in [
         (
             "forks = 1",
-            "an option stands before the first [section] (/work/ansible.cfg:1:1)",
+            "an option stands before the first [section] (/site/ansible.cfg:1:1)",
         ),
         (
             "[defaults]\nx\n",
-            "this is neither [section] nor option = value (/work/ansible.cfg:2:1)",
+            "this is neither [section] nor option = value (/site/ansible.cfg:2:1)",
         ),
-        ("[defaults]\na=1\nA=2\n", "a is set already (/work/ansible.cfg:3:1)"),
+        ("[defaults]\na=1\nA=2\n", "a is set already (/site/ansible.cfg:3:1)"),
         (
             "[a]\n[b]\n[a]\n",
-            "section [a] is there already (/work/ansible.cfg:3:1)",
+            "section [a] is there already (/site/ansible.cfg:3:1)",
         ),
         (
             "[defaults]\nforks = few\n",
-            "`few` is no whole number (/work/ansible.cfg:2:1)",
+            "`few` is no whole number (/site/ansible.cfg:2:1)",
         ),
         (
             "[defaults]\nhash_behaviour = merge\n",
-            "`merge` is not supported: dictionaries replace each other; use the filter combine to merge them (/work/ansible.cfg:2:1)",
+            "`merge` is not supported: dictionaries replace each other; use the filter combine to merge them (/site/ansible.cfg:2:1)",
         ),
     ] {
         assert_eq!(of_file(text), (vec![expected.to_owned()], vec![]), "{text}");

@@ -2,7 +2,7 @@
 """Records how an installed ansible-core reads ansible.cfg and its variables.
 
 Run it with that ansible-core's Python, in this folder: it writes recorded.json, which the unit tests of
-src/inventory/settings.rs read. There the working folder is /work and the home /home/me.
+src/inventory/settings.rs read. There the working folder is /site and the home /home/me.
 """
 
 import json
@@ -45,13 +45,13 @@ SETTINGS = [
 
 
 def defaults(*lines):
-    return {"/work/ansible.cfg": "\n".join(["[defaults]", *lines, ""])}
+    return {"/site/ansible.cfg": "\n".join(["[defaults]", *lines, ""])}
 
 
 # Files, and variables.
 CASES = [
     ({}, {}),
-    ({"/work/ansible.cfg": ""}, {}),
+    ({"/site/ansible.cfg": ""}, {}),
     (defaults("forks = 7", "remote_user = bob"), {}),
     (defaults("forks=7", "forks_ = 8", "FORKS2: 9", "Remote_User: bob"), {}),
     (defaults("forks = 7 ; seven", "remote_user = bob;by", "timeout = 5 # five"), {}),
@@ -87,24 +87,24 @@ CASES = [
     (defaults("forks = 0x10"), {}),
     (defaults("forks = 007"), {}),
     *[(defaults(f"host_key_checking = {word}", f"ask_vault_pass = {word}"), {}) for word in ["yes", "No", "TRUE", "t", "1", "0", "2", "on", "off", "\"yes\"", "maybe", ""]],
-    ({"/work/ansible.cfg": "forks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "\ufeff[defaults]\nforks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "[defaults]\r\nforks = 3\r\nremote_user = bob\r\n"}, {}),
-    ({"/work/ansible.cfg": "[defaults] ; here\nforks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "[defaults]x\nforks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "[Defaults]\nforks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "[ defaults ]\nforks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "[]\nforks = 3\n"}, {}),
-    ({"/work/ansible.cfg": "[DEFAULT]\nforks = 3\n[defaults]\ntimeout = 4\n"}, {}),
-    ({"/work/ansible.cfg": "[DEFAULT]\nforks = 3\n[other]\ntimeout = 4\n"}, {}),
-    ({"/work/ansible.cfg": "[DEFAULT]\nforks = 3\n[defaults]\nforks = 4\n[DEFAULT]\ntimeout = 4\n"}, {}),
-    ({"/work/ansible.cfg": "[privilege_escalation]\nbecome = yes\nbecome_method = su\nbecome_user = admin\nbecome_ask_pass = true\n"}, {}),
-    ({"/work/ansible.cfg": "[defaults]\nbecome = yes\nssh_args = -4\n"}, {}),
-    ({"/work/ansible.cfg": "[ssh_connection]\nssh_args = -4 -o A=\"b c\"\nssh_common_args = '-o X=y'\nssh_extra_args = -v ; more\n"}, {}),
-    ({"/work/ansible.cfg": "[ssh_connection]\nhost_key_checking = no\n[defaults]\nhost_key_checking = yes\n"}, {}),
-    ({"/work/ansible.cfg": "[ssh_connection]\nhost_key_checking = no\n"}, {"ANSIBLE_HOST_KEY_CHECKING": "yes"}),
+    ({"/site/ansible.cfg": "forks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "\ufeff[defaults]\nforks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "[defaults]\r\nforks = 3\r\nremote_user = bob\r\n"}, {}),
+    ({"/site/ansible.cfg": "[defaults] ; here\nforks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "[defaults]x\nforks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "[Defaults]\nforks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "[ defaults ]\nforks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "[]\nforks = 3\n"}, {}),
+    ({"/site/ansible.cfg": "[DEFAULT]\nforks = 3\n[defaults]\ntimeout = 4\n"}, {}),
+    ({"/site/ansible.cfg": "[DEFAULT]\nforks = 3\n[other]\ntimeout = 4\n"}, {}),
+    ({"/site/ansible.cfg": "[DEFAULT]\nforks = 3\n[defaults]\nforks = 4\n[DEFAULT]\ntimeout = 4\n"}, {}),
+    ({"/site/ansible.cfg": "[privilege_escalation]\nbecome = yes\nbecome_method = su\nbecome_user = admin\nbecome_ask_pass = true\n"}, {}),
+    ({"/site/ansible.cfg": "[defaults]\nbecome = yes\nssh_args = -4\n"}, {}),
+    ({"/site/ansible.cfg": "[ssh_connection]\nssh_args = -4 -o A=\"b c\"\nssh_common_args = '-o X=y'\nssh_extra_args = -v ; more\n"}, {}),
+    ({"/site/ansible.cfg": "[ssh_connection]\nhost_key_checking = no\n[defaults]\nhost_key_checking = yes\n"}, {}),
+    ({"/site/ansible.cfg": "[ssh_connection]\nhost_key_checking = no\n"}, {"ANSIBLE_HOST_KEY_CHECKING": "yes"}),
     ({}, {"ANSIBLE_HOST_KEY_CHECKING": "yes", "ANSIBLE_SSH_HOST_KEY_CHECKING": "no"}),
-    ({"/work/ansible.cfg": "[inventory]\nignore_extensions = .a, .b\nignore_patterns = ^x,'y'\n[defaults]\ninventory_ignore_extensions = .c\n"}, {}),
+    ({"/site/ansible.cfg": "[inventory]\nignore_extensions = .a, .b\nignore_patterns = ^x,'y'\n[defaults]\ninventory_ignore_extensions = .c\n"}, {}),
     (defaults("inventory_ignore_extensions = ~, .orig", "inventory_ignore_patterns = \\.x$", "yaml_valid_extensions = .yml, '.yaml'"), {}),
     (defaults("vault_password_file = pass", "vault_identity_list = a@b, c@prompt", "any_errors_fatal = on", "playbook_dir = plays", "remote_port = 2222"), {}),
     (defaults("forks = 7", "remote_user = bob", "inventory = a"), {"ANSIBLE_FORKS": "9", "ANSIBLE_REMOTE_USER": "\"eve\"", "ANSIBLE_INVENTORY": "b,/c"}),
@@ -114,15 +114,15 @@ CASES = [
     ({}, {"ANSIBLE_VAULT_PASSWORD_FILE": "~/v", "ANSIBLE_VAULT_IDENTITY_LIST": "a@b", "ANSIBLE_ASK_VAULT_PASS": "true", "ANSIBLE_TIMEOUT": "3", "ANSIBLE_REMOTE_PORT": "22", "ANSIBLE_PRIVATE_KEY_FILE": "k", "ANSIBLE_PLAYBOOK_DIR": "p"}),
     ({}, {"ANSIBLE_INVENTORY_IGNORE": ".x", "ANSIBLE_INVENTORY_IGNORE_REGEX": "a,b", "ANSIBLE_YAML_FILENAME_EXT": ".y", "ANSIBLE_ANY_ERRORS_FATAL": "no"}),
     ({"/home/me/.ansible.cfg": "[defaults]\ninventory = mine\nforks = 2\n"}, {}),
-    ({"/home/me/.ansible.cfg": "[defaults]\nforks = 2\n", "/work/ansible.cfg": "[defaults]\nforks = 3\n"}, {}),
-    ({"/work/other.cfg": "[defaults]\nforks = 4\n", "/work/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "other.cfg"}),
-    ({"/work/sub/ansible.cfg": "[defaults]\ninventory = hosts\n", "/work/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "sub"}),
-    ({"/work/sub/x.ini": "[defaults]\ninventory = hosts\n"}, {"ANSIBLE_CONFIG": "$SUB/x.ini", "SUB": "sub"}),
+    ({"/home/me/.ansible.cfg": "[defaults]\nforks = 2\n", "/site/ansible.cfg": "[defaults]\nforks = 3\n"}, {}),
+    ({"/site/other.cfg": "[defaults]\nforks = 4\n", "/site/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "other.cfg"}),
+    ({"/site/sub/ansible.cfg": "[defaults]\ninventory = hosts\n", "/site/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "sub"}),
+    ({"/site/sub/x.ini": "[defaults]\ninventory = hosts\n"}, {"ANSIBLE_CONFIG": "$SUB/x.ini", "SUB": "sub"}),
     ({"/home/me/c.cfg": "[defaults]\nforks = 6\n"}, {"ANSIBLE_CONFIG": "~/c.cfg"}),
-    ({"/work/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "none.cfg"}),
-    ({"/work/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": ""}),
-    ({"/work/x.yml": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "x.yml"}),
-    ({"/work/x.conf": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "x.conf"}),
+    ({"/site/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "none.cfg"}),
+    ({"/site/ansible.cfg": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": ""}),
+    ({"/site/x.yml": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "x.yml"}),
+    ({"/site/x.conf": "[defaults]\nforks = 3\n"}, {"ANSIBLE_CONFIG": "x.conf"}),
 ]
 
 
@@ -158,9 +158,9 @@ def main():
     cases = []
     for files, variables in CASES:
         with tempfile.TemporaryDirectory() as root:
-            os.makedirs(f"{root}/work")
+            os.makedirs(f"{root}/site")
             os.makedirs(f"{root}/home/me")
-            os.chdir(f"{root}/work")
+            os.chdir(f"{root}/site")
             cases.append(record(root, files, variables))
             os.chdir(here)
     lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in cases)
