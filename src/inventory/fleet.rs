@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::data::{ALL, HostId, Vars};
-use super::host::HostSpec;
+use super::host::{HostSpec, not_obeyed};
 use super::pattern::Patterns;
 use super::precedence::{Layered, Precedence};
 use super::scope::PlayScope;
@@ -195,6 +195,7 @@ impl Fleet {
             Ok(vars) => vars,
             Err(problems) => return shared.add_files(problems),
         };
+        self.layered.files.texts.warn(not_obeyed(&vars));
         let scope = scope.of(host);
         match HostSpec::from_vars(&vars, &|node| self.templates.render(node, &scope)) {
             Ok(spec) => specs.push(spec),

@@ -225,6 +225,32 @@ fn refuse_misspelt(variables: &mut Variables<'_>) {
     variables.problems.extend(problems);
 }
 
+/// Variables that change how Ansible connects, and for which the command line or `ssh_config` has to say it here.
+const NOT_OBEYED: [(&str, &str); 7] = [
+    ("ansible_timeout", "use --timeout"),
+    ("ansible_ssh_timeout", "use --timeout"),
+    ("ansible_host_key_checking", "use --host-key-checking"),
+    ("ansible_ssh_host_key_checking", "use --host-key-checking"),
+    ("ansible_ssh_executable", "the ssh that PATH has is used"),
+    (
+        "ansible_ssh_private_key",
+        "write it to a file, and name that in ansible_ssh_private_key_file",
+    ),
+    (
+        "ansible_ssh_password_mechanism",
+        "logging in with a password is not supported",
+    ),
+];
+
+/// What to say of a host's variables that are not obeyed and stop nothing.
+pub(super) fn not_obeyed(host: &HostVars<'_>) -> impl Iterator<Item = Problem> {
+    NOT_OBEYED.into_iter().filter_map(|(name, hint)| {
+        let var = host.get(name)?;
+        let problem = Problem::at(&var.node.at, format!("the variable {name} is not obeyed"));
+        Some(problem.hint(hint))
+    })
+}
+
 /// Variables that change how Ansible connects, in ways that this program does not follow.
 fn refuse_unsupported(variables: &mut Variables<'_>) {
     privilege::refuse_login_passwords(variables);
