@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "a test stops where something is not as expected")]
 
 use std::collections::BTreeSet;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Output};
 
 fn program(args: &[&str]) -> Output {
@@ -218,4 +219,36 @@ fn the_readmes_inventory_is_sound() {
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("nobody"), "{}", stderr(&output));
     assert_eq!(stderr(&output).matches("error").count(), 1, "{}", stderr(&output));
+}
+
+/// Ansible itself is not needed: a program of its name answers, and is told the source alone.
+#[test]
+fn a_plugins_configuration_is_handed_to_ansible_where_it_is_installed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = folder.path().join("aws_ec2.yml");
+    std::fs::write(&source, "plugin: amazon.aws.aws_ec2\n").expect("written");
+    let listed = |path: &str| {
+        Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
+            .args(["inventory", "--list-hosts", "-i"])
+            .arg(&source)
+            .env("PATH", path)
+            .output()
+            .expect("the program runs")
+    };
+    let without = listed("/nonexistent");
+    assert_eq!(without.status.code(), Some(1));
+    assert!(stderr(&without).contains("amazon.aws.aws_ec2"), "{}", stderr(&without));
+
+    let ansible = folder.path().join("ansible-inventory");
+    let script =
+        "#!/bin/sh\n[ \"$1 $2\" = '--list --export' ] && echo \"{\\\"all\\\": {\\\"hosts\\\": [\\\"${3##*/}\\\"]}}\"\n";
+    std::fs::write(&ansible, script).expect("written");
+    std::fs::set_permissions(&ansible, PermissionsExt::from_mode(0o755)).expect("a mode");
+    let with = listed(&format!("{}:/usr/bin:/bin", folder.path().display()));
+    assert_eq!(
+        String::from_utf8_lossy(&with.stdout),
+        "aws_ec2.yml\n",
+        "{}",
+        stderr(&with)
+    );
 }
