@@ -144,8 +144,11 @@ fn deployed(site: &Site<'_>, way: &Way) -> Fate {
     if after != foreign {
         return Fate::Wrong(format!("foreign rules changed:\n{foreign}\n{after}"));
     }
-    let told = [mapped, WEB, way.port, WEB_TARGET].map(|port| site.first_line(way, port));
-    if !told[0].starts_with("SSH-2.0-") || told[1..] != [if web { "web\n" } else { "" }, "", ""] {
+    let closed = [way.port, WEB_TARGET].map(|port| site.first_line(way, port));
+    let open = site.patient_first_line(way, mapped);
+    let served = if web { site.patient_first_line(way, WEB) } else { String::new() };
+    if !open.starts_with("SSH-2.0-") || served != if web { "web\n" } else { "" } || closed != ["", ""] {
+        let told = (open, served, closed);
         return Fate::Wrong(format!("{told:?}: {}", site.lab.our_rules("host1")));
     }
     let run = site.removes(way, mapped);

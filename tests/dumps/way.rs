@@ -265,6 +265,12 @@ impl<'a> Site<'a> {
         })
     }
 
+    /// The same of a port that is open, where a rate in the rules may refuse the first attempts.
+    pub fn patient_first_line(&self, way: &Way, port: u16) -> String {
+        let attempts = (0..10).map(|_| self.first_line(way, port));
+        attempts.into_iter().find(|line| !line.is_empty()).unwrap_or_default()
+    }
+
     /// Whether the dump lets answers of [`WEB_TARGET`] out once connections to it get in.
     pub fn lets_answers_out(&self, way: &Way) -> bool {
         let tool = if self.dump.family == 4 { "iptables" } else { "ip6tables" };
