@@ -22,9 +22,9 @@ use std::sync::Arc;
 pub use check::{CHECK_KEYS, Check, HTTP_KEYS, Probe};
 pub use import::{IMPORT_KEYS, Read};
 pub use play::{KEYS, Play, Settled};
-pub use run::{Options, Run, plan, without_plays};
+pub use run::{Options, Run, Turn, plan, without_plays};
 pub use setting::{Keyword, Render, Setting};
-pub use value::{Hosts, MAX_PAUSE, Pause, Percentage, Tags};
+pub use value::{Hosts, MAX_PAUSE, Tags};
 
 use crate::problem::{Problem, Source};
 

@@ -83,13 +83,40 @@ pub enum EndState {
     Unknown,
     /// Not started.
     Skipped,
+    /// The new rules, proven, until the host's timer undoes them: somebody is to confirm them by hand.
+    Pending,
+    /// The new rules, confirmed; a check of the playbook failed while they soaked.
+    Unhealthy,
+    /// The new rules, confirmed: they should have been taken back with the run, and were not.
+    NotRolledBack,
 }
 
 impl EndState {
+    /// Every end state, in the order in which totals name them.
+    pub const ALL: [Self; 11] = [
+        Self::Unchanged,
+        Self::Confirmed,
+        Self::Pending,
+        Self::RolledBack,
+        Self::Refused,
+        Self::Failed,
+        Self::Unreachable,
+        Self::Unknown,
+        Self::Skipped,
+        Self::Unhealthy,
+        Self::NotRolledBack,
+    ];
+
     /// Whether the host did not reach what was asked of it; a skipped host is none: the failure is another's.
     #[must_use]
     pub fn is_failure(self) -> bool {
-        !matches!(self, Self::Unchanged | Self::Confirmed | Self::Skipped)
+        !matches!(self, Self::Unchanged | Self::Confirmed | Self::Pending | Self::Skipped)
+    }
+
+    /// Whether the host may run rules that the run made: what a rollback of the run has to look at.
+    #[must_use]
+    pub fn may_run_new_rules(self) -> bool {
+        matches!(self, Self::Confirmed | Self::Pending | Self::Unhealthy | Self::Unknown)
     }
 
     /// Its name for people.
@@ -104,6 +131,9 @@ impl EndState {
             Self::Unreachable => "unreachable",
             Self::Unknown => "unknown",
             Self::Skipped => "skipped",
+            Self::Pending => "pending",
+            Self::Unhealthy => "unhealthy",
+            Self::NotRolledBack => "not rolled back",
         }
     }
 }
@@ -180,6 +210,8 @@ pub struct HostReport {
     pub state: EndState,
     /// The generation it runs, where known.
     pub generation: Option<u32>,
+    /// The generation that it ran before the run changed it; `None`: none, or it was not changed.
+    pub before: Option<u32>,
     /// The batch it was in, from 1.
     pub batch: usize,
     /// Why, one sentence, when there is something to say.
@@ -207,6 +239,7 @@ impl HostReport {
         Self {
             state,
             generation: None,
+            before: None,
             batch: 0,
             reason: None,
             hint: None,
@@ -282,6 +315,74 @@ pub enum RunEvent {
     },
     /// A batch starts (from 1).
     BatchStarted(usize),
+    /// All hosts of a batch have ended, and soaked where that was asked for.
+    BatchFinished {
+        /// Which, from 1.
+        batch: usize,
+        /// What came of it, with the arithmetic of the budget: `2 of 40 failed, budget 1: stopping`.
+        verdict: String,
+    },
+    /// From now on no host starts any more.
+    Stopping {
+        /// Why, with the arithmetic of the budget.
+        why: String,
+    },
+    /// The hosts of a batch soak: their checks must stay good for so long.
+    SoakStarted {
+        /// Which batch, from 1.
+        batch: usize,
+        /// How many hosts.
+        hosts: usize,
+        /// For how long.
+        time: Duration,
+    },
+    /// A host's check failed while it soaked. The report takes the place of the host's earlier one.
+    HostUnhealthy {
+        /// Which.
+        host: String,
+        /// What it runs now.
+        report: Box<HostReport>,
+    },
+    /// They have soaked.
+    SoakFinished {
+        /// Which batch, from 1.
+        batch: usize,
+        /// Those whose checks failed.
+        unhealthy: Vec<String>,
+    },
+    /// The run waits before a batch.
+    PauseStarted {
+        /// Before which batch, from 1.
+        before: usize,
+        /// How many hosts it has.
+        hosts: usize,
+        /// For how long; `None`: until the operator answers.
+        time: Option<Duration>,
+    },
+    /// It goes on, or stops.
+    PauseFinished {
+        /// Whether it goes on.
+        go_on: bool,
+    },
+    /// Hosts that were changed get their old rules back, the newest batch first.
+    RevertStarted {
+        /// Which, in the order of their turns.
+        hosts: Vec<String>,
+        /// Why.
+        why: String,
+    },
+    /// A host gets its old rules back now.
+    HostReverting {
+        /// Which.
+        host: String,
+    },
+    /// It has them, or could not get them. The report takes the place of the host's earlier one.
+    HostReverted {
+        /// Which.
+        host: String,
+        /// What it runs now.
+        report: Box<HostReport>,
+    },
     /// A host starts.
     HostStarted {
         /// Which.

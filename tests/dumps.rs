@@ -146,7 +146,11 @@ fn deployed(site: &Site<'_>, way: &Way) -> Fate {
     }
     let closed = [way.port, WEB_TARGET].map(|port| site.first_line(way, port));
     let open = site.patient_first_line(way, mapped);
-    let served = if web { site.patient_first_line(way, WEB) } else { String::new() };
+    let served = if web {
+        site.patient_first_line(way, WEB)
+    } else {
+        String::new()
+    };
     if !open.starts_with("SSH-2.0-") || served != if web { "web\n" } else { "" } || closed != ["", ""] {
         let told = (open, served, closed);
         return Fate::Wrong(format!("{told:?}: {}", site.lab.our_rules("host1")));

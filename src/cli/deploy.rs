@@ -1,24 +1,23 @@
-use std::fs;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::machine;
 use super::request::Request;
+use super::work::Fleetwork;
+use crate::driver::{self, Earlier};
 use crate::inventory::{self, Fleet, HostSpec, Password};
-use crate::memory::Memory;
 use crate::playbook::{self, Playbook, Run};
-use crate::remote::ssh::{self, Bastions};
-use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
-use crate::rollout::RolloutPlan;
+use crate::remote::ssh;
+use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
+use crate::rollout::{HostId, RolloutPlan};
 use crate::screen::Display;
 use crate::world::World;
-use crate::{driver, transaction};
 
 /// How often clocks and countdowns on the screen move.
 const TICK: Duration = Duration::from_millis(100);
@@ -54,7 +53,7 @@ fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     };
     let mut run = run.map_err(Error::Problems)?;
     error::warn(&fleet.take_warnings());
-    if run.hosts.is_empty() && run.untouched.is_empty() {
+    if run.turns.is_empty() && run.untouched.is_empty() {
         return Err(Error::Problems(vec![fleet.nobody()]));
     }
     let password = request
@@ -62,8 +61,9 @@ fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
         .ask_become_password
         .then(ask_become_password)
         .transpose()?;
-    let complete = |host| request.complete(host, password.as_ref());
-    run.hosts = run.hosts.into_iter().map(complete).collect();
+    for turn in &mut run.turns {
+        request.complete(&mut turn.host, password.as_ref());
+    }
     Ok(run)
 }
 
@@ -119,50 +119,24 @@ fn say_untouched(names: &[String]) {
 
 async fn rollout(request: Request, run: Run) -> ExitCode {
     let started = Instant::now();
-    let Run { hosts, plan, .. } = run;
+    let Run { turns, plan, .. } = run;
     let run_id = run_id();
+    let names: Vec<String> = turns.iter().map(|turn| turn.host.name.clone()).collect();
     let (events, received) = unbounded_channel();
-    let _ = events.send(started_event(&run_id, &plan, &hosts));
+    let _ = events.send(started_event(&run_id, &plan, &names));
     let showing = tokio::spawn(show(received, Viewer::new(&request)));
     ssh::sweep();
-    let bastions = Bastions::default();
-    let job = job(&request, &run_id, &bastions, events.clone());
-    let outcome = driver::drive(hosts, plan, job, events).await;
-    bastions.close().await;
+    let work = Arc::new(Fleetwork::new(&request, &run_id, turns, plan.forks(), events.clone()));
+    let outcome = driver::drive(names, plan, Earlier::default(), Arc::clone(&work), events).await;
+    work.close().await;
     // Only a fault of the display itself could end it with an error; the run's result is worth more.
     let _ = showing.await;
     print_end(request.output, &run_id, &outcome, started.elapsed());
     outcome.exit_code()
 }
 
-/// The transaction of a host, as a job for the driver.
-fn job(
-    request: &Request,
-    run_id: &str,
-    bastions: &Bastions,
-    events: UnboundedSender<RunEvent>,
-) -> impl Fn(HostSpec) -> std::pin::Pin<Box<dyn Future<Output = HostReport> + Send>> + use<> {
-    let (goal, timeout, run_id, operator) = (request.goal, request.timeout, run_id.to_owned(), operator());
-    let memory = Arc::new(Memory::of_user());
-    memory.prune();
-    let bastions = bastions.clone();
-    move |host| {
-        let options = transaction::Options {
-            goal,
-            rollback_after: host.rollback_after.unwrap_or_default(),
-            timeout,
-            run_id: run_id.clone(),
-            operator: operator.clone(),
-            bastions: bastions.clone(),
-            memory: Arc::clone(&memory),
-        };
-        let events = events.clone();
-        Box::pin(async move { transaction::deploy(&host, &options, &events).await })
-    }
-}
-
-fn started_event(run_id: &str, plan: &RolloutPlan, hosts: &[HostSpec]) -> RunEvent {
-    let name = |id: &crate::rollout::HostId| hosts.get(id.0).map(|host| host.name.clone());
+fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
+    let name = |id: &HostId| names.get(id.0).cloned();
     let batches = plan
         .batches()
         .iter()
@@ -181,16 +155,6 @@ fn run_id() -> String {
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"),
         fastrand::u32(..)
     )
-}
-
-/// Who runs this, for the hosts' locks: `ann@laptop`, the person behind sudo where there is one.
-fn operator() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"]
-        .iter()
-        .find_map(|name| std::env::var(name).ok());
-    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), machine.trim());
-    report::sanitise(&operator)
 }
 
 /// What becomes of the events.

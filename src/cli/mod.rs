@@ -9,6 +9,7 @@ mod lab;
 mod request;
 mod schema;
 mod sources;
+mod work;
 
 use std::ffi::OsString;
 use std::sync::Arc;

@@ -98,13 +98,12 @@ impl Request {
         })
     }
 
-    /// The host with what the command line (and who typed the password) adds to its login, and its rollback window.
-    pub fn complete(&self, mut host: HostSpec, password: Option<&Password>) -> HostSpec {
-        self.login.complete(&mut host);
+    /// Adds what the command line (and who typed the password) says of its login, and its rollback window.
+    pub fn complete(&self, host: &mut HostSpec, password: Option<&Password>) {
+        self.login.complete(host);
         let to = &mut host.connection;
         to.become_password = to.become_password.take().or_else(|| password.cloned());
         host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
-        host
     }
 }
 

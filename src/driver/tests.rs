@@ -4,25 +4,44 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::*;
-use crate::inventory;
-use crate::rollout::BatchSize;
-use crate::world::{InMemory, World};
+use crate::rollout::{BatchSize, Policy};
 
-fn hosts(names: &[&str]) -> Vec<HostSpec> {
-    let text = format!("all: {{hosts: {{{}}}}}", names.join(": {}, ") + ": {}");
-    let request = inventory::Request {
-        inventory: vec!["hosts.yaml".to_owned()],
-        ..inventory::Request::default()
-    };
-    let world: Arc<dyn World> = Arc::new(InMemory::default().file("hosts.yaml", text));
-    inventory::load(&request, &world).expect("a sound inventory").hosts
+/// Work that is a function of the host's number; nothing is ever reverted or watched.
+struct Fake<J>(J);
+
+impl<J, F> Work for Fake<J>
+where
+    J: Fn(usize) -> F + Send + Sync + 'static,
+    F: Future<Output = HostReport> + Send,
+{
+    async fn apply(self: Arc<Self>, host: HostId) -> HostReport {
+        self.0(host.0).await
+    }
+
+    async fn revert(self: Arc<Self>, _host: HostId, applied: HostReport) -> HostReport {
+        applied
+    }
+
+    async fn soak(self: Arc<Self>, _hosts: Vec<HostId>, _time: Duration) -> Vec<(HostId, String)> {
+        vec![]
+    }
+
+    async fn ask(self: Arc<Self>, _batch: usize, _hosts: usize) -> bool {
+        true
+    }
+}
+
+fn names(names: &[&str]) -> Vec<String> {
+    names.iter().map(|&name| name.to_owned()).collect()
 }
 
 fn plan(hosts: usize, serial: usize, forks: usize) -> RolloutPlan {
     let serial = BatchSize::Hosts(u32::try_from(serial).expect("few"));
-    RolloutPlan::new(hosts, &[serial], NonZeroUsize::new(forks).expect("forks"))
+    let forks = NonZeroUsize::new(forks).expect("forks");
+    RolloutPlan::new(forks).then(&[hosts], &[serial], Policy::default())
 }
 
 fn states(outcome: &Outcome) -> Vec<(&str, EndState, usize)> {
@@ -39,6 +58,8 @@ fn told(mut events: UnboundedReceiver<RunEvent>) -> Vec<String> {
         .map(|event| match event {
             RunEvent::HostFinished { host, report } => format!("{host} {}", report.state),
             RunEvent::HostStarted { host } => format!("{host} starts"),
+            RunEvent::BatchFinished { batch, verdict } => format!("batch {batch}: {verdict}"),
+            RunEvent::Stopping { why } => format!("stopping: {why}"),
             other => format!("{other:?}"),
         })
         .collect()
@@ -47,11 +68,12 @@ fn told(mut events: UnboundedReceiver<RunEvent>) -> Vec<String> {
 #[tokio::test]
 async fn a_panic_is_one_hosts_end_and_later_batches_are_skipped() {
     let (events, received) = unbounded_channel();
-    let job = |host: HostSpec| async move {
-        assert!(host.name != "b", "b is \x1b[31mbad");
+    let job = Fake(|host| async move {
+        assert!(host != 1, "b is \x1b[31mbad");
         HostReport::new(EndState::Confirmed)
-    };
-    let outcome = drive(hosts(&["a", "b", "c"]), plan(3, 2, 1), job, events).await;
+    });
+    let (names, work) = (names(&["a", "b", "c"]), Arc::new(job));
+    let outcome = drive(names, plan(3, 2, 1), Earlier::default(), work, events).await;
     let expected = [
         ("a", EndState::Confirmed, 1),
         ("b", EndState::Unknown, 1),
@@ -68,6 +90,8 @@ async fn a_panic_is_one_hosts_end_and_later_batches_are_skipped() {
             "a confirmed",
             "b starts",
             "b unknown",
+            "batch 1: 1 of 2 failed, budget 0: stopping",
+            "stopping: 1 of 2 failed, budget 0 in batch 1",
             "c skipped",
             "Finished"
         ]
@@ -77,8 +101,9 @@ async fn a_panic_is_one_hosts_end_and_later_batches_are_skipped() {
 #[tokio::test]
 async fn hosts_run_side_by_side_up_to_the_forks() {
     let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let job = |_| {
-        let (running, most) = (running.clone(), most.clone());
+    let (inside, peak) = (running.clone(), most.clone());
+    let job = move |_| {
+        let (running, most) = (inside.clone(), peak.clone());
         async move {
             most.fetch_max(running.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -87,9 +112,8 @@ async fn hosts_run_side_by_side_up_to_the_forks() {
         }
     };
     let names: Vec<String> = (0..10).map(|n| format!("h{n}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let (events, _received) = unbounded_channel();
-    let outcome = drive(hosts(&names), plan(10, 0, 3), job, events).await;
+    let outcome = drive(names, plan(10, 0, 3), Earlier::default(), Arc::new(Fake(job)), events).await;
     assert_eq!(outcome.count(EndState::Unchanged), 10);
     assert_eq!(most.load(Ordering::SeqCst), 3);
 }
@@ -99,11 +123,11 @@ async fn one_interrupt_waits_for_running_hosts_and_two_leave_them() {
     for (interrupts, expected) in [(1, EndState::Confirmed), (2, EndState::Unknown)] {
         let (signal, signals) = unbounded_channel();
         let gate = Arc::new(Semaphore::new(0));
-        let job = |_| {
+        let job = move |_| {
             let (gate, signal) = (gate.clone(), signal.clone());
             async move {
                 for _ in 0..interrupts {
-                    signal.send(()).expect("the driver listens");
+                    signal.send(Signal::Interrupt).expect("the driver listens");
                 }
                 if interrupts == 1 {
                     tokio::time::sleep(Duration::from_millis(20)).await;
@@ -115,7 +139,15 @@ async fn one_interrupt_waits_for_running_hosts_and_two_leave_them() {
             }
         };
         let (events, received) = unbounded_channel();
-        let outcome = drive_until(hosts(&["a", "b"]), plan(2, 0, 1), job, events, signals).await;
+        let outcome = drive_until(
+            names(&["a", "b"]),
+            plan(2, 0, 1),
+            Earlier::default(),
+            Arc::new(Fake(job)),
+            events,
+            signals,
+        )
+        .await;
         assert_eq!(states(&outcome), [("a", expected, 1), ("b", EndState::Skipped, 1)]);
         assert!(outcome.interrupted);
         assert_eq!(outcome.exit_code().number(), 99);

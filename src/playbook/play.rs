@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::check::Check;
 use super::fields::{Fields, unknown};
 use super::setting::{Keyword, Render, Setting};
-use super::value::{Hosts, Pause, Percentage, Tags, time};
+use super::value::{Hosts, Tags, time};
 use super::{foreign, vars};
 use crate::inventory::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, boolean, unsupported_become};
 use crate::mapping::{MappingSet, port};
 use crate::problem::{Location, Problem};
-use crate::rollout::{BatchSize, OnFailure, Order};
+use crate::rollout::{BatchSize, OnFailure, Order, Pause, Percentage, Policy};
 use crate::yaml::{Node, Value};
 
 /// The keys of a play.
@@ -104,18 +104,8 @@ pub struct Settled {
     pub serial: Vec<BatchSize>,
     /// In which order hosts come.
     pub order: Order,
-    /// How many of a hundred hosts of a batch may fail.
-    pub max_fail_percentage: Option<Percentage>,
-    /// How many hosts of the whole play may fail.
-    pub max_failures: Option<u32>,
-    /// Whether the first failure ends the play.
-    pub any_errors_fatal: bool,
-    /// What happens when too many failed.
-    pub on_failure: OnFailure,
-    /// What is between two batches.
-    pub pause: Option<Pause>,
-    /// How long a batch is watched before the next one.
-    pub soak: Duration,
+    /// How careful it is.
+    pub policy: Policy,
     /// All of its tags, each once.
     pub tags: Vec<String>,
 }
@@ -170,12 +160,14 @@ impl Play {
             hosts: settle.one(Some(&self.hosts)).map_or_else(Vec::new, |hosts| hosts.0),
             serial: settle.one(self.serial.as_ref()).unwrap_or_default(),
             order: settle.one(self.order.as_ref()).unwrap_or_default(),
-            max_fail_percentage: settle.one(self.max_fail_percentage.as_ref()),
-            max_failures: settle.one(self.max_failures.as_ref()),
-            any_errors_fatal: settle.one(self.any_errors_fatal.as_ref()).unwrap_or_default(),
-            on_failure: settle.one(self.on_failure.as_ref()).unwrap_or_default(),
-            pause: settle.one(self.pause.as_ref()),
-            soak: settle.one(self.soak.as_ref()).unwrap_or_default(),
+            policy: Policy {
+                max_fail_percentage: settle.one(self.max_fail_percentage.as_ref()),
+                max_failures: settle.one(self.max_failures.as_ref()),
+                any_errors_fatal: settle.one(self.any_errors_fatal.as_ref()).unwrap_or_default(),
+                on_failure: settle.one(self.on_failure.as_ref()).unwrap_or_default(),
+                pause: settle.one(self.pause.as_ref()),
+                soak: settle.one(self.soak.as_ref()).unwrap_or_default(),
+            },
             tags: settle.tags(&self.tags),
         };
         if problems.is_empty() {

@@ -3,13 +3,11 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::time::Duration;
 
-use super::{Pause, Play, Playbook, Settled};
+use super::{Check, Play, Playbook, Settled};
 use crate::inventory::{Fleet, HostSpec, PlayVars};
 use crate::problem::{Location, Problem};
-use crate::rollout::{BatchSize, OnFailure, RolloutPlan};
-use crate::yaml::{Node, Value};
+use crate::rollout::{BatchSize, Policy, RolloutPlan};
 
 /// What the command line says of a run of playbooks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,11 +24,20 @@ pub struct Options {
     pub mapped_only: bool,
 }
 
+/// What a run is to do with one host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    /// The host.
+    pub host: HostSpec,
+    /// What has to hold before its change is confirmed, beside the proof of its mappings.
+    pub checks: Vec<Check>,
+}
+
 /// A run of playbooks.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
     /// The hosts in the order of their turns.
-    pub hosts: Vec<HostSpec>,
+    pub turns: Vec<Turn>,
     /// Their batches.
     pub plan: RolloutPlan,
     /// The names of hosts that are left out, having no variable `portmap`.
@@ -40,14 +47,14 @@ pub struct Run {
 impl Run {
     fn new(forks: NonZeroUsize) -> Self {
         Self {
-            hosts: Vec::new(),
-            plan: RolloutPlan::new(0, &[], forks),
+            turns: Vec::new(),
+            plan: RolloutPlan::new(forks),
             untouched: Vec::new(),
         }
     }
 
     /// Adds the hosts of a play, in their order.
-    fn add(&mut self, hosts: Vec<HostSpec>, serial: &[BatchSize], options: &Options) {
+    fn add(&mut self, hosts: Vec<HostSpec>, serial: &[BatchSize], policy: Policy, options: &Options) {
         let serial = if options.serial.is_empty() {
             serial
         } else {
@@ -55,9 +62,12 @@ impl Run {
         };
         let is_meant = |host: &HostSpec| host.has_portmap || !options.mapped_only;
         let (meant, untouched): (Vec<_>, Vec<_>) = hosts.into_iter().partition(is_meant);
-        let plan = std::mem::replace(&mut self.plan, RolloutPlan::new(0, &[], options.forks));
-        self.plan = plan.then(meant.len(), serial);
-        self.hosts.extend(meant);
+        let plan = std::mem::replace(&mut self.plan, RolloutPlan::new(options.forks));
+        self.plan = plan.then(&[meant.len()], serial, policy);
+        self.turns.extend(meant.into_iter().map(|host| Turn {
+            host,
+            checks: Vec::new(),
+        }));
         self.untouched.extend(untouched.into_iter().map(|host| host.name));
     }
 }
@@ -72,7 +82,8 @@ pub fn without_plays(fleet: &Fleet, options: &Options, folder: &Path) -> Result<
         ..PlayVars::default()
     };
     let mut run = Run::new(options.forks);
-    run.add(fleet.hosts(&["all".to_owned()], &vars)?, &[], options);
+    let hosts = fleet.hosts(&["all".to_owned()], &vars)?;
+    run.add(hosts, &[], Policy::default(), options);
     Ok(run)
 }
 
@@ -82,7 +93,7 @@ pub fn without_plays(fleet: &Fleet, options: &Options, folder: &Path) -> Result<
 ///
 /// # Errors
 /// Everything that is wrong with plays, or with the variables of their hosts; plays that ask different things of one
-/// host; keys that are not obeyed yet and whose neglect would be careless.
+/// host.
 pub fn plan(
     playbooks: &[Playbook],
     fleet: &Fleet,
@@ -99,12 +110,12 @@ pub fn plan(
                 let hosts = fleet.hosts(&settled.hosts, &vars)?;
                 let mut hosts = turns.first(hosts, play)?;
                 settled.order.arrange(&mut hosts, |host| &host.name, &mut below);
-                Ok(Some((hosts, settled.serial)))
+                Ok(Some((hosts, settled)))
             }
             None => Ok(None),
         });
         match planned {
-            Ok(Some((hosts, serial))) => run.add(hosts, &serial, options),
+            Ok(Some((hosts, settled))) => run.add(hosts, &settled.serial, settled.policy, options),
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
@@ -118,12 +129,7 @@ fn settled(play: &Play, fleet: &Fleet, vars: &PlayVars, options: &Options) -> Re
     if !is_meant(&settled.tags, options) {
         return Ok(None);
     }
-    let careless = careless(play, &settled);
-    if careless.is_empty() {
-        Ok(Some(settled))
-    } else {
-        Err(careless)
-    }
+    Ok(Some(settled))
 }
 
 /// What the play says of its hosts' variables.
@@ -163,45 +169,6 @@ fn is_meant(tags: &[String], options: &Options) -> bool {
     };
     let is_skipped = any(&options.skip_tags) || (all(&options.skip_tags) && !has("always"));
     is_asked_for && !is_skipped
-}
-
-/// Keys that this version reads and does not obey, where going on without them would be less careful than was asked
-/// for.
-fn careless(play: &Play, settled: &Settled) -> Vec<Problem> {
-    let refuse = |at: &Location, key: &str| {
-        let problem = Problem::at(
-            at,
-            format!("`{key}` is not obeyed yet, and without it the run would be less careful"),
-        );
-        problem.hint("take it out; after a batch with a failure no other starts")
-    };
-    let mut problems = Vec::new();
-    if let Some(verify) = play.verify.as_ref().filter(|node| !is_login_alone(node)) {
-        problems.push(refuse(&verify.at, "verify"));
-    }
-    let pauses = !matches!(settled.pause, None | Some(Pause::For(Duration::ZERO)));
-    if let Some(at) = play.pause.as_ref().filter(|_| pauses) {
-        problems.push(refuse(at.at(), "pause"));
-    }
-    if let Some(at) = &play.max_failures {
-        problems.push(refuse(at.at(), "max_failures"));
-    }
-    if let Some(at) = play.soak.as_ref().filter(|_| !settled.soak.is_zero()) {
-        problems.push(refuse(at.at(), "soak"));
-    }
-    let rolls_back = matches!(settled.on_failure, OnFailure::RollbackBatch | OnFailure::RollbackAll);
-    if let Some(at) = play.on_failure.as_ref().filter(|_| rolls_back) {
-        problems.push(refuse(at.at(), "on_failure"));
-    }
-    problems
-}
-
-/// The one check that is always made.
-fn is_login_alone(verify: &Node) -> bool {
-    let Value::List(checks) = &verify.value else {
-        return false;
-    };
-    checks.iter().all(|check| check.as_str() == Some("ssh"))
 }
 
 /// What was asked of hosts by the plays so far.

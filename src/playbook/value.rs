@@ -8,7 +8,7 @@ use jiff::fmt::friendly::SpanParser;
 use super::setting::Keyword;
 use crate::inventory::{boolean, names_nothing};
 use crate::problem::Problem;
-use crate::rollout::{BatchSize, OnFailure, Order};
+use crate::rollout::{BatchSize, OnFailure, Order, Pause, Percentage};
 use crate::yaml::{self, Node, Style, Value};
 
 /// The longest wait between batches.
@@ -19,19 +19,6 @@ const WAIT: RangeInclusive<Duration> = Duration::ZERO..=MAX_PAUSE;
 /// The host patterns of a play: each one or several, as after `-l`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hosts(pub Vec<String>);
-
-/// How many of a hundred hosts of a batch may fail: more are too many.
-#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
-pub struct Percentage(pub f64);
-
-/// What is between a play's batches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Pause {
-    /// So much time.
-    For(Duration),
-    /// The operator's consent.
-    Confirm,
-}
 
 /// Words by which plays are chosen.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

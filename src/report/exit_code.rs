@@ -36,8 +36,12 @@ impl ExitCode {
 
     fn of_host(state: EndState) -> Self {
         match state {
-            EndState::Unchanged | EndState::Confirmed | EndState::Skipped => Self::Done,
-            EndState::RolledBack | EndState::Refused | EndState::Failed => Self::HostFailed,
+            EndState::Unchanged | EndState::Confirmed | EndState::Pending | EndState::Skipped => Self::Done,
+            EndState::RolledBack
+            | EndState::Refused
+            | EndState::Failed
+            | EndState::Unhealthy
+            | EndState::NotRolledBack => Self::HostFailed,
             EndState::Unreachable | EndState::Unknown => Self::HostUnreachable,
         }
     }

@@ -57,30 +57,18 @@ impl<'a> End<'a> {
     }
 }
 
-#[derive(Serialize)]
-struct Totals {
-    unchanged: usize,
-    confirmed: usize,
-    rolled_back: usize,
-    refused: usize,
-    failed: usize,
-    unreachable: usize,
-    unknown: usize,
-    skipped: usize,
-}
+/// How many hosts ended in each state, all states named.
+struct Totals(Vec<(EndState, usize)>);
 
 impl Totals {
     fn of(outcome: &Outcome) -> Self {
-        Self {
-            unchanged: outcome.count(EndState::Unchanged),
-            confirmed: outcome.count(EndState::Confirmed),
-            rolled_back: outcome.count(EndState::RolledBack),
-            refused: outcome.count(EndState::Refused),
-            failed: outcome.count(EndState::Failed),
-            unreachable: outcome.count(EndState::Unreachable),
-            unknown: outcome.count(EndState::Unknown),
-            skipped: outcome.count(EndState::Skipped),
-        }
+        Self(EndState::ALL.map(|state| (state, outcome.count(state))).to_vec())
+    }
+}
+
+impl Serialize for Totals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(state, count)| (state, count)))
     }
 }
 
@@ -92,6 +80,8 @@ fn hosts_by_name<S: Serializer>(hosts: &[(String, HostReport)], serializer: S) -
 struct Host<'a> {
     state: EndState,
     generation: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    before: Option<u32>,
     batch: usize,
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,6 +101,7 @@ impl<'a> Host<'a> {
         Self {
             state: report.state,
             generation: report.generation,
+            before: report.before,
             batch: report.batch,
             reason: report.reason.as_deref(),
             hint: report.hint.as_deref(),
@@ -185,6 +176,47 @@ enum Line<'a> {
     BatchStarted {
         batch: usize,
     },
+    BatchFinished {
+        batch: usize,
+        verdict: &'a str,
+    },
+    Stopping {
+        why: &'a str,
+    },
+    SoakStarted {
+        batch: usize,
+        hosts: usize,
+        seconds: f64,
+    },
+    SoakFinished {
+        batch: usize,
+        unhealthy: &'a [String],
+    },
+    PauseStarted {
+        before: usize,
+        hosts: usize,
+        seconds: Option<f64>,
+    },
+    PauseFinished {
+        go_on: bool,
+    },
+    RevertStarted {
+        hosts: &'a [String],
+        why: &'a str,
+    },
+    HostUnhealthy {
+        host: &'a str,
+        #[serde(flatten)]
+        report: Host<'a>,
+    },
+    HostReverting {
+        host: &'a str,
+    },
+    HostReverted {
+        host: &'a str,
+        #[serde(flatten)]
+        report: Host<'a>,
+    },
     HostStarted {
         host: &'a str,
     },
@@ -229,6 +261,33 @@ impl<'a> Line<'a> {
         Some(match event {
             RunEvent::Started { run_id, batches } => Self::Started { run_id, batches },
             RunEvent::BatchStarted(batch) => Self::BatchStarted { batch: *batch },
+            RunEvent::BatchFinished { batch, verdict } => Self::BatchFinished { batch: *batch, verdict },
+            RunEvent::Stopping { why } => Self::Stopping { why },
+            RunEvent::SoakStarted { batch, hosts, time } => Self::SoakStarted {
+                batch: *batch,
+                hosts: *hosts,
+                seconds: seconds(*time),
+            },
+            RunEvent::SoakFinished { batch, unhealthy } => Self::SoakFinished {
+                batch: *batch,
+                unhealthy,
+            },
+            RunEvent::PauseStarted { before, hosts, time } => Self::PauseStarted {
+                before: *before,
+                hosts: *hosts,
+                seconds: time.map(seconds),
+            },
+            RunEvent::PauseFinished { go_on } => Self::PauseFinished { go_on: *go_on },
+            RunEvent::RevertStarted { hosts, why } => Self::RevertStarted { hosts, why },
+            RunEvent::HostUnhealthy { host, report } => Self::HostUnhealthy {
+                host,
+                report: Host::of(report),
+            },
+            RunEvent::HostReverting { host } => Self::HostReverting { host },
+            RunEvent::HostReverted { host, report } => Self::HostReverted {
+                host,
+                report: Host::of(report),
+            },
             RunEvent::HostStarted { host } => Self::HostStarted { host },
             RunEvent::Step { host, step, detail } => Self::Step {
                 host,

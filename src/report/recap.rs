@@ -52,9 +52,13 @@ pub(crate) fn style(state: EndState) -> Style {
     match state {
         EndState::Unchanged => style.dim(),
         EndState::Confirmed => style.green(),
-        EndState::Skipped => style.cyan(),
+        EndState::Skipped | EndState::Pending => style.cyan(),
         EndState::RolledBack | EndState::Refused => style.yellow(),
-        EndState::Failed | EndState::Unreachable | EndState::Unknown => style.red(),
+        EndState::Failed
+        | EndState::Unreachable
+        | EndState::Unknown
+        | EndState::Unhealthy
+        | EndState::NotRolledBack => style.red(),
     }
 }
 
@@ -160,7 +164,7 @@ fn painted(line: &str, offset: usize, look: Look) -> String {
     let Some((head, tail)) = at.and_then(|(index, _)| line.split_at_checked(index)) else {
         return line.to_owned();
     };
-    match STATES.into_iter().find(|state| tail.starts_with(state.words())) {
+    match EndState::ALL.into_iter().find(|state| tail.starts_with(state.words())) {
         Some(state) => {
             let word = look.paint(style(state), state.words());
             format!("{head}{word}{}", tail.get(state.words().len()..).unwrap_or_default())
@@ -168,17 +172,6 @@ fn painted(line: &str, offset: usize, look: Look) -> String {
         None => line.to_owned(),
     }
 }
-
-const STATES: [EndState; 8] = [
-    EndState::Unchanged,
-    EndState::Confirmed,
-    EndState::RolledBack,
-    EndState::Refused,
-    EndState::Failed,
-    EndState::Unreachable,
-    EndState::Unknown,
-    EndState::Skipped,
-];
 
 /// A line for each mapping, its families side by side: `web1  tcp 2222 → 22  ipv4 open / direct closed`.
 fn proofs(hosts: &[(String, &HostReport)], look: Look) -> String {
@@ -336,7 +329,7 @@ fn listed(names: &[&str]) -> String {
 
 /// `2 confirmed, 1 rolled back; 3 hosts in 2.31 s`.
 fn totals(outcome: &Outcome, elapsed: Duration, look: Look) -> String {
-    let counts: Vec<String> = STATES
+    let counts: Vec<String> = EndState::ALL
         .into_iter()
         .map(|state| (state, outcome.count(state)))
         .filter(|(_, count)| *count > 0)

@@ -64,8 +64,25 @@ impl RunEvent {
                 host,
                 report: Box::new(report.sanitised()),
             },
+            Self::HostUnhealthy { host, report } => Self::HostUnhealthy {
+                host,
+                report: Box::new(report.sanitised()),
+            },
+            Self::HostReverted { host, report } => Self::HostReverted {
+                host,
+                report: Box::new(report.sanitised()),
+            },
+            // Their texts are the program's own, with names from inventories, which have no control characters.
             other @ (Self::Started { .. }
             | Self::BatchStarted(_)
+            | Self::BatchFinished { .. }
+            | Self::Stopping { .. }
+            | Self::SoakStarted { .. }
+            | Self::SoakFinished { .. }
+            | Self::PauseStarted { .. }
+            | Self::PauseFinished { .. }
+            | Self::RevertStarted { .. }
+            | Self::HostReverting { .. }
             | Self::HostStarted { .. }
             | Self::TimerArmed { .. }
             | Self::TimerStopped { .. }

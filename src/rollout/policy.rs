@@ -1,4 +1,6 @@
-//! What a run does when hosts fail.
+//! What a play says of failures, and of the time between its batches.
+
+use std::time::Duration;
 
 /// What becomes of a play's other hosts when more of them failed than it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -22,4 +24,34 @@ impl OnFailure {
         ("rollback_batch", Self::RollbackBatch),
         ("rollback_all", Self::RollbackAll),
     ];
+}
+
+/// How many of a hundred hosts of a batch may fail: more are too many.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Percentage(pub f64);
+
+/// What is between a play's batches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pause {
+    /// So much time.
+    For(Duration),
+    /// The operator's consent.
+    Confirm,
+}
+
+/// How careful a play is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Policy {
+    /// How many of a hundred hosts of a batch may fail.
+    pub max_fail_percentage: Option<Percentage>,
+    /// How many hosts of the whole run may fail.
+    pub max_failures: Option<u32>,
+    /// Whether the first failure is one too many.
+    pub any_errors_fatal: bool,
+    /// What happens when too many failed.
+    pub on_failure: OnFailure,
+    /// What is between two batches.
+    pub pause: Option<Pause>,
+    /// How long the checks of a batch must stay good before it counts; zero: not at all.
+    pub soak: Duration,
 }

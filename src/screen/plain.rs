@@ -16,8 +16,19 @@ pub fn plain_lines(event: &RunEvent, verbosity: u8) -> Vec<String> {
         RunEvent::Dialogue { host, level, line } if *level <= verbosity => vec![joined(host, "ssh", line)],
         RunEvent::HostFinished { host, report } => vec![joined(host, report.state.words(), &ending(report))],
         RunEvent::Interrupted { running, again } => vec![interrupted(*running, *again)],
+        RunEvent::BatchFinished { batch, verdict } => vec![format!("batch {batch} | {verdict}")],
+        RunEvent::Stopping { why } => vec![format!("stopping: {why}")],
+        RunEvent::RevertStarted { hosts, why } => vec![format!("taking back {} hosts: {why}", hosts.len())],
+        RunEvent::HostUnhealthy { host, report } | RunEvent::HostReverted { host, report } => {
+            vec![joined(host, report.state.words(), &ending(report))]
+        }
         RunEvent::Started { .. }
         | RunEvent::BatchStarted(_)
+        | RunEvent::SoakStarted { .. }
+        | RunEvent::SoakFinished { .. }
+        | RunEvent::PauseStarted { .. }
+        | RunEvent::PauseFinished { .. }
+        | RunEvent::HostReverting { .. }
         | RunEvent::HostStarted { .. }
         | RunEvent::TimerStopped { .. }
         | RunEvent::Dialogue { .. }

@@ -139,7 +139,12 @@ impl<R: Remote> Transaction<'_, R> {
                 self.remember(&arrival, self.ways_before(&arrival)).await;
             }
             // Either may be in force: both stay.
-            EndState::Unknown | EndState::Unreachable | EndState::Skipped => {}
+            EndState::Pending
+            | EndState::Unhealthy
+            | EndState::NotRolledBack
+            | EndState::Unknown
+            | EndState::Unreachable
+            | EndState::Skipped => {}
         }
     }
 

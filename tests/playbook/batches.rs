@@ -5,7 +5,7 @@ use std::path::Path;
 
 use portmap_deploy::playbook::{Playbook, Settled};
 use portmap_deploy::problem::Source;
-use portmap_deploy::rollout::{Order, RolloutPlan};
+use portmap_deploy::rollout::{Order, Policy, RolloutPlan};
 
 /// The lines of a table that `tests/cases/batches/record.py` has written, in columns.
 fn recorded(table: &str) -> Vec<Vec<&str>> {
@@ -29,11 +29,9 @@ fn hosts_are_split_as_ansible_splits_them() {
         let [serial, hosts, sizes] = row[..] else {
             panic!("{row:?}")
         };
-        let plan = RolloutPlan::new(
-            hosts.parse().unwrap(),
-            &settled(&format!("serial: {serial}")).serial,
-            NonZeroUsize::MIN,
-        );
+        let serial_of_play = settled(&format!("serial: {serial}")).serial;
+        let hosts_of_play = [hosts.parse().unwrap()];
+        let plan = RolloutPlan::new(NonZeroUsize::MIN).then(&hosts_of_play, &serial_of_play, Policy::default());
         let split: Vec<String> = plan.batches().iter().map(|batch| batch.len().to_string()).collect();
         assert_eq!(split.join(" "), sizes, "{hosts} hosts, serial: {serial}");
     }

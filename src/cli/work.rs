@@ -1,0 +1,142 @@
+//! What a run does to its hosts: transactions, watching, questions to the operator.
+
+use std::fs;
+use std::io::{self, BufRead as _, IsTerminal as _};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinSet;
+
+use super::request::Request;
+use crate::driver::Work;
+use crate::memory::Memory;
+use crate::playbook::Turn;
+use crate::remote::ssh::Bastions;
+use crate::report::{self, EndState, HostReport, RunEvent};
+use crate::rollout::HostId;
+use crate::transaction::{self, Goal, Options};
+
+/// The hosts of a run, and all that their transactions share.
+pub(super) struct Fleetwork {
+    turns: Vec<Turn>,
+    goal: Goal,
+    timeout: Duration,
+    run_id: String,
+    operator: String,
+    memory: Arc<Memory>,
+    bastions: Bastions,
+    events: UnboundedSender<RunEvent>,
+    /// Bounds what is not counted by the rollout: watching.
+    forks: Arc<Semaphore>,
+}
+
+impl Fleetwork {
+    pub fn new(
+        request: &Request,
+        run_id: &str,
+        turns: Vec<Turn>,
+        forks: usize,
+        events: UnboundedSender<RunEvent>,
+    ) -> Self {
+        let memory = Memory::of_user();
+        memory.prune();
+        Self {
+            turns,
+            goal: request.goal,
+            timeout: request.timeout,
+            run_id: run_id.to_owned(),
+            operator: operator(),
+            memory: Arc::new(memory),
+            bastions: Bastions::default(),
+            events,
+            forks: Arc::new(Semaphore::new(forks)),
+        }
+    }
+
+    /// Ends what its hosts shared.
+    pub async fn close(&self) {
+        self.bastions.close().await;
+    }
+
+    fn options(&self, turn: &Turn, goal: Goal) -> Options {
+        Options {
+            goal,
+            rollback_after: turn.host.rollback_after.unwrap_or_default(),
+            timeout: self.timeout,
+            run_id: self.run_id.clone(),
+            operator: self.operator.clone(),
+            bastions: self.bastions.clone(),
+            memory: Arc::clone(&self.memory),
+            checks: turn.checks.clone(),
+            confirm: transaction::Confirm::Proven,
+        }
+    }
+
+    async fn transact(&self, host: HostId, goal: Goal) -> HostReport {
+        match self.turns.get(host.0) {
+            Some(turn) => transaction::deploy(&turn.host, &self.options(turn, goal), &self.events).await,
+            None => HostReport::new(EndState::Skipped),
+        }
+    }
+
+    async fn watch(&self, host: HostId, time: Duration) -> Result<(), String> {
+        let Some(turn) = self.turns.get(host.0) else {
+            return Ok(());
+        };
+        let _place = self.forks.acquire().await;
+        transaction::soak(&turn.host, &self.options(turn, Goal::Deploy), time).await
+    }
+}
+
+impl Work for Fleetwork {
+    async fn apply(self: Arc<Self>, host: HostId) -> HostReport {
+        self.transact(host, self.goal).await
+    }
+
+    async fn revert(self: Arc<Self>, host: HostId, applied: HostReport) -> HostReport {
+        let goal = Goal::Revert {
+            confirmed: applied.generation,
+            before: applied.before,
+        };
+        self.transact(host, goal).await
+    }
+
+    async fn soak(self: Arc<Self>, hosts: Vec<HostId>, time: Duration) -> Vec<(HostId, String)> {
+        let mut watches = JoinSet::new();
+        for host in hosts {
+            let fleet = Arc::clone(&self);
+            watches.spawn(async move { (host, fleet.watch(host, time).await) });
+        }
+        let ended = watches.join_all().await;
+        ended
+            .into_iter()
+            .filter_map(|(host, watched)| Some((host, watched.err()?)))
+            .collect()
+    }
+
+    async fn ask(self: Arc<Self>, _batch: usize, _hosts: usize) -> bool {
+        tokio::task::spawn_blocking(read_consent).await.unwrap_or(false)
+    }
+}
+
+/// Whether the operator types `y` or `yes`. The question itself is on the screen.
+fn read_consent() -> bool {
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    let mut answer = String::new();
+    let read = io::stdin().lock().read_line(&mut answer);
+    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
+}
+
+/// Who runs this, for the hosts' locks: `ann@laptop`, the person behind sudo where there is one.
+fn operator() -> String {
+    let user = ["SUDO_USER", "USER", "LOGNAME"]
+        .iter()
+        .find_map(|name| std::env::var(name).ok());
+    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), machine.trim());
+    report::sanitise(&operator)
+}

@@ -1,0 +1,78 @@
+//! Which hosts come together, and how many at a time: decided before anything starts.
+
+use std::num::NonZeroUsize;
+
+use super::HostId;
+use super::policy::Policy;
+use super::split::{self, BatchSize};
+
+/// The batches of a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RolloutPlan {
+    pub(super) batches: Vec<Vec<HostId>>,
+    /// The play of each batch.
+    pub(super) plays: Vec<usize>,
+    pub(super) policies: Vec<Policy>,
+    pub(super) forks: NonZeroUsize,
+}
+
+impl RolloutPlan {
+    /// A run without hosts, to which plays are added.
+    #[must_use]
+    pub fn new(forks: NonZeroUsize) -> Self {
+        Self {
+            batches: Vec::new(),
+            plays: Vec::new(),
+            policies: Vec::new(),
+            forks,
+        }
+    }
+
+    /// The plan with another play behind it: `groups` of so many hosts, one group after the other, each split by
+    /// `serial` (one batch a group when it is empty). Its hosts are numbered on.
+    #[must_use]
+    pub fn then(mut self, groups: &[usize], serial: &[BatchSize], policy: Policy) -> Self {
+        let play = self.policies.len();
+        self.policies.push(policy);
+        let mut next = self.hosts();
+        for size in groups.iter().flat_map(|hosts| split::batches(*hosts, serial)) {
+            self.batches.push((next..next + size).map(HostId).collect());
+            self.plays.push(play);
+            next += size;
+        }
+        self
+    }
+
+    /// How many hosts it has.
+    #[must_use]
+    pub fn hosts(&self) -> usize {
+        self.batches.iter().map(Vec::len).sum()
+    }
+
+    /// The batches in their order.
+    #[must_use]
+    pub fn batches(&self) -> &[Vec<HostId>] {
+        &self.batches
+    }
+
+    /// What the plays say of failures, in their order.
+    #[must_use]
+    pub fn policies(&self) -> &[Policy] {
+        &self.policies
+    }
+
+    /// The most hosts that run at a time.
+    #[must_use]
+    pub fn forks(&self) -> usize {
+        self.forks.get()
+    }
+
+    /// The batch that a host is in, from 1; `None` for a host that is not of the plan.
+    #[must_use]
+    pub fn batch_of(&self, host: HostId) -> Option<usize> {
+        self.batches
+            .iter()
+            .position(|batch| batch.contains(&host))
+            .map(|index| index + 1)
+    }
+}
