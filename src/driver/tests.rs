@@ -91,7 +91,7 @@ async fn a_panic_is_one_hosts_end_and_later_batches_are_skipped() {
             "b starts",
             "b unknown",
             "batch 1: 1 of 2 failed, budget 0: stopping",
-            "stopping: 1 of 2 failed, budget 0 in batch 1",
+            "stopping: 1 of 2 failed in batch 1, budget 0",
             "c skipped",
             "Finished"
         ]
