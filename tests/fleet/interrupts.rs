@@ -40,7 +40,9 @@ fn a_pause_ends_with_the_run() {
         let old = rules(&lab, "host2");
         let mut run = start(&lab, "pause: 10m");
         run.until("a pause", |event| event["event"] == "pause_started");
-        signals.iter().for_each(|signal| run.signal(*signal));
+        for signal in signals {
+            run.signal(*signal);
+        }
         ended_between_batches(&lab, &run.end(), &old);
     }
 }
