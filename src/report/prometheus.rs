@@ -1,6 +1,6 @@
-//! Prometheus' text format, version 0.0.4, which node_exporter's textfile collector reads.
+//! Prometheus' text format, version 0.0.4, which `node_exporter`'s textfile collector reads.
 //!
-//! Written by the `prometheus` crate: its encoder is of this very version. (`prometheus-client` writes OpenMetrics,
+//! Written by the `prometheus` crate: its encoder is of this very version. (`prometheus-client` writes `OpenMetrics`,
 //! whose `# EOF` and `# UNIT` lines the collector only happens to skip.)
 
 use prometheus::{GaugeVec, Opts, Registry, TextEncoder};
