@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{Deploy, Output, Remove};
+use super::args::{ByHand, Deploy, Drill, Output, Remove, Rollback};
 use super::error::{self, Error};
 use super::machine;
 use super::request::Request;
@@ -17,6 +17,7 @@ use crate::remote::ssh;
 use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, RolloutPlan};
 use crate::screen::Display;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// How often clocks and countdowns on the screen move.
@@ -31,10 +32,30 @@ pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
     carry_out(request, run)
 }
 
-/// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
+/// Takes this program off the hosts that the arguments name.
 pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::remove(args, world))
+}
+
+/// Gives the hosts that the arguments name the mappings of an earlier generation.
+pub(super) fn rollback(args: Rollback) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::rollback(args, world))
+}
+
+/// Lets the hosts' timers undo a change that changes nothing.
+pub(super) fn drill(args: Drill) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::drill(args, world))
+}
+
+/// Decides about changes that are pending.
+pub(super) fn by_hand(verdict: Verdict, args: ByHand) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::by_hand(verdict, args, world))
+}
+
+/// Those without mappings too: they may have had some.
+fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Result<ExitCode, Error> {
     let world = machine();
-    let request = Request::remove(args, &*world)?;
+    let request = request(&*world)?;
     let run = planned(&request, &world)?;
     carry_out(request, run)
 }

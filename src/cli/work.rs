@@ -16,7 +16,7 @@ use crate::playbook::Turn;
 use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
 use crate::rollout::HostId;
-use crate::transaction::{self, Goal, Options};
+use crate::transaction::{self, Confirm, Goal, Machines, Options};
 
 /// The hosts of a run, and all that their transactions share.
 pub(super) struct Fleetwork {
@@ -27,6 +27,9 @@ pub(super) struct Fleetwork {
     operator: String,
     memory: Arc<Memory>,
     bastions: Bastions,
+    confirm: Confirm,
+    confirm_command: String,
+    machines: Arc<Machines>,
     events: UnboundedSender<RunEvent>,
     /// Bounds what is not counted by the rollout: watching.
     forks: Arc<Semaphore>,
@@ -50,6 +53,9 @@ impl Fleetwork {
             operator: operator(),
             memory: Arc::new(memory),
             bastions: Bastions::default(),
+            confirm: request.confirm,
+            confirm_command: request.confirm_command.clone(),
+            machines: Arc::default(),
             events,
             forks: Arc::new(Semaphore::new(forks)),
         }
@@ -70,7 +76,9 @@ impl Fleetwork {
             bastions: self.bastions.clone(),
             memory: Arc::clone(&self.memory),
             checks: turn.checks.clone(),
-            confirm: transaction::Confirm::Proven,
+            confirm: self.confirm,
+            confirm_command: self.confirm_command.clone(),
+            machines: Arc::clone(&self.machines),
         }
     }
 

@@ -194,7 +194,8 @@ fn more_time_against_the_timer_has_one_winner() {
         if has_time {
             assert_eq!(round.host.generation().as_deref(), Some(generation.as_str()), "{said}");
         }
-        let decided = Round::decided(&mut round.second, &format!("confirm {}", round.id())).await;
+        let request = format!("confirm {}", round.id());
+        let decided = Round::decided(&mut round.second, &request).await;
         assert_eq!(
             round.agree(&decided, &generation, &before),
             has_time,
