@@ -84,7 +84,10 @@ fn carry_out(request: Request, run: Run) -> Result<ExitCode, Error> {
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    Ok(runtime.block_on(rollout(request, run)))
+    let ended = runtime.block_on(rollout(request, run));
+    // Somebody may still be asked something: the answer no longer matters.
+    runtime.shutdown_background();
+    Ok(ended)
 }
 
 /// Ansible's own words, on the terminal itself: standard input and output may be files.

@@ -128,10 +128,14 @@ impl Tally {
         self.exceeded && self.on_failure != OnFailure::Continue
     }
 
-    /// `2 of 40 failed, budget 1`.
-    pub(super) fn sum(&self) -> String {
+    /// `2 of 40 failed in batch 3, budget 1`.
+    pub(super) fn reason(&self) -> String {
+        self.sum(&format!(" in batch {}", self.batch))
+    }
+
+    fn sum(&self, place: &str) -> String {
         let Failures { batch, of, run, of_run } = self.failures;
-        let failed = format!("{batch} of {of} failed");
+        let failed = format!("{batch} of {of} failed{place}");
         match self.limit {
             _ if run == 0 => failed,
             Limit::Fatal => format!("{failed}, any_errors_fatal"),
@@ -156,7 +160,7 @@ impl Tally {
 /// `2 of 40 failed, budget 1: stopping`.
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.sum())?;
+        f.write_str(&self.sum(""))?;
         if self.failures.run == 0 {
             return Ok(());
         }
