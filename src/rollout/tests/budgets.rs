@@ -166,7 +166,7 @@ fn a_batch_with_a_failure_is_the_last_but_has_its_turn() {
             ("0 failed", "start 1"),
             (
                 "1 confirmed",
-                "end 1: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed, budget 0 in batch 1; skip 2 3; finish",
+                "end 1: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed in batch 1, budget 0; skip 2 3; finish",
             ),
         ],
     );
@@ -200,7 +200,7 @@ fn a_limit_that_somebody_gave_stops_within_the_batch() {
             ("0 unreachable", "start 2"),
             (
                 "1 unknown",
-                "stop: 2 of 6 failed, budget 1 (20%) in batch 1; skip 3 4 5",
+                "stop: 2 of 6 failed in batch 1, budget 1 (20%); skip 3 4 5",
             ),
             ("2 failed", "finish"),
         ],
@@ -211,7 +211,7 @@ fn a_limit_that_somebody_gave_stops_within_the_batch() {
             ("begin", "batch 1; start 0"),
             (
                 "0 refused",
-                "stop: 1 of 3 failed, any_errors_fatal in batch 1; skip 1 2; finish",
+                "stop: 1 of 3 failed in batch 1, any_errors_fatal; skip 1 2; finish",
             ),
         ],
     );
@@ -236,7 +236,7 @@ fn failures_of_the_run_are_counted_over_plays() {
             ),
             (
                 "2 failed",
-                "stop: 1 of 1 failed, 2 of 4 in the whole run, budget 1 in batch 3; skip 3; finish",
+                "stop: 1 of 1 failed in batch 3, 2 of 4 in the whole run, budget 1; skip 3; finish",
             ),
         ],
     );
@@ -254,7 +254,7 @@ fn a_play_whose_budget_is_exceeded_before_it_does_not_begin() {
             (
                 "1 failed",
                 "end 1: 2 of 2 failed, budget 0: going on all the same (on_failure: continue); \
-                 stop: 0 of 1 failed, 2 of 3 in the whole run, budget 1 in batch 2; skip 2; finish",
+                 stop: 0 of 1 failed in batch 2, 2 of 3 in the whole run, budget 1; skip 2; finish",
             ),
         ],
     );

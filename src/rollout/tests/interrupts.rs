@@ -72,7 +72,7 @@ fn while_the_operator_is_asked() {
     );
 }
 
-const SUM: &str = "1 of 3 failed, 1 of 3 in the whole run, budget 0 in batch 1";
+const SUM: &str = "1 of 3 failed in batch 1, 1 of 3 in the whole run, budget 0";
 
 /// What was to come back once the running hosts have ended is left, and said so.
 #[test]
@@ -105,7 +105,7 @@ fn while_a_run_stops() {
 #[test]
 fn while_hosts_come_back() {
     let plan = plan_of(4, &[1, 3], 2, careful());
-    let sum = "1 of 3 failed, 1 of 4 in the whole run, budget 0 in batch 2";
+    let sum = "1 of 3 failed in batch 2, 1 of 4 in the whole run, budget 0";
     let stop = format!("stop: {sum}; take back 1 2 0 ({sum}); revert 1 2");
     let reverting = [
         ("begin", "batch 1; start 0"),
@@ -155,7 +155,7 @@ fn what_is_left_is_named_by_what_it_runs() {
             ("begin", "batch 1; start 0 1 2 3"),
             (
                 "0 unknown",
-                "stop: 1 of 4 failed, 1 of 4 in the whole run, budget 0 in batch 1",
+                "stop: 1 of 4 failed in batch 1, 1 of 4 in the whole run, budget 0",
             ),
             ("1 pending", ""),
             ("2 unchanged", ""),

@@ -89,18 +89,18 @@ fn failures_that_are_known_count() {
             ),
             (
                 "2 failed",
-                "stop: 1 of 2 failed, 2 of 4 in the whole run, budget 1 in batch 2",
+                "stop: 1 of 2 failed in batch 2, 2 of 4 in the whole run, budget 1",
             ),
             (
                 "3 confirmed",
-                "take back 3 0 (1 of 2 failed, 2 of 4 in the whole run, budget 1 in batch 2); revert 3",
+                "take back 3 0 (1 of 2 failed in batch 2, 2 of 4 in the whole run, budget 1); revert 3",
             ),
             ("3 rolled_back", "revert 0"),
             ("0 rolled_back", "finish"),
         ],
     );
     // A run that should have stopped just when it was killed stops now.
-    let sum = "1 of 2 failed, 1 of 4 in the whole run, budget 0 in batch 1";
+    let sum = "1 of 2 failed in batch 1, 1 of 4 in the whole run, budget 0";
     expect(
         resumed(&plan_of(4, &[2], 2, at_most(0)), ended, None),
         &[(
@@ -108,14 +108,14 @@ fn failures_that_are_known_count() {
             &format!("stop: {sum}; skip 2 3; take back 0 ({sum}); revert 0"),
         )],
     );
-    let sum = "1 of 2 failed, budget 0";
+    let sum = "1 of 2 failed in batch 1, budget 0";
     expect(
         resumed(&plan_of(4, &[2], 2, Policy::default()), "1 failed", None),
         &[
             ("begin", "batch 1; start 0"),
             (
                 "0 confirmed",
-                &format!("end 1: {sum}: stopping; stop: {sum} in batch 1; skip 2 3; finish"),
+                &format!("end 1: 1 of 2 failed, budget 0: stopping; stop: {sum}; skip 2 3; finish"),
             ),
         ],
     );

@@ -2,7 +2,7 @@
 
 use super::*;
 
-const FAILED: &str = "1 of 2 failed, budget 0";
+const FAILED: &str = "1 of 2 failed in batch 2, budget 0";
 
 #[test]
 fn the_batch_is_taken_back() {
@@ -15,8 +15,8 @@ fn the_batch_is_taken_back() {
             (
                 "2 failed",
                 &format!(
-                    "end 2: {FAILED}: stopping, and taking the batch back; stop: {FAILED} in batch 2; skip 3; \
-                     take back 1 ({FAILED} in batch 2); revert 1"
+                    "end 2: 1 of 2 failed, budget 0: stopping, and taking the batch back; stop: {FAILED}; skip 3; \
+                     take back 1 ({FAILED}); revert 1"
                 ),
             ),
             ("1 rolled_back", "finish"),
@@ -41,7 +41,7 @@ fn nothing_that_was_changed_is_nothing_to_take_back() {
         &plan_of(3, &[], 3, all),
         &[
             ("begin", "batch 1; start 0 1 2"),
-            ("0 rolled_back", "stop: 1 of 3 failed, any_errors_fatal in batch 1"),
+            ("0 rolled_back", "stop: 1 of 3 failed in batch 1, any_errors_fatal"),
             ("1 unchanged", ""),
             ("2 unreachable", "finish"),
         ],
@@ -59,7 +59,7 @@ fn the_whole_run_is_taken_back_batch_by_batch() {
             ..on_failure(OnFailure::RollbackAll)
         },
     );
-    let sum = "1 of 2 failed, 1 of 8 in the whole run, budget 0 in batch 3";
+    let sum = "1 of 2 failed in batch 3, 1 of 8 in the whole run, budget 0";
     let rollout = expect_run(
         &plan,
         &[
@@ -106,7 +106,7 @@ fn a_group_is_taken_back_within_the_forks() {
             (
                 "2 failed",
                 "end 1: 1 of 3 failed, budget 0: stopping, and taking the whole run back; \
-                 stop: 1 of 3 failed, budget 0 in batch 1; skip 3; take back 0 1 (1 of 3 failed, budget 0 in batch 1); \
+                 stop: 1 of 3 failed in batch 1, budget 0; skip 3; take back 0 1 (1 of 3 failed in batch 1, budget 0); \
                  revert 0",
             ),
             ("0 rolled_back", "revert 1"),
@@ -131,7 +131,7 @@ fn unhealthy_hosts_come_back() {
             (
                 "soaked 0 1",
                 "end 1: 2 of 2 failed, budget 0: stopping, and taking the batch back; \
-                 stop: 2 of 2 failed, budget 0 in batch 1; take back 1 (2 of 2 failed, budget 0 in batch 1); revert 1",
+                 stop: 2 of 2 failed in batch 1, budget 0; take back 1 (2 of 2 failed in batch 1, budget 0); revert 1",
             ),
             ("1 rolled_back", "finish"),
         ],

@@ -57,7 +57,7 @@ fn unhealthy_hosts_count_as_failed() {
             ("1 confirmed", "soak 1 for 5s: 0 1"),
             (
                 "soaked 1",
-                "end 1: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed, budget 0 in batch 1; skip 2; finish",
+                "end 1: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed in batch 1, budget 0; skip 2; finish",
             ),
         ],
     );
@@ -68,7 +68,7 @@ fn unhealthy_hosts_count_as_failed() {
 #[test]
 fn what_need_not_soak_does_not() {
     let both_stop =
-        "end 1: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed, budget 0 in batch 1; skip 2; finish";
+        "end 1: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed in batch 1, budget 0; skip 2; finish";
     let table = [
         (OnFailure::Stop, ["0 confirmed", "1 failed"], both_stop),
         (
