@@ -3,12 +3,15 @@
 //! The rollback timer runs on the host before anything is switched, so whatever goes wrong here the worst outcome is the
 //! old rules. After a loss of contact nothing is assumed: the host is asked, over a new login, what it runs.
 
+mod checking;
 mod contact;
 mod ended;
 mod loading;
 mod proving;
 mod recovery;
 mod refusal;
+mod soak;
+mod verify;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -25,16 +28,20 @@ use crate::plan::{Counts, HostChange, Observed, Plan, is_mapped, way_after};
 use crate::playbook::Check;
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
-use crate::remote::ssh::{Bastions, Ssh};
+use crate::remote::ssh::{Bastions, Heard, Ssh};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
+use checking::Checking;
 use contact::Contact;
 use ended::{Ended, Unproven, failed, login_report, stopped, unchanged};
 use loading::{Lacking, Loaded};
 use proving::Probing;
 use recovery::Wish;
 use ways::Arrival;
+
+pub use soak::soak;
+pub use verify::verify;
 
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
@@ -103,29 +110,23 @@ pub enum Target {
 
 /// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
+    match Ssh::resolve(&host.connection, &options.bastions, heard(host, events)).await {
+        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
+        Err(error) => login_report(&error),
+    }
+}
+
+/// Tells of the dialogue with a host.
+fn heard(host: &HostSpec, events: &UnboundedSender<RunEvent>) -> Heard {
     let (name, sender) = (host.name.clone(), events.clone());
-    let heard = move |level, line| {
+    Arc::new(move |level, line| {
         // Nobody listens any more: the transaction goes on all the same.
         let _ = sender.send(RunEvent::Dialogue {
             host: name.clone(),
             level,
             line,
         });
-    };
-    match Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await {
-        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
-        Err(error) => login_report(&error),
-    }
-}
-
-/// Watches a host for so long: its login and the checks must stay good.
-///
-/// # Errors
-/// What was not good, one sentence.
-pub async fn soak(host: &HostSpec, options: &Options, time: Duration) -> Result<(), String> {
-    let _ = (host, options);
-    tokio::time::sleep(time).await;
-    Ok(())
+    })
 }
 
 /// The same over any [`Remote`].
@@ -135,21 +136,7 @@ pub async fn deploy_over<R: Remote>(
     options: &Options,
     events: &UnboundedSender<RunEvent>,
 ) -> HostReport {
-    let mut transaction = Transaction {
-        contact: Contact::new(remote, &host.name, options, events),
-        host,
-        desired: match options.goal {
-            Goal::Deploy => host.mappings.clone(),
-            Goal::Remove { .. } | Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => MappingSet::default(),
-        },
-        options,
-        id: format!("t{:016x}", fastrand::u64(..)),
-        warnings: Vec::new(),
-        remembered: Vec::new(),
-        arrival: None,
-        announced: false,
-        asides: Vec::new(),
-    };
+    let mut transaction = Transaction::new(remote, host, options, events);
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
     transaction.conclude(&mut report).await;
     transaction.warnings.extend(transaction.asides);
@@ -186,6 +173,26 @@ struct Armed {
     latest: Instant,
     /// What the probes look like.
     marks: proving::Marks,
+}
+
+impl<'a, R: Remote> Transaction<'a, R> {
+    fn new(remote: &'a R, host: &'a HostSpec, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
+        Self {
+            contact: Contact::new(remote, &host.name, options, events),
+            host,
+            desired: match options.goal {
+                Goal::Deploy => host.mappings.clone(),
+                Goal::Remove { .. } | Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => MappingSet::default(),
+            },
+            options,
+            id: format!("t{:016x}", fastrand::u64(..)),
+            warnings: Vec::new(),
+            remembered: Vec::new(),
+            arrival: None,
+            announced: false,
+            asides: Vec::new(),
+        }
+    }
 }
 
 impl<R: Remote> Transaction<'_, R> {
@@ -337,6 +344,7 @@ impl<R: Remote> Transaction<'_, R> {
             &format!("login on port {way}, mapped ports, direct access"),
         );
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
+        let until = Instant::now() + limit;
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, &route, limit);
         let second = self.contact.login_at(&route, &[way], true, limit).await;
@@ -344,14 +352,15 @@ impl<R: Remote> Transaction<'_, R> {
         if second.peer.host() != first.peer.host() || second.port != way {
             return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
         }
-        match self
+        // So are the playbook's checks: what has no answer takes all of the time that there is.
+        let checking = self.checking(&second, until);
+        let probed = self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)
-            .await
-        {
-            Ok(proofs) => Ok((
-                second,
-                proving::with_unseen(proofs, &self.desired, &armed.change, &vantages),
-            )),
+            .await;
+        let families = armed.change.families.iter().map(|one| one.family);
+        let with_unseen = |proofs| proving::with_unseen(proofs, &self.desired, families, &vantages);
+        match checked(probed.map(with_unseen), checking).await {
+            Ok(proofs) => Ok((second, proofs)),
             Err(unproven) => Err(Unproven {
                 second: Some(second),
                 ..unproven
@@ -409,6 +418,22 @@ impl<R: Remote> Transaction<'_, R> {
     async fn bring_back(&mut self, first: Option<Login>, armed: &Armed, why: String) -> HostReport {
         self.contact.step(Step::Rollback, &why);
         self.settle(Wish::Rollback, first, armed, &why).await
+    }
+}
+
+/// What was proven, when the checks hold as well.
+async fn checked(
+    probed: Result<Vec<MappingProof>, Unproven>,
+    checking: Checking,
+) -> Result<Vec<MappingProof>, Unproven> {
+    let proofs = probed?;
+    match checking.end().await {
+        Ok(()) => Ok(proofs),
+        Err(why) => Err(Unproven {
+            why,
+            proofs,
+            second: None,
+        }),
     }
 }
 

@@ -28,7 +28,7 @@ pub(super) struct Fleetwork {
     memory: Arc<Memory>,
     bastions: Bastions,
     events: UnboundedSender<RunEvent>,
-    /// Bounds what is not counted by the rollout: watching.
+    /// Bounds what is not counted by the rollout: the logins of hosts that are watched.
     forks: Arc<Semaphore>,
 }
 
@@ -85,8 +85,8 @@ impl Fleetwork {
         let Some(turn) = self.turns.get(host.0) else {
             return Ok(());
         };
-        let _place = self.forks.acquire().await;
-        transaction::soak(&turn.host, &self.options(turn, Goal::Deploy), time).await
+        let options = self.options(turn, Goal::Deploy);
+        transaction::soak(&turn.host, &options, time, Arc::clone(&self.forks)).await
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod arguments;
 mod bastion;
+mod beside;
 mod config;
 mod jump;
 mod known_hosts;
@@ -37,6 +38,7 @@ use master::{Place, master_command};
 use session::Entrance;
 
 pub use bastion::{Bastion, Bastions};
+pub use beside::{Ran, Sessions};
 pub use mux::Channel;
 pub use proxy_command::{Piped, ProxyCommand};
 pub use session::Connection;
