@@ -100,7 +100,10 @@ pub(super) async fn there(words: &[String], subject: &Subject, limit: Duration) 
     let ran = timeout(limit, subject.sessions.run(words, limit)).await;
     match ran {
         Ok(Ok(ran)) if ran.status == 0 => Ok(()),
-        Ok(Ok(ran)) => Err(with_words(&format!("exit status: {}", ran.status), last_line(&ran.said))),
+        Ok(Ok(ran)) => Err(with_words(
+            &format!("exit status: {}", ran.status),
+            last_line(&ran.said),
+        )),
         Ok(Err(why)) => Err(why),
         Err(_) => Err(format!("it did not end {}", within(limit))),
     }

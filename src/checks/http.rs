@@ -60,7 +60,10 @@ fn look(response: &mut Response<Body>, wanted: &str, limit: Duration) -> Result<
     if found {
         Ok(())
     } else {
-        Err(format!("the answer ({} bytes) does not hold what `contains` asks for", body.len()))
+        Err(format!(
+            "the answer ({} bytes) does not hold what `contains` asks for",
+            body.len()
+        ))
     }
 }
 

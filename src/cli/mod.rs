@@ -9,6 +9,7 @@ mod lab;
 mod request;
 mod schema;
 mod sources;
+mod verify;
 mod work;
 
 use std::ffi::OsString;
@@ -32,6 +33,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
+        Some(Command::Verify(arguments)) => verify::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, Deploy, Output, Remove};
+use super::args::{self, Deploy, Output, Remove, Verify};
 use super::error::{self, Error};
 use super::sources;
 use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
@@ -54,6 +54,18 @@ impl Request {
 
     pub fn remove(args: Remove, world: &dyn World) -> Result<Self, Error> {
         Self::new(Goal::Remove { force: args.force }, args.run, world)
+    }
+
+    /// What a deploy would ask for.
+    pub fn verify(args: Verify, world: &dyn World) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts: args.hosts,
+            serial: Vec::new(),
+            login: args.login,
+            rollback_after: None,
+            output: args.output,
+        };
+        Self::deploy(asked, world)
     }
 
     fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {

@@ -81,6 +81,14 @@ impl Fleetwork {
         }
     }
 
+    /// Looks at a host from outside, and changes nothing.
+    pub async fn verify(&self, host: HostId) -> HostReport {
+        match self.turns.get(host.0) {
+            Some(turn) => transaction::verify(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await,
+            None => HostReport::new(EndState::Skipped),
+        }
+    }
+
     async fn watch(&self, host: HostId, time: Duration) -> Result<(), String> {
         let Some(turn) = self.turns.get(host.0) else {
             return Ok(());

@@ -38,7 +38,9 @@ impl Check {
             Outcome::Silent if mapping.interface.is_some() => {
                 unverified.because("our probe need not have come in by the mapping's interface")
             }
-            Outcome::Silent => Verdict::mapped(Mapped::Filtered).because(format!("port {at}/{protocol} does not answer")),
+            Outcome::Silent => {
+                Verdict::mapped(Mapped::Filtered).because(format!("port {at}/{protocol} does not answer"))
+            }
             _ => Verdict::mapped(Mapped::Open),
         }
     }
@@ -54,9 +56,9 @@ impl Check {
             Outcome::Connected if allowed => Verdict::direct(DirectAccess::Open),
             Outcome::Connected => self.exposed(),
             _ if allowed => unverified.because("this machine may connect directly, but did not get through"),
-            Outcome::Silent if self.protocol == Protocol::Udp => {
-                unverified.because(format!("no answer from port {to_port}, and without counters that tells nothing"))
-            }
+            Outcome::Silent if self.protocol == Protocol::Udp => unverified.because(format!(
+                "no answer from port {to_port}, and without counters that tells nothing"
+            )),
             Outcome::Refused => Verdict::direct(DirectAccess::Closed)
                 .because(format!("port {to_port} refuses; by our guard or not is unattributed")),
             _ => Verdict::direct(DirectAccess::Closed).because(format!(

@@ -135,6 +135,10 @@ impl Ssh {
         command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         command.arg("-o").arg(format!("Port={}", at.port()));
         if let Some(address) = at.address() {
+            if !self.route.addresses().contains(&address) {
+                // Not one that the host's name stands for: the host told of it.
+                command.arg("-o").arg(format!("HostName={address}"));
+            }
             command.arg("-o").arg(if address.is_ipv4() {
                 "AddressFamily=inet"
             } else {

@@ -18,7 +18,7 @@ use crate::inventory::HostSpec;
 use crate::plan::{Observed, Plan};
 use crate::probe;
 use crate::proof::{self, Check, Management, Outcome, Phase, Place, Vantage, Verdict};
-use crate::remote::route::Route;
+use crate::remote::route::{Peer, Route};
 use crate::remote::ssh::Ssh;
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
@@ -78,7 +78,11 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     async fn verify(&mut self) -> Result<HostReport, Ended> {
-        let Arrived { login, observed, astray } = self.arrive(self.options.timeout).await?;
+        let Arrived {
+            login,
+            observed,
+            astray,
+        } = self.arrive(self.options.timeout).await?;
         let checking = {
             let deadline = Deadline {
                 at: Instant::now() + checks::patience(&self.options.checks),
@@ -87,7 +91,7 @@ impl<R: Remote> Transaction<'_, R> {
             self.start(&login, deadline)
         };
         let (generation, drift) = self.in_sync(&observed);
-        let (proofs, broken) = self.look(&login, &observed, astray.is_none()).await;
+        let (proofs, broken) = self.look(&login.peer, &observed, astray.is_none()).await;
         let failed = checking.end().await.err();
         login.connection.close().await;
         let report = HostReport {
@@ -121,20 +125,15 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     /// Every mapping in every family.
-    async fn look(
-        &mut self,
-        login: &Login,
-        observed: &Observed,
-        arrived: bool,
-    ) -> (Vec<MappingProof>, Option<String>) {
+    async fn look(&mut self, peer: &Peer, observed: &Observed, arrived: bool) -> (Vec<MappingProof>, Option<String>) {
         self.contact.step(Step::Verify, "mapped ports, direct access");
-        let vantages = self.acquainted(login, observed).await;
+        let vantages = self.acquainted(peer, observed).await;
         let management = arrived.then(|| Management {
-            family: proving::login_family(&login.peer, observed).unwrap_or(Family::V4),
-            port: login.port,
+            family: proving::login_family(peer, observed).unwrap_or(Family::V4),
+            port: peer.port(),
         });
         let checks = proof::checks(&self.desired, &vantages, management, Phase::Tightened);
-        let route = self.contact.remote.route().again(&login.peer);
+        let route = self.contact.remote.route().again(peer);
         let limit = self.options.timeout.min(SILENCE);
         let outcomes = outcomes(checks, &route, limit).await;
         let verdicts: Vec<(Check, Verdict)> = outcomes
@@ -147,20 +146,19 @@ impl<R: Remote> Transaction<'_, R> {
             .collect();
         let (proofs, broken) = proof::summary(&self.desired, &verdicts);
         let families = observed.families.iter().map(|managed| managed.view.family);
-        (
-            proving::with_unseen(proofs, &self.desired, families, &vantages),
-            broken,
-        )
+        (proving::with_unseen(proofs, &self.desired, families, &vantages), broken)
     }
 
     /// What answers at an address that only the host told of is the host when it shows the host's key.
-    async fn acquainted(&mut self, login: &Login, observed: &Observed) -> Vec<Vantage> {
-        let mut vantages = proving::vantages(self.contact.remote, &login.peer, observed);
+    async fn acquainted(&mut self, peer: &Peer, observed: &Observed) -> Vec<Vantage> {
+        let mut vantages = proving::vantages(self.contact.remote, peer, observed);
         for vantage in vantages.iter_mut().filter(|vantage| !vantage.named) {
-            let Place::Address(address) = vantage.host else { continue };
+            let Place::Address(address) = vantage.host else {
+                continue;
+            };
             let route = Route::Direct(vec![address]);
             let limit = self.options.timeout.min(SILENCE);
-            if let Ok(there) = self.contact.login_at(&route, &[login.port], true, limit).await {
+            if let Ok(there) = self.contact.login_at(&route, &[peer.port()], true, limit).await {
                 there.connection.close().await;
                 vantage.named = true;
             }

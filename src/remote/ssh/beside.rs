@@ -63,7 +63,12 @@ impl Sessions {
     pub async fn run(&self, words: &[String], limit: Duration) -> Result<Ran, String> {
         let _place = self.places.acquire().await.map_err(|error| error.to_string())?;
         let opening = Opening::new(&self.entrance);
-        let Streams { mut input, output, errors, process: _process } = self.open(&opening).await?;
+        let Streams {
+            mut input,
+            output,
+            errors,
+            process: _process,
+        } = self.open(&opening).await?;
         let complaints = Arc::clone(&opening.complaints);
         let _collecting = Collecting(collect(errors, Arc::clone(&complaints)));
         let mut output = BufReader::new(output);
@@ -78,7 +83,8 @@ impl Sessions {
             input.write_all(text.as_bytes()).await?;
             input.flush().await
         };
-        sent.await.map_err(|error| complained(&complaints, &error.to_string()))?;
+        sent.await
+            .map_err(|error| complained(&complaints, &error.to_string()))?;
         let ran = until_mark(&mut output, &mark).await;
         ran.ok_or_else(|| complained(&complaints, "the connection ended"))
     }
@@ -193,7 +199,11 @@ mod tests {
     fn words_arrive_as_they_are() {
         let odd = "a 'b' \"c\" $d `e` \\f\\n %s %b * ? ~ ! # ; & | < > é 日本 -n \t\n\n";
         for shell in SHELLS {
-            let ran = run(shell, &["printf", "<%s>", odd, "", "-e", "$(exit 3)"], Duration::from_secs(5));
+            let ran = run(
+                shell,
+                &["printf", "<%s>", odd, "", "-e", "$(exit 3)"],
+                Duration::from_secs(5),
+            );
             let expected = format!("<{odd}><><-e><$(exit 3)>");
             assert_eq!(ran, Some((0, expected)), "{shell:?}");
         }
@@ -204,16 +214,26 @@ mod tests {
         for shell in SHELLS {
             let limit = Duration::from_millis(800);
             assert_eq!(run(shell, &["false"], limit).map(|ran| ran.0), Some(1), "{shell:?}");
-            assert_eq!(run(shell, &["/no/such"], limit).map(|ran| ran.0), Some(127), "{shell:?}");
+            assert_eq!(
+                run(shell, &["/no/such"], limit).map(|ran| ran.0),
+                Some(127),
+                "{shell:?}"
+            );
             let began = std::time::Instant::now();
             let (status, _) = run(shell, &["sleep", "20"], limit).unwrap();
-            assert!(status > 0 && began.elapsed() < Duration::from_secs(3), "{shell:?}: {status}");
+            assert!(
+                status > 0 && began.elapsed() < Duration::from_secs(3),
+                "{shell:?}: {status}"
+            );
         }
     }
 
     #[test]
     fn only_the_end_is_kept() {
         let (status, said) = run(&["dash"], &["seq", "100000"], Duration::from_secs(5)).unwrap();
-        assert_eq!((status, said.len() <= KEPT, said.ends_with("\n100000")), (0, true, true));
+        assert_eq!(
+            (status, said.len() <= KEPT, said.ends_with("\n100000")),
+            (0, true, true)
+        );
     }
 }
