@@ -55,6 +55,14 @@ impl Sessions {
         }
     }
 
+    /// For whoever needs none: none begins.
+    #[cfg(test)]
+    pub(crate) fn none() -> Self {
+        let nobody = crate::inventory::Connection::default();
+        let entrance = Entrance::new(&nobody, "nobody".to_owned());
+        Self::new(PathBuf::new(), Arc::new(entrance))
+    }
+
     /// Runs a program as root, as the dialogue is. The host kills it with its group after `limit`, rounded up to seconds;
     /// when this is dropped earlier, it runs on until then.
     ///
