@@ -34,6 +34,8 @@ pub(super) enum Command {
     Extend(Extend),
     /// Show that hosts undo a change that is not confirmed: one that changes nothing is left to their timers.
     Drill(Drill),
+    /// Prove from outside that hosts are as a deploy would leave them, and change nothing; exit code 2 when any is not.
+    Verify(Verify),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -188,6 +190,17 @@ pub(super) struct Inventory {
     /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
 }
 
 #[derive(Debug, clap::Args)]

@@ -61,7 +61,7 @@ fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Resu
 }
 
 /// The run, its hosts complete. Only when everything is sound is the password asked for.
-fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     let fleet = Fleet::load(&request.sources, world).map_err(Error::Problems)?;
     let playbooks = playbooks(&request.playbooks, &fleet)?;
     let folder = request.sources.playbook_folder.clone().unwrap_or_default();
@@ -101,11 +101,15 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
 }
 
 fn carry_out(request: Request, run: Run) -> Result<ExitCode, Error> {
+    to_its_end(rollout(request, run))
+}
+
+pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let ended = runtime.block_on(rollout(request, run));
+    let ended = runtime.block_on(work);
     // Somebody may still be asked something: the answer no longer matters.
     runtime.shutdown_background();
     Ok(ended)
@@ -133,7 +137,7 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
     Ok(loaded.hosts)
 }
 
-fn say_untouched(names: &[String]) {
+pub(super) fn say_untouched(names: &[String]) {
     if names.is_empty() {
         return;
     }
@@ -159,7 +163,7 @@ async fn rollout(request: Request, run: Run) -> ExitCode {
     outcome.exit_code()
 }
 
-fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
+pub(super) fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
     let name = |id: &HostId| names.get(id.0).cloned();
     let batches = plan
         .batches()
@@ -173,7 +177,7 @@ fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent
 }
 
 /// The run's id: its time, for people, and a random end, for runs of the same second.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     format!(
         "{}-{:08x}",
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"),
@@ -182,14 +186,14 @@ fn run_id() -> String {
 }
 
 /// What becomes of the events.
-struct Viewer {
+pub(super) struct Viewer {
     display: Display,
     lines: bool,
     verbosity: u8,
 }
 
 impl Viewer {
-    fn new(request: &Request) -> Self {
+    pub(super) fn new(request: &Request) -> Self {
         Self {
             display: Display::new(request.verbosity, error::color()),
             lines: request.output == Output::Jsonl,
@@ -212,7 +216,7 @@ impl Viewer {
 }
 
 /// Shows events until the run has finished.
-async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
+pub(super) async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -226,7 +230,7 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
     viewer.display.clear();
 }
 
-fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
+pub(super) fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
     match output {
         Output::Text => {
             let look = look();

@@ -9,6 +9,7 @@ mod lab;
 mod request;
 mod schema;
 mod sources;
+mod verify;
 mod work;
 
 use std::ffi::OsString;
@@ -38,6 +39,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Cancel(which)) => deploy::by_hand(Verdict::Cancel, which).map(Into::into),
         Some(Command::Extend(extend)) => deploy::by_hand(Verdict::Extend(extend.by), extend.which).map(Into::into),
         Some(Command::Drill(drill)) => deploy::drill(drill).map(Into::into),
+        Some(Command::Verify(arguments)) => verify::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

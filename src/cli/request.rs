@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback};
+use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
 use super::error::{self, Error};
 use super::sources;
 use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
@@ -83,6 +83,17 @@ impl Request {
             ..Deploy::default()
         };
         Self::new(Goal::ByHand { verdict, force }, run, world)
+    }
+
+    /// What a deploy would ask for.
+    pub fn verify(args: Verify, world: &dyn World) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::deploy(asked, world)
     }
 
     fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {

@@ -31,7 +31,7 @@ pub(super) struct Fleetwork {
     confirm_command: String,
     machines: Arc<Machines>,
     events: UnboundedSender<RunEvent>,
-    /// Bounds what is not counted by the rollout: watching.
+    /// Bounds what is not counted by the rollout: the logins of hosts that are watched.
     forks: Arc<Semaphore>,
 }
 
@@ -89,12 +89,20 @@ impl Fleetwork {
         }
     }
 
+    /// Looks at a host from outside, and changes nothing.
+    pub async fn verify(&self, host: HostId) -> HostReport {
+        match self.turns.get(host.0) {
+            Some(turn) => transaction::verify(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await,
+            None => HostReport::new(EndState::Skipped),
+        }
+    }
+
     async fn watch(&self, host: HostId, time: Duration) -> Result<(), String> {
         let Some(turn) = self.turns.get(host.0) else {
             return Ok(());
         };
-        let _place = self.forks.acquire().await;
-        transaction::soak(&turn.host, &self.options(turn, Goal::Deploy), time).await
+        let options = self.options(turn, Goal::Deploy);
+        transaction::soak(&turn.host, &options, time, Arc::clone(&self.forks)).await
     }
 }
 
