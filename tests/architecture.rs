@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
+    ("journal", &["memory", "report", "world"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (

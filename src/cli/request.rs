@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::args::{Deploy, Output, Remove};
 use super::error::{self, Error};
+use super::invocation::Invocation;
 use super::sources;
 use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
 use crate::playbook;
@@ -30,6 +31,8 @@ pub(super) struct Request {
     pub rollback_after: Option<Duration>,
     pub output: Output,
     pub verbosity: u8,
+    /// How the program was called, for the journal.
+    pub invocation: Invocation,
 }
 
 /// What the command line and `ansible.cfg` say of the login. As with Ansible, plays and variables win.
@@ -48,15 +51,15 @@ pub(super) struct Login {
 }
 
 impl Request {
-    pub fn deploy(args: Deploy, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Deploy, args, world)
+    pub fn deploy(args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Deploy, args, invocation, world)
     }
 
-    pub fn remove(args: Remove, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Remove { force: args.force }, args.run, world)
+    pub fn remove(args: Remove, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Remove { force: args.force }, args.run, invocation, world)
     }
 
-    fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
+    fn new(goal: Goal, args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         let says_nothing = args.playbooks.is_empty() && args.sources.says_nothing();
         if says_nothing {
             return Err(Error::NothingAsked);
@@ -95,6 +98,7 @@ impl Request {
             rollback_after: args.rollback_after,
             output: args.output,
             verbosity: args.verbose,
+            invocation,
         })
     }
 
@@ -222,9 +226,9 @@ mod tests {
         let asked = |words: &[&str]| {
             let args = Args::parse_from([&["portmap-deploy"], words].concat());
             match args.command {
-                Some(Command::Deploy(args)) => Request::deploy(args, &world),
-                Some(Command::Remove(args)) => Request::remove(args, &world),
-                _ => Request::deploy(args.deploy, &world),
+                Some(Command::Deploy(args)) => Request::deploy(args, Invocation::default(), &world),
+                Some(Command::Remove(args)) => Request::remove(args, Invocation::default(), &world),
+                _ => Request::deploy(args.deploy, Invocation::default(), &world),
             }
         };
         for words in [&[][..], &["deploy"], &["remove"], &["remove", "--force"]] {
