@@ -1,12 +1,14 @@
 //! What a valid mapping is. Knows nothing of hosts, rules or files.
 //!
 //! Mappings are read from YAML values ([`MappingSet::parse`]), whose places it keeps for its messages. A
-//! [`MappingSet`] is valid as a whole: what it holds can be turned into rules without asking again.
+//! [`MappingSet`] is valid as a whole: what it holds can be turned into rules without asking again. Hosts keep them as
+//! text of one a line ([`MappingSet::to_text`]).
 
 mod conflict;
 mod long;
 mod parse;
 mod port;
+mod text;
 mod value;
 
 use std::fmt;

@@ -4,7 +4,9 @@
 //! is shown or written.
 
 mod exit_code;
+mod finding;
 mod json;
+mod prometheus;
 mod recap;
 mod sanitise;
 
@@ -12,7 +14,9 @@ use std::fmt;
 use std::time::Duration;
 
 pub use exit_code::ExitCode;
+pub use finding::{Fault, Finding, gauge_of, junit};
 pub use json::{Written, document, event_line, finished_line, read_line};
+pub use prometheus::{Gauge, exposition};
 pub use recap::{Look, recap};
 pub(crate) use recap::{style, time};
 pub use sanitise::sanitise;

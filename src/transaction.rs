@@ -21,7 +21,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Counts, HostChange, Observed, Plan, is_mapped, way_after};
+use crate::plan::{Counts, HostChange, Made, Observed, Plan, is_mapped, way_after};
 use crate::playbook::Check;
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
@@ -198,19 +198,53 @@ impl<R: Remote> Transaction<'_, R> {
                 return Ok(report);
             }
             Changed::Loosened(armed, rules) => (armed, rules),
-            Changed::Lost(armed, why) => return Ok(self.bring_back(Some(first), &armed, why).await),
+            Changed::Lost(armed, why) => {
+                let before = self.before(&armed.observed);
+                let report = self.bring_back(Some(first), &armed, why).await;
+                return Ok(HostReport { before, ..report });
+            }
         };
-        match self.prove(&mut first, &armed, rules).await {
-            Ok((second, proofs)) => Ok(self.confirm(first, second, &armed, proofs).await),
+        let before = self.before(&armed.observed);
+        let report = self.finish(first, &armed, rules).await;
+        Ok(HostReport { before, ..report })
+    }
+
+    /// Proves and confirms, or takes back.
+    async fn finish(&mut self, mut first: Login, armed: &Armed, rules: Rules) -> HostReport {
+        match self.prove(&mut first, armed, rules).await {
+            Ok((second, proofs)) => self.confirm(first, second, armed, proofs).await,
             Err(Unproven { why, proofs, second }) => {
                 let login = the_later(first, second).await;
                 let why = armed.observed.blame(why);
-                let report = self.bring_back(Some(login), &armed, why).await;
-                Ok(HostReport {
+                let report = self.bring_back(Some(login), armed, why).await;
+                HostReport {
                     mappings: proofs,
                     ..report
-                })
+                }
             }
+        }
+    }
+
+    /// Whether this run made the generation that the host has: it was killed before it wrote that down, and goes on.
+    fn made_by_us<'a>(&self, observed: &'a Observed) -> Option<&'a Made> {
+        let run = loading::word(&self.options.run_id);
+        observed.made.as_ref().filter(|made| made.run == run)
+    }
+
+    /// The generation that was confirmed before this run.
+    fn before(&self, observed: &Observed) -> Option<u32> {
+        self.made_by_us(observed).map_or(observed.current, |made| made.before)
+    }
+
+    /// A host that has what it should.
+    fn as_it_is(&self, observed: &Observed, generation: Option<u32>) -> HostReport {
+        match self.made_by_us(observed) {
+            Some(made) if generation.is_some() => HostReport {
+                generation,
+                before: made.before,
+                ..HostReport::new(EndState::Confirmed)
+            },
+            _ => unchanged(generation),
         }
     }
 
@@ -243,7 +277,9 @@ impl<R: Remote> Transaction<'_, R> {
             let change = match self.plan(&observed, marks)? {
                 Plan::Unchanged(generation) => {
                     self.mend_boot(first, observed.boot).await;
-                    return Ok(Changed::Not(unchanged(generation.map(|number| number.0))));
+                    return Ok(Changed::Not(
+                        self.as_it_is(&observed, generation.map(|number| number.0)),
+                    ));
                 }
                 Plan::Change(change) => *change,
             };

@@ -54,6 +54,25 @@ impl Args {
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Deploy {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. After a batch with a
+    /// failure no other starts. Wins over a play's `serial`; all in one batch where neither says.
+    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
+    pub serial: Vec<BatchSize>,
+    #[command(flatten)]
+    pub login: Login,
+    /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
+    #[arg(long, value_name = "TIME", value_parser = rollback_after)]
+    pub rollback_after: Option<Duration>,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// Which hosts are meant, and how many at a time.
+#[derive(Debug, clap::Args)]
+pub(super) struct Hosts {
     /// Playbooks; without any, all hosts that the limit leaves, in one play.
     #[arg(value_name = "PLAYBOOK")]
     pub playbooks: Vec<PathBuf>,
@@ -68,17 +87,24 @@ pub(super) struct Deploy {
     /// How many hosts at a time [default: 10].
     #[arg(short, long, value_name = "N")]
     pub forks: Option<NonZeroUsize>,
-    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. After a batch with a
-    /// failure no other starts. Wins over a play's `serial`; all in one batch where neither says.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
-    pub serial: Vec<BatchSize>,
+}
+
+impl Hosts {
+    /// Whether neither hosts nor something that names them is given.
+    pub fn says_nothing(&self) -> bool {
+        self.playbooks.is_empty() && self.sources.says_nothing()
+    }
+}
+
+/// How to log in to hosts, and what to show of it.
+#[derive(Debug, clap::Args)]
+pub(super) struct Login {
     /// User to log in as, where the inventory names none.
     #[arg(short, long, value_name = "NAME")]
     pub user: Option<String>,
     /// Become root by sudo, where the inventory does not say.
     #[arg(short, long)]
     pub r#become: bool,
-
     /// Ask for the password that sudo wants, where the inventory has none.
     #[arg(short = 'K', long)]
     pub ask_become_pass: bool,
@@ -96,12 +122,6 @@ pub(super) struct Deploy {
     /// How long to wait for a connection [default: 10s].
     #[arg(short = 'T', long, value_name = "TIME", value_parser = time)]
     pub timeout: Option<Duration>,
-    /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
-    #[arg(long, value_name = "TIME", value_parser = rollback_after)]
-    pub rollback_after: Option<Duration>,
-    /// What is written to standard output.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
     /// Show the dialogue with the hosts; twice: all of it.
     #[arg(short, long, action = ArgAction::Count)]
     pub verbose: u8,

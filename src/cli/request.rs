@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{Deploy, Output, Remove};
+use super::args::{self, Deploy, Output, Remove};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::sources;
@@ -60,44 +60,44 @@ impl Request {
     }
 
     fn new(goal: Goal, args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
-        let says_nothing = args.playbooks.is_empty() && args.sources.says_nothing();
-        if says_nothing {
+        let (hosts, logins) = (args.hosts, args.login);
+        if hosts.says_nothing() {
             return Err(Error::NothingAsked);
         }
         let settings = Settings::read(world).map_err(Error::Problems)?;
         error::warn(&settings.warnings);
-        let login = Login::new(&args, &settings)?;
+        let login = Login::new(&logins, &settings)?;
         let options = playbook::Options {
             serial: args.serial,
-            forks: match args.forks {
+            forks: match hosts.forks {
                 Some(forks) => forks,
                 None => checked(settings.forks.as_ref(), FORKS, |forks| {
                     NonZeroUsize::new(usize::try_from(forks).ok()?)
                 })?,
             },
-            tags: args.tags,
-            skip_tags: args.skip_tags,
+            tags: hosts.tags,
+            skip_tags: hosts.skip_tags,
             mapped_only: goal == Goal::Deploy,
         };
-        let timeout = match args.timeout {
+        let timeout = match logins.timeout {
             Some(timeout) => timeout,
             None => checked(settings.timeout.as_ref(), TIMEOUT, seconds)?,
         };
-        let folder = args
+        let folder = hosts
             .playbooks
             .first()
             .and_then(|path| path.parent())
             .map(Path::to_owned);
         Ok(Self {
             goal,
-            sources: sources::request(args.sources, &settings, folder, world)?,
-            playbooks: args.playbooks,
+            sources: sources::request(hosts.sources, &settings, folder, world)?,
+            playbooks: hosts.playbooks,
             options,
             login,
             timeout,
             rollback_after: args.rollback_after,
             output: args.output,
-            verbosity: args.verbose,
+            verbosity: logins.verbose,
             invocation,
         })
     }
@@ -112,7 +112,7 @@ impl Request {
 }
 
 impl Login {
-    fn new(args: &Deploy, settings: &Settings) -> Result<Self, Error> {
+    fn new(args: &args::Login, settings: &Settings) -> Result<Self, Error> {
         refuse_other_roots(settings)?;
         let text = |setting: &Option<Setting<String>>| setting.as_ref().map(|setting| setting.value.clone());
         let is_on = |setting: &Option<Setting<bool>>| setting.as_ref().is_some_and(|setting| setting.value);

@@ -727,6 +727,7 @@ observe() {
     if [ -s "$P/current" ]; then
         current=$(slurp "$P/current")
         say "current $current"
+        { read -r made && read -r made && read -r made && read -r made && say "made $made"; } 2>/dev/null <"$P/gen-$current/about"
         # Looked at anew: a kernel can learn it. (Asking creates the table where it can, so only where there was none.)
         [ ! -e "$P/gen-$current/6.nonat" ] || single 6 -t nat -S || say "nat6 no"
     fi
@@ -780,18 +781,21 @@ lock() {
         failed "cannot write to $R"
         return
     }
+    since=$(date -u +%Y-%m-%dT%H:%M:%SZ)
     uptime_s
-    if ! take_lock "$T $gen $run $who $(date -u +%Y-%m-%dT%H:%M:%SZ) $((up + $5)) $$"; then
+    if ! take_lock "$T $gen $run $who $since $((up + $5)) $$"; then
         rm -rf "$d"
         held=$(slurp "$R/lock")
         if [ -n "$held" ]; then failed "locked $up $held"; else failed "cannot write to $R"; fi
         return
     fi
     locked=1 broken=0 short=0
+    # With who makes it, and of what.
+    before=$(slurp "$P/current")
     if ! still_as_seen; then
         abandon
         failed "changed"
-    elif write "$d/about" "$gen$nl$x4$nl$x6$nl" 2>/dev/null; then
+    elif write "$d/about" "$gen$nl$x4$nl$x6$nl$T $run $who $since ${before:--}$nl" 2>/dev/null; then
         done_
     else
         abandon
@@ -962,6 +966,24 @@ rules() {
     done_
 }
 
+# What is kept of generations, and who made them when.
+generations() {
+    section current
+    slurp "$P/current" && say
+    set +f
+    set -- "$P"/gen-*/mappings
+    set -f
+    for kept in "$@"; do
+        [ -e "$kept" ] || continue
+        kept=${kept%/mappings}
+        section "generation ${kept##*-}"
+        cat "$kept/mappings"
+    done
+    section ledger
+    tail -n 50 "$P/ledger" 2>/dev/null
+    done_
+}
+
 # The controller may be a later login than the one that began.
 resume() {
     T=$1
@@ -1018,6 +1040,7 @@ dialogue() {
         settled) done_ "${remains:+left $remains}" ;;
         resume) if resume "$a"; then done_; else failed unknown; fi ;;
         rules) rules ;;
+        generations) generations ;;
         mend) if boot_install; then done_; else failed "$why"; fi ;;
         confirm | rollback) decide "$verb" "$a" ;;
         abandon)

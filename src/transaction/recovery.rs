@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::loading::plainly;
 use super::{Armed, LONG, Transaction};
 use crate::firewall;
-use crate::plan::{Managed, Observed};
+use crate::plan::{Managed, Observed, rolled_back_by};
 use crate::remote::dialogue::{Answer, Status};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, RolledBackBy, Step};
@@ -171,11 +171,7 @@ impl<R: Remote> Transaction<'_, R> {
 pub(super) fn undone(said: &str) -> Option<HostReport> {
     let by = said.strip_prefix("changed ").unwrap_or(said).strip_prefix("undone ")?;
     let (by, rest) = by.split_once(' ').unwrap_or((by, ""));
-    let rolled_back_by = Some(match by {
-        "timer" => RolledBackBy::Timer,
-        "reboot" => RolledBackBy::Reboot,
-        _ => RolledBackBy::Controller,
-    });
+    let rolled_back_by = Some(rolled_back_by(by));
     let report = HostReport {
         rolled_back_by,
         ..HostReport::new(EndState::RolledBack)
