@@ -35,6 +35,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("machine", &["world"]),
     ("memory", &[]),
     ("checks", &["mapping", "playbook", "probe", "proof", "remote", "report"]),
+    ("journal", &["memory", "report", "world"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (

@@ -148,11 +148,16 @@ fn read_consent() -> bool {
 }
 
 /// Who runs this, for the hosts' locks: `ann@laptop`, the person behind sudo where there is one.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok());
-    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), machine.trim());
+    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), host_name());
     report::sanitise(&operator)
+}
+
+/// What this machine calls itself.
+pub(super) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    report::sanitise(name.trim())
 }
