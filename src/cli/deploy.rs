@@ -124,7 +124,7 @@ async fn rollout(request: Request, run: Run) -> ExitCode {
     let names: Vec<String> = turns.iter().map(|turn| turn.host.name.clone()).collect();
     let (events, received) = unbounded_channel();
     let _ = events.send(started_event(&run_id, &plan, &names));
-    let showing = tokio::spawn(show(received, Viewer::new(&request)));
+    let showing = tokio::spawn(show(received, Viewer::new(&request, plan.forks())));
     ssh::sweep();
     let work = Arc::new(Fleetwork::new(&request, &run_id, turns, plan.forks(), events.clone()));
     let outcome = driver::drive(names, plan, Earlier::default(), Arc::clone(&work), events).await;
@@ -165,9 +165,9 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn new(request: &Request) -> Self {
+    fn new(request: &Request, forks: usize) -> Self {
         Self {
-            display: Display::new(request.verbosity, error::color()),
+            display: Display::new(forks, request.verbosity, error::color()),
             lines: request.output == Output::Jsonl,
             verbosity: request.verbosity,
         }
@@ -199,7 +199,7 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
             _ = ticks.tick() => viewer.display.tick(),
         }
     }
-    viewer.display.clear();
+    viewer.display.finish();
 }
 
 fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
