@@ -80,7 +80,7 @@ const CORE: &[&str] = &[
 const WORLD: &[&str] = &[
     "tokio",
     "openssh",
-    "indicatif",
+    "console::Term",
     "std::process",
     "std::fs",
     "std::net::Tcp",

@@ -39,7 +39,7 @@ async fn verify(request: Request, run: Run) -> ExitCode {
     let plan = RolloutPlan::new(request.options.forks).then(&[names.len()], &[], policy);
     let (events, received) = unbounded_channel();
     let _ = events.send(deploy::started_event(&run_id, &plan, &names));
-    let showing = tokio::spawn(deploy::show(received, Viewer::new(&request, None)));
+    let showing = tokio::spawn(deploy::show(received, Viewer::new(&request, plan.forks(), None)));
     ssh::sweep();
     let fleet = Fleetwork::new(&request, &run_id, run.turns, plan.forks(), events.clone());
     let looking = Arc::new(Looking(fleet));
