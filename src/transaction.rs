@@ -6,6 +6,7 @@
 mod contact;
 mod ended;
 mod loading;
+mod look;
 mod proving;
 mod recovery;
 mod refusal;
@@ -26,8 +27,10 @@ use crate::playbook::Check;
 use crate::proof::{self, Management, Phase, Vantage};
 use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
-use crate::remote::{Login, Remote};
+use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
+
+pub use look::look;
 
 use contact::Contact;
 use ended::{Ended, Unproven, failed, login_report, stopped, unchanged};
@@ -103,6 +106,14 @@ pub enum Target {
 
 /// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
+    match ssh_to(host, options, events).await {
+        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
+        Err(error) => login_report(&error),
+    }
+}
+
+/// How to get to a host by ssh; `events` hears of the dialogue with it.
+async fn ssh_to(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> Result<Ssh, LoginError> {
     let (name, sender) = (host.name.clone(), events.clone());
     let heard = move |level, line| {
         // Nobody listens any more: the transaction goes on all the same.
@@ -112,10 +123,7 @@ pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender
             line,
         });
     };
-    match Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await {
-        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
-        Err(error) => login_report(&error),
-    }
+    Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await
 }
 
 /// Watches a host for so long: its login and the checks must stay good.
@@ -135,21 +143,7 @@ pub async fn deploy_over<R: Remote>(
     options: &Options,
     events: &UnboundedSender<RunEvent>,
 ) -> HostReport {
-    let mut transaction = Transaction {
-        contact: Contact::new(remote, &host.name, options, events),
-        host,
-        desired: match options.goal {
-            Goal::Deploy => host.mappings.clone(),
-            Goal::Remove { .. } | Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => MappingSet::default(),
-        },
-        options,
-        id: format!("t{:016x}", fastrand::u64(..)),
-        warnings: Vec::new(),
-        remembered: Vec::new(),
-        arrival: None,
-        announced: false,
-        asides: Vec::new(),
-    };
+    let mut transaction = Transaction::new(remote, host, options, events);
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
     transaction.conclude(&mut report).await;
     transaction.warnings.extend(transaction.asides);
@@ -176,6 +170,26 @@ struct Transaction<'a, R> {
     announced: bool,
     /// Warnings that are not about the host: keys that were not noted, memory that does not work.
     asides: Vec<String>,
+}
+
+impl<'a, R: Remote> Transaction<'a, R> {
+    fn new(remote: &'a R, host: &'a HostSpec, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
+        Self {
+            contact: Contact::new(remote, &host.name, options, events),
+            host,
+            desired: match options.goal {
+                Goal::Deploy => host.mappings.clone(),
+                Goal::Remove { .. } | Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => MappingSet::default(),
+            },
+            options,
+            id: format!("t{:016x}", fastrand::u64(..)),
+            warnings: Vec::new(),
+            remembered: Vec::new(),
+            arrival: None,
+            announced: false,
+            asides: Vec::new(),
+        }
+    }
 }
 
 /// A change that is armed on the host.
