@@ -8,6 +8,7 @@ mod bastion;
 mod config;
 mod jump;
 mod known_hosts;
+mod leads;
 mod log;
 mod master;
 mod mux;
@@ -37,6 +38,7 @@ use master::{Place, master_command};
 use session::Entrance;
 
 pub use bastion::{Bastion, Bastions};
+pub use leads::{Leads, leads};
 pub use mux::Channel;
 pub use proxy_command::{Piped, ProxyCommand};
 pub use session::Connection;
