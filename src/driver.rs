@@ -375,7 +375,11 @@ impl<W: Work> Run<W> {
     fn outcome(self, interrupted: bool) -> Outcome {
         let reports = self.reports.into_iter().map(|report| report.unwrap_or_else(lost));
         let hosts = self.names.into_iter().zip(reports).collect();
-        Outcome { hosts, interrupted }
+        Outcome {
+            hosts,
+            interrupted,
+            only_looked: false,
+        }
     }
 }
 

@@ -315,13 +315,19 @@ pub struct Outcome {
     pub hosts: Vec<(String, HostReport)>,
     /// Whether the operator interrupted it.
     pub interrupted: bool,
+    /// Whether hosts were only looked at.
+    pub only_looked: bool,
 }
 
 impl Outcome {
-    /// What the program exits with.
+    /// What the program exits with. Of a look it is one code for all that is off, hosts that cannot be seen included.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::of(self.hosts.iter().map(|(_, report)| report.state), self.interrupted)
+        let states = self.hosts.iter().map(|(_, report)| report.state);
+        match ExitCode::of(states, self.interrupted) {
+            ExitCode::HostUnreachable | ExitCode::HostFailedAndUnreachable if self.only_looked => ExitCode::HostFailed,
+            code => code,
+        }
     }
 
     /// How many hosts ended so.

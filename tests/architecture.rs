@@ -34,11 +34,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
+    ("checks", &["mapping", "playbook", "probe", "proof", "remote", "report"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
         "transaction",
         &[
+            "checks",
             "firewall",
             "inventory",
             "mapping",

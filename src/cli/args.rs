@@ -1,12 +1,15 @@
+mod careful;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::inventory::{self, rollback_after};
-use crate::rollout::{BatchSize, OnFailure, Pause, Percentage};
+use crate::transaction::{self, Target};
+
+pub(super) use careful::Careful;
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -24,6 +27,18 @@ pub(super) enum Command {
     Deploy(Deploy),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
+    /// Give hosts the mappings of an earlier generation again, protected as a deploy is.
+    Rollback(Rollback),
+    /// Make changes stay that wait to be confirmed by hand, over a new login to each host.
+    Confirm(ByHand),
+    /// Undo changes that are pending.
+    Cancel(ByHand),
+    /// Give pending changes more time before the hosts undo them.
+    Extend(Extend),
+    /// Show that hosts undo a change that is not confirmed: one that changes nothing is left to their timers.
+    Drill(Drill),
+    /// Prove from outside that hosts are as a deploy would leave them, and change nothing; exit code 2 when any is not.
+    Verify(Verify),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -36,7 +51,7 @@ pub(super) enum Command {
     Lab(super::lab::Arguments),
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Deploy {
     #[command(flatten)]
     pub hosts: Hosts,
@@ -47,39 +62,16 @@ pub(super) struct Deploy {
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
+    /// Who confirms what was proven: the program, or the operator by `portmap-deploy confirm` before the hosts undo it.
+    #[arg(long, value_name = "WHO", default_value = "proven")]
+    pub confirm: Confirm,
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 }
 
-/// How careful a run is: each in place of the plays' own.
-#[derive(Debug, clap::Args)]
-pub(super) struct Careful {
-    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. All in one batch where
-    /// no play says.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
-    pub serial: Vec<BatchSize>,
-    /// How many of a hundred hosts of a batch may fail. Where nothing says how many may fail, a batch with a failure is the
-    /// last.
-    #[arg(long, value_name = "N", value_parser = percentage)]
-    pub max_fail_percentage: Option<Percentage>,
-    /// How many hosts of the whole run may fail.
-    #[arg(long, value_name = "N")]
-    pub max_failures: Option<u32>,
-    /// What happens when more failed: start no other host, go on, or also give the hosts of the batch, or all that the run
-    /// changed, their old rules back [default: stop].
-    #[arg(long, value_name = "WHAT", value_parser = on_failure())]
-    pub on_failure: Option<OnFailure>,
-    /// What is between the batches of a play: a time, or `confirm`, to be asked.
-    #[arg(long, value_name = "TIME", value_parser = pause)]
-    pub pause: Option<Pause>,
-    /// How long a batch is watched before the next one.
-    #[arg(long, value_name = "TIME", value_parser = wait)]
-    pub soak: Option<Duration>,
-}
-
 /// Which hosts are meant, and how many at a time.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Hosts {
     /// Playbooks; without any, all hosts that the limit leaves, in one play.
     #[arg(value_name = "PLAYBOOK")]
@@ -105,7 +97,7 @@ impl Hosts {
 }
 
 /// How to log in to hosts, and what to show of it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Login {
     /// User to log in as, where the inventory names none.
     #[arg(short, long, value_name = "NAME")]
@@ -136,7 +128,7 @@ pub(super) struct Login {
 }
 
 /// Where hosts and their variables come from.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Sources {
     /// Inventory as Ansible takes it: a file, a folder, a script, or names with a comma; may be given several times.
     #[arg(short, long, value_name = "SOURCE")]
@@ -202,12 +194,98 @@ pub(super) struct Inventory {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
     /// Try it even where no other rule of the host seems to let anybody in to sshd.
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    pub run: Deploy,
+    /// Which generation: its number, or the one that was confirmed before the one in force, so that a second rollback
+    /// undoes the first.
+    #[arg(long, value_name = "GENERATION", default_value = "previous", value_parser = target)]
+    pub to: Target,
+}
+
+/// Which pending changes are meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct ByHand {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// Even where the change is another operator's, or still being proven.
+    #[arg(long)]
+    pub force: bool,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Extend {
+    #[command(flatten)]
+    pub which: ByHand,
+    /// How much more time, at most up to ten minutes from now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub by: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Drill {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// When the hosts undo the drill.
+    #[arg(long, value_name = "TIME", value_parser = rollback_after, default_value = "10s")]
+    pub rollback_after: Duration,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Confirm {
+    /// This program, once the rules are proven.
+    #[default]
+    Proven,
+    /// The operator.
+    Manual,
+}
+
+impl From<Confirm> for transaction::Confirm {
+    fn from(confirm: Confirm) -> Self {
+        match confirm {
+            Confirm::Proven => Self::Proven,
+            Confirm::Manual => Self::Manual,
+        }
+    }
+}
+
+/// `previous`, or a number.
+fn target(text: &str) -> Result<Target, String> {
+    if text == "previous" {
+        return Ok(Target::Previous);
+    }
+    let number = text.parse().map_err(|_| "write previous, or a generation's number");
+    Ok(Target::Generation(number?))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -227,9 +305,10 @@ impl From<HostKeyChecking> for inventory::HostKeyChecking {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Output {
     /// A table for people.
+    #[default]
     Text,
     /// One document when the run ends.
     Json,
@@ -253,36 +332,6 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `0`, or a time as after `--timeout`.
-fn wait(text: &str) -> Result<Duration, String> {
-    match text {
-        "0" | "0s" => Ok(Duration::ZERO),
-        text => time(text),
-    }
-}
-
-fn pause(text: &str) -> Result<Pause, String> {
-    match text {
-        "confirm" => Ok(Pause::Confirm),
-        text => wait(text)
-            .map(Pause::For)
-            .map_err(|why| format!("{why}, or `confirm` to be asked")),
-    }
-}
-
-fn percentage(text: &str) -> Result<Percentage, String> {
-    let bare = text.strip_suffix('%').unwrap_or(text);
-    let number = bare.parse().ok().filter(|number| (0.0..=100.0).contains(number));
-    number.map(Percentage).ok_or_else(|| "must be from 0 to 100".to_owned())
-}
-
-fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
-    PossibleValuesParser::new(OnFailure::ALL.map(|(name, _)| name)).map(|chosen| {
-        let found = OnFailure::ALL.into_iter().find(|(name, _)| *name == chosen);
-        found.map_or_else(OnFailure::default, |(_, on_failure)| on_failure)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -302,19 +351,6 @@ mod tests {
         assert_eq!(time("1500ms"), Ok(Duration::from_millis(1500)));
         for wrong in ["", "0", "-5s", "500ms", "25h", "soon", "30 parsecs"] {
             assert!(time(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn waits_and_shares() {
-        assert_eq!(wait("0"), Ok(Duration::ZERO));
-        assert_eq!(pause("confirm"), Ok(Pause::Confirm));
-        assert_eq!(pause("1m"), Ok(Pause::For(Duration::from_secs(60))));
-        assert!(pause("ask").is_err_and(|why| why.contains("confirm")));
-        assert_eq!(percentage("33.3"), Ok(Percentage(33.3)));
-        assert_eq!(percentage("25%"), Ok(Percentage(25.0)));
-        for wrong in ["", "-1", "101", "NaN", "inf", "many"] {
-            assert!(percentage(wrong).is_err(), "{wrong}");
         }
     }
 }

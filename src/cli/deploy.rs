@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{Deploy, Output, Remove};
+use super::args::{ByHand, Deploy, Drill, Output, Remove, Rollback};
 use super::error::{self, Error};
 use super::machine;
+use super::machines;
 use super::request::Request;
 use super::work::Fleetwork;
 use crate::driver::{self, Earlier};
@@ -17,6 +18,7 @@ use crate::remote::ssh;
 use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, RolloutPlan};
 use crate::screen::Display;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// How often clocks and countdowns on the screen move.
@@ -26,21 +28,67 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
     let world = machine();
     let request = Request::deploy(args, &*world)?;
-    let run = planned(&request, &world)?;
+    let run = rolled_out(&request, &world)?;
     say_untouched(&run.untouched);
     carry_out(request, run)
 }
 
-/// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
+/// Takes this program off the hosts that the arguments name.
 pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::remove(args, world))
+}
+
+/// Gives the hosts that the arguments name the mappings of an earlier generation.
+pub(super) fn rollback(args: Rollback) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::rollback(args, world))
+}
+
+/// Lets the hosts' timers undo a change that changes nothing.
+pub(super) fn drill(args: Drill) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::drill(args, world))
+}
+
+/// Decides about changes that are pending.
+pub(super) fn by_hand(verdict: Verdict, args: ByHand) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::by_hand(verdict, args, world))
+}
+
+/// Those without mappings too: they may have had some.
+fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Result<ExitCode, Error> {
     let world = machine();
-    let request = Request::remove(args, &*world)?;
-    let run = planned(&request, &world)?;
+    let request = request(&*world)?;
+    let run = rolled_out(&request, &world)?;
     carry_out(request, run)
 }
 
-/// The run, its hosts complete. Only when everything is sound is the password asked for.
-fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+/// A run that changes hosts, in the order that is safe.
+fn rolled_out(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    let run = machines::ordered(sound(request, world)?)?;
+    if run.plan.asks() && !io::stdin().is_terminal() {
+        return Err(Error::NobodyToAsk);
+    }
+    with_password(request, run)
+}
+
+/// A run in the order of its plays.
+pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    with_password(request, sound(request, world)?)
+}
+
+/// Only when everything is sound is the password asked for.
+fn with_password(request: &Request, mut run: Run) -> Result<Run, Error> {
+    if request.login.ask_become_password {
+        let password = ask_become_password()?;
+        for turn in &mut run.turns {
+            let own = &mut turn.host.connection.become_password;
+            *own = own.take().or_else(|| Some(password.clone()));
+        }
+    }
+    Ok(run)
+}
+
+/// The run, its hosts complete but for a password that is asked for.
+fn sound(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     let fleet = Fleet::load(&request.sources, world).map_err(Error::Problems)?;
     let playbooks = playbooks(&request.playbooks, &fleet)?;
     let folder = request.sources.playbook_folder.clone().unwrap_or_default();
@@ -56,13 +104,8 @@ fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     if run.turns.is_empty() && run.untouched.is_empty() {
         return Err(Error::Problems(vec![fleet.nobody()]));
     }
-    let password = request
-        .login
-        .ask_become_password
-        .then(ask_become_password)
-        .transpose()?;
     for turn in &mut run.turns {
-        request.complete(&mut turn.host, password.as_ref());
+        request.complete(&mut turn.host);
     }
     Ok(run)
 }
@@ -80,11 +123,15 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
 }
 
 fn carry_out(request: Request, run: Run) -> Result<ExitCode, Error> {
+    to_its_end(rollout(request, run))
+}
+
+pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let ended = runtime.block_on(rollout(request, run));
+    let ended = runtime.block_on(work);
     // Somebody may still be asked something: the answer no longer matters.
     runtime.shutdown_background();
     Ok(ended)
@@ -112,7 +159,7 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
     Ok(loaded.hosts)
 }
 
-fn say_untouched(names: &[String]) {
+pub(super) fn say_untouched(names: &[String]) {
     if names.is_empty() {
         return;
     }
@@ -138,7 +185,7 @@ async fn rollout(request: Request, run: Run) -> ExitCode {
     outcome.exit_code()
 }
 
-fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
+pub(super) fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
     let name = |id: &HostId| names.get(id.0).cloned();
     let batches = plan
         .batches()
@@ -152,7 +199,7 @@ fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent
 }
 
 /// The run's id: its time, for people, and a random end, for runs of the same second.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     format!(
         "{}-{:08x}",
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"),
@@ -161,14 +208,14 @@ fn run_id() -> String {
 }
 
 /// What becomes of the events.
-struct Viewer {
+pub(super) struct Viewer {
     display: Display,
     lines: bool,
     verbosity: u8,
 }
 
 impl Viewer {
-    fn new(request: &Request) -> Self {
+    pub(super) fn new(request: &Request) -> Self {
         Self {
             display: Display::new(request.verbosity, error::color()),
             lines: request.output == Output::Jsonl,
@@ -191,7 +238,7 @@ impl Viewer {
 }
 
 /// Shows events until the run has finished.
-async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
+pub(super) async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -205,7 +252,7 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
     viewer.display.clear();
 }
 
-fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
+pub(super) fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
     match output {
         Output::Text => {
             let look = look();

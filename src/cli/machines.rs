@@ -81,11 +81,26 @@ mod tests {
             address.clone_into(&mut host.connection.host);
             is_own(&host)
         };
-        for address in ["localhost", "LocalHost", "127.0.0.1", "127.8.8.8", "::1", "[::1]", "::ffff:127.0.0.1"] {
+        for address in [
+            "localhost",
+            "LocalHost",
+            "127.0.0.1",
+            "127.8.8.8",
+            "::1",
+            "[::1]",
+            "::ffff:127.0.0.1",
+        ] {
             assert!(own(address), "{address}");
         }
         // Addresses of documentation (RFC 5737, RFC 3849) are nobody's.
-        for address in ["web1", "192.0.2.1", "2001:db8::1", "0.0.0.0", "224.0.0.1", "localhost.example"] {
+        for address in [
+            "web1",
+            "192.0.2.1",
+            "2001:db8::1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "localhost.example",
+        ] {
             assert!(!own(address), "{address}");
         }
     }

@@ -6,9 +6,11 @@ mod deploy;
 mod error;
 mod inventory;
 mod lab;
+mod machines;
 mod request;
 mod schema;
 mod sources;
+mod verify;
 mod work;
 
 use std::ffi::OsString;
@@ -20,6 +22,7 @@ use args::{Args, Command};
 
 use crate::machine::Machine;
 use crate::report::ExitCode;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// Runs the program with its arguments (the first is the program's name).
@@ -32,6 +35,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
+        Some(Command::Rollback(rollback)) => deploy::rollback(rollback).map(Into::into),
+        Some(Command::Confirm(which)) => deploy::by_hand(Verdict::Confirm, which).map(Into::into),
+        Some(Command::Cancel(which)) => deploy::by_hand(Verdict::Cancel, which).map(Into::into),
+        Some(Command::Extend(extend)) => deploy::by_hand(Verdict::Extend(extend.by), extend.which).map(Into::into),
+        Some(Command::Drill(drill)) => deploy::drill(drill).map(Into::into),
+        Some(Command::Verify(arguments)) => verify::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

@@ -2,13 +2,12 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, Deploy, Output, Remove};
+use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
 use super::error::{self, Error};
 use super::sources;
-use crate::inventory::{self, HostKeyChecking, HostSpec, Password, ROLLBACK_AFTER, Setting, Settings};
+use crate::inventory::{self, HostKeyChecking, HostSpec, ROLLBACK_AFTER, Setting, Settings};
 use crate::playbook;
-use crate::rollout::Overrides;
-use crate::transaction::Goal;
+use crate::transaction::{Confirm, Goal, Verdict};
 use crate::world::World;
 
 /// How many hosts at a time, where nobody says.
@@ -26,6 +25,9 @@ pub(super) struct Request {
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,
+    pub confirm: Confirm,
+    /// What confirms by hand what this run leaves pending, but for the hosts.
+    pub confirm_command: String,
     pub output: Output,
     pub verbosity: u8,
 }
@@ -54,7 +56,45 @@ impl Request {
         Self::new(Goal::Remove { force: args.force }, args.run, world)
     }
 
+    pub fn rollback(args: Rollback, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::RollBack(args.to), args.run, world)
+    }
+
+    pub fn drill(args: Drill, world: &dyn World) -> Result<Self, Error> {
+        let run = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            rollback_after: Some(args.rollback_after),
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::new(Goal::Drill, run, world)
+    }
+
+    pub fn by_hand(verdict: Verdict, args: ByHand, world: &dyn World) -> Result<Self, Error> {
+        let force = args.force;
+        let run = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::new(Goal::ByHand { verdict, force }, run, world)
+    }
+
+    /// What a deploy would ask for.
+    pub fn verify(args: Verify, world: &dyn World) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::deploy(asked, world)
+    }
+
     fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
+        let confirm_command = confirm_command(&args);
         let (hosts, logins) = (args.hosts, args.login);
         if hosts.says_nothing() {
             return Err(Error::NothingAsked);
@@ -63,14 +103,8 @@ impl Request {
         error::warn(&settings.warnings);
         let login = Login::new(&logins, &settings)?;
         let options = playbook::Options {
+            policy: (&args.careful).into(),
             serial: args.careful.serial,
-            policy: Overrides {
-                max_fail_percentage: args.careful.max_fail_percentage,
-                max_failures: args.careful.max_failures,
-                on_failure: args.careful.on_failure,
-                pause: args.careful.pause,
-                soak: args.careful.soak,
-            },
             rollback_after: args.rollback_after,
             forks: match hosts.forks {
                 Some(forks) => forks,
@@ -99,16 +133,16 @@ impl Request {
             login,
             timeout,
             rollback_after: args.rollback_after,
+            confirm: args.confirm.into(),
+            confirm_command,
             output: args.output,
             verbosity: logins.verbose,
         })
     }
 
-    /// Adds what the command line (and who typed the password) says of its login, and its rollback window.
-    pub fn complete(&self, host: &mut HostSpec, password: Option<&Password>) {
+    /// Adds what the command line says of its login, and its rollback window.
+    pub fn complete(&self, host: &mut HostSpec) {
         self.login.complete(host);
-        let to = &mut host.connection;
-        to.become_password = to.become_password.take().or_else(|| password.cloned());
         host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
     }
 }
@@ -166,6 +200,41 @@ impl Login {
             to.extra_args.clone_from(&self.extra_args);
         }
     }
+}
+
+/// The call that confirms by hand on the same hosts: what names them and how to log in. Variables are left out, for they may
+/// hold secrets, unless they are in a file.
+fn confirm_command(args: &Deploy) -> String {
+    let (sources, login) = (&args.hosts.sources, &args.login);
+    let mut words = vec!["portmap-deploy".to_owned(), "confirm".to_owned()];
+    let mut option = |name: &str, values: &mut dyn Iterator<Item = &String>| {
+        for value in values {
+            words.extend([name.to_owned(), value.clone()]);
+        }
+    };
+    option("-i", &mut sources.inventory.iter());
+    option(
+        "-e",
+        &mut sources.extra_vars.iter().filter(|vars| vars.starts_with('@')),
+    );
+    option("--vault-password-file", &mut sources.vault_password_file.iter());
+    option("--vault-id", &mut sources.vault_id.iter());
+    option("-u", &mut login.user.iter());
+    option("--private-key", &mut login.private_key.iter());
+    let flags = [
+        (sources.ask_vault_pass, "-J"),
+        (login.r#become, "-b"),
+        (login.ask_become_pass, "-K"),
+    ];
+    words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()));
+    // One word even where it begins like an option.
+    words.extend(
+        login
+            .ssh_common_args
+            .iter()
+            .map(|value| format!("--ssh-common-args={value}")),
+    );
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
 /// Only sudo to root is supported, whoever asks for another way.
