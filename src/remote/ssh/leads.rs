@@ -211,16 +211,16 @@ struct Proxies(HashMap<Option<PathBuf>, bool>);
 impl Proxies {
     fn may_be_in(&mut self, file: Option<&Path>) -> bool {
         let key = file.map(Path::to_owned);
-        let read = || match file {
-            Some(file) => mentions(file, Path::new("."), 0),
-            None => {
-                let home = std::env::home_dir().unwrap_or_default().join(".ssh");
-                let system = Path::new("/etc/ssh");
-                mentions(&home.join("config"), &home, 0) || mentions(&system.join("ssh_config"), system, 0)
-            }
-        };
+        let read = || file.map_or_else(mentioned_anywhere, |file| mentions(file, Path::new("."), 0));
         *self.0.entry(key).or_insert_with(read)
     }
+}
+
+/// The files that ssh reads by itself.
+fn mentioned_anywhere() -> bool {
+    let home = std::env::home_dir().unwrap_or_default().join(".ssh");
+    let system = Path::new("/etc/ssh");
+    mentions(&home.join("config"), &home, 0) || mentions(&system.join("ssh_config"), system, 0)
 }
 
 /// Whether a file, or one that it includes, speaks of proxies. Where that would be hard to tell: yes.
