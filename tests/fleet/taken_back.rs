@@ -68,7 +68,7 @@ fn a_batch_with_too_many_failures_brings_every_host_back() {
             "-f",
             "12",
             "-l",
-            "host1,host2,host3,host4,host5,host6",
+            EARLIER,
         ],
     ));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
