@@ -4,6 +4,7 @@
 //! old rules. After a loss of contact nothing is assumed: the host is asked, over a new login, what it runs.
 
 mod by_hand;
+mod checking;
 mod contact;
 mod drill;
 mod ended;
@@ -14,7 +15,9 @@ mod machines;
 mod proving;
 mod recovery;
 mod refusal;
+mod soak;
 mod switching;
+mod verify;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -29,7 +32,7 @@ use crate::mapping::MappingSet;
 use crate::memory::Memory;
 use crate::plan::{HostChange, Observed, Plan};
 use crate::playbook::Check;
-use crate::remote::ssh::{Bastions, Ssh};
+use crate::remote::ssh::{Bastions, Heard, Ssh};
 use crate::remote::{Login, Remote};
 use crate::report::{HostReport, MappingProof, RunEvent, Step};
 
@@ -41,6 +44,8 @@ use recovery::Wish;
 use ways::Arrival;
 
 pub use machines::Machines;
+pub use soak::soak;
+pub use verify::verify;
 
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
@@ -131,29 +136,23 @@ pub enum Target {
 
 /// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
+    match Ssh::resolve(&host.connection, &options.bastions, heard(host, events)).await {
+        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
+        Err(error) => login_report(&error),
+    }
+}
+
+/// Tells of the dialogue with a host.
+fn heard(host: &HostSpec, events: &UnboundedSender<RunEvent>) -> Heard {
     let (name, sender) = (host.name.clone(), events.clone());
-    let heard = move |level, line| {
+    Arc::new(move |level, line| {
         // Nobody listens any more: the transaction goes on all the same.
         let _ = sender.send(RunEvent::Dialogue {
             host: name.clone(),
             level,
             line,
         });
-    };
-    match Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await {
-        Ok(ssh) => deploy_over(&ssh, host, options, events).await,
-        Err(error) => login_report(&error),
-    }
-}
-
-/// Watches a host for so long: its login and the checks must stay good.
-///
-/// # Errors
-/// What was not good, one sentence.
-pub async fn soak(host: &HostSpec, options: &Options, time: Duration) -> Result<(), String> {
-    let _ = (host, options);
-    tokio::time::sleep(time).await;
-    Ok(())
+    })
 }
 
 /// The same over any [`Remote`].
@@ -163,24 +162,7 @@ pub async fn deploy_over<R: Remote>(
     options: &Options,
     events: &UnboundedSender<RunEvent>,
 ) -> HostReport {
-    let mut transaction = Transaction {
-        contact: Contact::new(remote, &host.name, options, events),
-        host,
-        aim: options.goal.aim(),
-        desired: match options.goal {
-            Goal::Deploy => host.mappings.clone(),
-            _ => MappingSet::default(),
-        },
-        options,
-        id: format!("t{:016x}", fastrand::u64(..)),
-        note: None,
-        decided: false,
-        warnings: Vec::new(),
-        remembered: Vec::new(),
-        arrival: None,
-        announced: false,
-        asides: Vec::new(),
-    };
+    let mut transaction = Transaction::new(remote, host, options, events);
     options.machines.begin(&transaction.id);
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
     options.machines.end(&transaction.id);
@@ -227,6 +209,29 @@ struct Armed {
     latest: Instant,
     /// What the probes look like.
     marks: proving::Marks,
+}
+
+impl<'a, R: Remote> Transaction<'a, R> {
+    fn new(remote: &'a R, host: &'a HostSpec, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
+        Self {
+            contact: Contact::new(remote, &host.name, options, events),
+            host,
+            aim: options.goal.aim(),
+            desired: match options.goal {
+                Goal::Deploy => host.mappings.clone(),
+                _ => MappingSet::default(),
+            },
+            options,
+            id: format!("t{:016x}", fastrand::u64(..)),
+            note: None,
+            decided: false,
+            warnings: Vec::new(),
+            remembered: Vec::new(),
+            arrival: None,
+            announced: false,
+            asides: Vec::new(),
+        }
+    }
 }
 
 impl<R: Remote> Transaction<'_, R> {

@@ -1,7 +1,8 @@
 //! The proof: what the new rules promise is tried from outside before and after they alone are in force.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use super::checking::Checking;
 use super::proving::{self, Probing};
 use super::recovery;
 use super::{Armed, LONG, Rules, Transaction, Unproven};
@@ -46,6 +47,7 @@ impl<R: Remote> Transaction<'_, R> {
             &format!("login on port {way}, mapped ports, direct access"),
         );
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
+        let until = Instant::now() + limit;
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, &route, limit);
         let second = self.contact.login_at(&route, &[way], true, limit).await;
@@ -53,14 +55,15 @@ impl<R: Remote> Transaction<'_, R> {
         if second.peer.host() != first.peer.host() || second.port != way {
             return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
         }
-        match self
+        // So are the playbook's checks: what has no answer takes all of the time that there is.
+        let checking = self.checking(&second, until);
+        let probed = self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)
-            .await
-        {
-            Ok(proofs) => Ok((
-                second,
-                proving::with_unseen(proofs, &self.desired, &armed.change, &vantages),
-            )),
+            .await;
+        let families = armed.change.families.iter().map(|one| one.family);
+        let with_unseen = |proofs| proving::with_unseen(proofs, &self.desired, families, &vantages);
+        match checked(probed.map(with_unseen), checking).await {
+            Ok(proofs) => Ok((second, proofs)),
             Err(unproven) => Err(Unproven {
                 second: Some(second),
                 ..unproven
@@ -99,5 +102,21 @@ impl<R: Remote> Transaction<'_, R> {
             }
             _ => Ok(()),
         }
+    }
+}
+
+/// What was proven, when the checks hold as well.
+async fn checked(
+    probed: Result<Vec<MappingProof>, Unproven>,
+    checking: Checking,
+) -> Result<Vec<MappingProof>, Unproven> {
+    let proofs = probed?;
+    match checking.end().await {
+        Ok(()) => Ok(proofs),
+        Err(why) => Err(Unproven {
+            why,
+            proofs,
+            second: None,
+        }),
     }
 }
