@@ -291,7 +291,7 @@ impl<R: Remote> Transaction<'_, R> {
             login.connection.close().await;
             return Err(goals::twice(&other));
         }
-        if login.peer.address().is_some_and(machines::is_here) {
+        if login.peer.address().is_some_and(proving::is_here) {
             self.asides.push(
                 "this is the machine that portmap-deploy runs on: a change that cuts it off from the network ends the run; \
                  its timer undoes such a change all the same"

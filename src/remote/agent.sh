@@ -557,6 +557,8 @@ prolong() {
 # timer T SECONDS
 timer() {
     T=$1 left=$2
+    # From the first moment that anybody can know of us.
+    trap '' TERM
     echo -1000 2>/dev/null >/proc/self/oom_score_adj
     # Whoever started us reads this until we close it: proof of life without polling.
     say "alive $$"
@@ -963,12 +965,14 @@ stage() {
     done_ "$not_at_boot"
 }
 
+# A prolonged one waits as a service, heeds no TERM, and must not hold up a shutdown: that is a rollback by itself.
 start_timer() {
     if pid1_is_ours; then
         mark "$R/$T.unit"
         $bound systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
             --on-active="$1s" --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-1000 \
             --property=Restart=on-failure --property=RestartSec=1s --property=StartLimitIntervalSec=0 \
+            --property=KillSignal=SIGKILL \
             /bin/sh -c "[ ! -e $R/$T.sh ] || exec sh $R/$T.sh expire $T $gen; [ ! -e $P/agent.sh ] || exec sh $P/agent.sh expire $T $gen" \
             </dev/null >/dev/null 2>&1 &&
             $bound systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0
