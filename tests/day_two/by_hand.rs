@@ -5,15 +5,13 @@ use std::time::Duration;
 use super::support::deploy::Seen::{Refused, Silent};
 use super::support::lab::Lab;
 use super::{call, prepared, run, shape};
-use crate::on_both_backends;
-
-on_both_backends!(a_change_waits_for_the_operator);
 
 const OLD: &str = "portmap: ['2222:22']";
 const NEW: &str = "portmap: ['2200:22'], portmap_previous_ports: [2222]";
 
-fn a_change_waits_for_the_operator(backend: &str) {
-    let lab = Lab::up(1, backend);
+#[test]
+fn a_change_waits_for_the_operator() {
+    let lab = Lab::up(1, "nft");
     let (old, new) = ([("host1", OLD)], [("host1", NEW)]);
     let call = |command: &str, more: &[&str]| call(&lab, command, &new, more);
     let leave = |window: &str| {

@@ -15,10 +15,7 @@ use super::support::deploy::Seen::Refused;
 use super::support::lab::Lab;
 use crate::on_both_backends;
 
-on_both_backends!(
-    what_a_run_made_is_taken_back_and_nothing_else,
-    a_change_of_a_killed_run_is_its_own
-);
+on_both_backends!(what_a_run_made_is_taken_back_and_nothing_else);
 
 /// Every way in that the tests make.
 const WAYS: &str = "portmap_previous_ports: [2222, 2200, 2201, 2202, 2203, 2204], ansible_ssh_extra_args: '-F none'";
@@ -178,8 +175,9 @@ fn what_a_run_made_is_taken_back_and_nothing_else(backend: &str) {
 }
 
 /// A run whose controller was killed finds its own change pending. Anybody else's is left alone.
-fn a_change_of_a_killed_run_is_its_own(backend: &str) {
-    let lab = Lab::up(1, backend);
+#[test]
+fn a_change_of_a_killed_run_is_its_own() {
+    let lab = Lab::up(1, "legacy");
     let on = |run| Act::of(&lab, "host1", run);
     let pending = |run| Act {
         confirm: Confirm::Manual,
