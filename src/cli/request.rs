@@ -5,13 +5,11 @@ use std::time::Duration;
 use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
 use super::error::{self, Error};
 use super::sources;
-use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
+use crate::inventory::{self, HostKeyChecking, HostSpec, Password, ROLLBACK_AFTER, Setting, Settings};
 use crate::playbook;
+use crate::rollout::Overrides;
 use crate::transaction::{Confirm, Goal, Verdict};
 use crate::world::World;
-
-/// The window where neither the command line nor the inventory names one.
-const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
 
 /// How many hosts at a time, where nobody says.
 const FORKS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
@@ -106,7 +104,15 @@ impl Request {
         error::warn(&settings.warnings);
         let login = Login::new(&logins, &settings)?;
         let options = playbook::Options {
-            serial: args.serial,
+            serial: args.careful.serial,
+            policy: Overrides {
+                max_fail_percentage: args.careful.max_fail_percentage,
+                max_failures: args.careful.max_failures,
+                on_failure: args.careful.on_failure,
+                pause: args.careful.pause,
+                soak: args.careful.soak,
+            },
+            rollback_after: args.rollback_after,
             forks: match hosts.forks {
                 Some(forks) => forks,
                 None => checked(settings.forks.as_ref(), FORKS, |forks| {
