@@ -33,7 +33,7 @@ fn a_look_tells_what_is_off_and_leaves_no_trace(backend: &str) {
         .map(|host| {
             (
                 host,
-                "wanted: [{tcp: 80}, {remote_command: [test, -d, /run]}]".to_owned(),
+                "wanted: [{tcp: 80, timeout: 2}, {remote_command: [test, -d, /run], timeout: 2}]".to_owned(),
             )
         })
         .collect();
