@@ -334,7 +334,7 @@ fn note(event: &RunEvent) -> Option<String> {
         }
         RunEvent::PauseFinished { go_on: false } => "does not go on".to_owned(),
         RunEvent::RevertStarted { hosts, why } => {
-            format!("{} get their old rules back: {why}", counted(hosts.len()))
+            format!("{} taken back: {why}", counted(hosts.len()))
         }
         RunEvent::HostReverted { host, report } => format!("{}: {}", sanitise(host), report.state),
         RunEvent::Interrupted { running, again } => {
