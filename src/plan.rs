@@ -1,5 +1,6 @@
 //! What a host has, what it should have, and so what to do: `(observed, desired) → Unchanged | Change | Stop`.
 
+mod differences;
 mod kept;
 mod observed;
 mod ways;
@@ -68,6 +69,12 @@ impl Observed {
             removes: true,
             ..self.change(&MappingSet::default(), vec![why], mark)
         })))
+    }
+
+    /// A change that makes a new generation whatever there is.
+    #[must_use]
+    pub fn rehearsal(&self, desired: &MappingSet, mark: impl Fn(Family) -> Mark) -> HostChange {
+        self.change(desired, vec!["a drill".to_owned()], mark)
     }
 
     /// Why the operator could not log in without us.

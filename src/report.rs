@@ -120,7 +120,31 @@ impl EndState {
     /// Whether the host may run rules that the run made: what a rollback of the run has to look at.
     #[must_use]
     pub fn may_run_new_rules(self) -> bool {
-        matches!(self, Self::Confirmed | Self::Pending | Self::Unhealthy | Self::Unknown)
+        matches!(
+            self,
+            Self::Confirmed | Self::Pending | Self::Unhealthy | Self::Unknown | Self::NotRolledBack
+        )
+    }
+
+    /// What the end becomes when a check fails afterwards. A host that the run did not change has nothing to be taken
+    /// back.
+    #[must_use]
+    pub fn unhealthy(self) -> Self {
+        match self {
+            Self::Unchanged => Self::Failed,
+            Self::Confirmed => Self::Unhealthy,
+            other => other,
+        }
+    }
+
+    /// What the end becomes when the host's change should be taken back, and nobody does. What is not known stays
+    /// unknown, and what is pending is for the host's own timer to undo.
+    #[must_use]
+    pub fn not_rolled_back(self) -> Self {
+        match self {
+            Self::Confirmed | Self::Unhealthy => Self::NotRolledBack,
+            other => other,
+        }
     }
 
     /// Its name for people.
@@ -291,13 +315,19 @@ pub struct Outcome {
     pub hosts: Vec<(String, HostReport)>,
     /// Whether the operator interrupted it.
     pub interrupted: bool,
+    /// Whether hosts were only looked at.
+    pub only_looked: bool,
 }
 
 impl Outcome {
-    /// What the program exits with.
+    /// What the program exits with. Of a look it is one code for all that is off, hosts that cannot be seen included.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::of(self.hosts.iter().map(|(_, report)| report.state), self.interrupted)
+        let states = self.hosts.iter().map(|(_, report)| report.state);
+        match ExitCode::of(states, self.interrupted) {
+            ExitCode::HostUnreachable | ExitCode::HostFailedAndUnreachable if self.only_looked => ExitCode::HostFailed,
+            code => code,
+        }
     }
 
     /// How many hosts ended so.

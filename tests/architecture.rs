@@ -35,11 +35,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("machine", &["world"]),
     ("memory", &[]),
     ("journal", &["memory", "report", "world"]),
+    ("checks", &["mapping", "playbook", "probe", "proof", "remote", "report"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
         "transaction",
         &[
+            "checks",
             "firewall",
             "inventory",
             "mapping",

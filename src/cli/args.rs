@@ -9,6 +9,7 @@ use super::invocation::Invocation;
 
 use crate::inventory::{self, rollback_after};
 use crate::rollout::BatchSize;
+use crate::transaction::{self, Target};
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -26,6 +27,18 @@ pub(super) enum Command {
     Deploy(Deploy),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
+    /// Give hosts the mappings of an earlier generation again, protected as a deploy is.
+    Rollback(Rollback),
+    /// Make changes stay that wait to be confirmed by hand, over a new login to each host.
+    Confirm(ByHand),
+    /// Undo changes that are pending.
+    Cancel(ByHand),
+    /// Give pending changes more time before the hosts undo them.
+    Extend(Extend),
+    /// Show that hosts undo a change that is not confirmed: one that changes nothing is left to their timers.
+    Drill(Drill),
+    /// Prove from outside that hosts are as a deploy would leave them, and change nothing; exit code 2 when any is not.
+    Verify(Verify),
     /// List what runs did, the newest first.
     History(History),
     /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
@@ -52,7 +65,7 @@ impl Args {
     }
 }
 
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Deploy {
     #[command(flatten)]
     pub hosts: Hosts,
@@ -65,13 +78,16 @@ pub(super) struct Deploy {
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
+    /// Who confirms what was proven: the program, or the operator by `portmap-deploy confirm` before the hosts undo it.
+    #[arg(long, value_name = "WHO", default_value = "proven")]
+    pub confirm: Confirm,
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 }
 
 /// Which hosts are meant, and how many at a time.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Hosts {
     /// Playbooks; without any, all hosts that the limit leaves, in one play.
     #[arg(value_name = "PLAYBOOK")]
@@ -97,7 +113,7 @@ impl Hosts {
 }
 
 /// How to log in to hosts, and what to show of it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Login {
     /// User to log in as, where the inventory names none.
     #[arg(short, long, value_name = "NAME")]
@@ -128,7 +144,7 @@ pub(super) struct Login {
 }
 
 /// Where hosts and their variables come from.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Sources {
     /// Inventory as Ansible takes it: a file, a folder, a script, or names with a comma; may be given several times.
     #[arg(short, long, value_name = "SOURCE")]
@@ -194,6 +210,17 @@ pub(super) struct Inventory {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
@@ -255,6 +282,81 @@ pub(super) enum Form {
     Json,
 }
 
+#[derive(Debug, clap::Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    pub run: Deploy,
+    /// Which generation: its number, or the one that was confirmed before the one in force, so that a second rollback
+    /// undoes the first.
+    #[arg(long, value_name = "GENERATION", default_value = "previous", value_parser = target)]
+    pub to: Target,
+}
+
+/// Which pending changes are meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct ByHand {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// Even where the change is another operator's, or still being proven.
+    #[arg(long)]
+    pub force: bool,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Extend {
+    #[command(flatten)]
+    pub which: ByHand,
+    /// How much more time, at most up to ten minutes from now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub by: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Drill {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// When the hosts undo the drill.
+    #[arg(long, value_name = "TIME", value_parser = rollback_after, default_value = "10s")]
+    pub rollback_after: Duration,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Confirm {
+    /// This program, once the rules are proven.
+    #[default]
+    Proven,
+    /// The operator.
+    Manual,
+}
+
+impl From<Confirm> for transaction::Confirm {
+    fn from(confirm: Confirm) -> Self {
+        match confirm {
+            Confirm::Proven => Self::Proven,
+            Confirm::Manual => Self::Manual,
+        }
+    }
+}
+
+/// `previous`, or a number.
+fn target(text: &str) -> Result<Target, String> {
+    if text == "previous" {
+        return Ok(Target::Previous);
+    }
+    let number = text.parse().map_err(|_| "write previous, or a generation's number");
+    Ok(Target::Generation(number?))
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum HostKeyChecking {
     /// Only hosts whose key is known.
@@ -272,9 +374,10 @@ impl From<HostKeyChecking> for inventory::HostKeyChecking {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Output {
     /// A table for people.
+    #[default]
     Text,
     /// One document when the run ends.
     Json,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{Deploy, Output, Remove};
+use super::args::{ByHand, Deploy, Drill, Output, Remove, Rollback};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling::{self, Begun};
@@ -20,6 +20,7 @@ use crate::remote::ssh;
 use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, RolloutPlan};
 use crate::screen::Display;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// How often clocks and countdowns on the screen move.
@@ -35,10 +36,30 @@ pub(super) fn run(args: Deploy, invocation: Invocation) -> Result<ExitCode, Erro
     carry_out(request, run, begun)
 }
 
-/// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
+/// Takes this program off the hosts that the arguments name.
 pub(super) fn remove(args: Remove, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::remove(args, invocation, world))
+}
+
+/// Gives the hosts that the arguments name the mappings of an earlier generation.
+pub(super) fn rollback(args: Rollback, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::rollback(args, invocation, world))
+}
+
+/// Lets the hosts' timers undo a change that changes nothing.
+pub(super) fn drill(args: Drill, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::drill(args, invocation, world))
+}
+
+/// Decides about changes that are pending.
+pub(super) fn by_hand(verdict: Verdict, args: ByHand, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::by_hand(verdict, args, invocation, world))
+}
+
+/// Those without mappings too: they may have had some.
+fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Result<ExitCode, Error> {
     let world = machine();
-    let request = Request::remove(args, invocation, &*world)?;
+    let request = request(&*world)?;
     let run = planned(&request, &world)?;
     let begun = Begun::anew(&request, &run);
     carry_out(request, run, begun)
@@ -85,11 +106,15 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
 }
 
 pub(super) fn carry_out(request: Request, run: Run, begun: Begun) -> Result<ExitCode, Error> {
+    to_its_end(rollout(request, run, begun))
+}
+
+pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let ended = runtime.block_on(rollout(request, run, begun));
+    let ended = runtime.block_on(work);
     // Somebody may still be asked something: the answer no longer matters.
     runtime.shutdown_background();
     Ok(ended)
@@ -151,7 +176,7 @@ async fn rollout(request: Request, run: Run, begun: Begun) -> ExitCode {
     outcome.exit_code()
 }
 
-fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
+pub(super) fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
     let name = |id: &HostId| names.get(id.0).cloned();
     let batches = plan
         .batches()
@@ -165,7 +190,7 @@ fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent
 }
 
 /// What becomes of the events.
-struct Viewer {
+pub(super) struct Viewer {
     display: Display,
     lines: bool,
     verbosity: u8,
@@ -173,7 +198,7 @@ struct Viewer {
 }
 
 impl Viewer {
-    fn new(request: &Request, journal: Option<Journal>) -> Self {
+    pub(super) fn new(request: &Request, journal: Option<Journal>) -> Self {
         Self {
             journal,
             display: Display::new(request.verbosity, error::color()),
@@ -200,7 +225,7 @@ impl Viewer {
 }
 
 /// Shows events until the run has finished, and hands its journal back.
-async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) -> Option<Journal> {
+pub(super) async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) -> Option<Journal> {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -215,7 +240,7 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) -> Op
     viewer.journal
 }
 
-fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
+pub(super) fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
     match output {
         Output::Text => {
             let look = look();

@@ -107,7 +107,7 @@ fn fingerprint(host: &HostSpec) -> String {
 
 /// The run's id: its time, for people, and an end that holds the thousandths of the second, so that ids are in the order
 /// of their runs, and chance, for runs of the same moment.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     let now = jiff::Timestamp::now();
     let thousandths = now.as_millisecond().rem_euclid(1000);
     let chance = fastrand::u32(..) >> 12;

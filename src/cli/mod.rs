@@ -13,6 +13,7 @@ mod request;
 mod resume;
 mod schema;
 mod sources;
+mod verify;
 mod work;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use args::{Args, Command};
 use crate::journal::{Journals, Retries};
 use crate::machine::Machine;
 use crate::report::ExitCode;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// Runs the program with its arguments (the first is the program's name).
@@ -35,6 +37,14 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         None => deploy::run(args.deploy, invocation).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy, invocation).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove, invocation).map(Into::into),
+        Some(Command::Rollback(rollback)) => deploy::rollback(rollback, invocation).map(Into::into),
+        Some(Command::Confirm(which)) => deploy::by_hand(Verdict::Confirm, which, invocation).map(Into::into),
+        Some(Command::Cancel(which)) => deploy::by_hand(Verdict::Cancel, which, invocation).map(Into::into),
+        Some(Command::Extend(extend)) => {
+            deploy::by_hand(Verdict::Extend(extend.by), extend.which, invocation).map(Into::into)
+        }
+        Some(Command::Drill(drill)) => deploy::drill(drill, invocation).map(Into::into),
+        Some(Command::Verify(arguments)) => verify::run(arguments).map(Into::into),
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),

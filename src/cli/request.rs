@@ -2,13 +2,13 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, Deploy, Output, Remove};
+use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::sources;
 use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
 use crate::playbook;
-use crate::transaction::Goal;
+use crate::transaction::{Confirm, Goal, Verdict};
 use crate::world::World;
 
 /// The window where neither the command line nor the inventory names one.
@@ -29,6 +29,9 @@ pub(super) struct Request {
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,
+    pub confirm: Confirm,
+    /// What confirms by hand what this run leaves pending, but for the hosts.
+    pub confirm_command: String,
     pub output: Output,
     pub verbosity: u8,
     /// How the program was called, for the journal.
@@ -59,7 +62,45 @@ impl Request {
         Self::new(Goal::Remove { force: args.force }, args.run, invocation, world)
     }
 
+    pub fn rollback(args: Rollback, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::RollBack(args.to), args.run, invocation, world)
+    }
+
+    pub fn drill(args: Drill, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let run = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            rollback_after: Some(args.rollback_after),
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::new(Goal::Drill, run, invocation, world)
+    }
+
+    pub fn by_hand(verdict: Verdict, args: ByHand, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let force = args.force;
+        let run = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::new(Goal::ByHand { verdict, force }, run, invocation, world)
+    }
+
+    /// What a deploy would ask for.
+    pub fn verify(args: Verify, world: &dyn World) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::deploy(asked, Invocation::default(), world)
+    }
+
     fn new(goal: Goal, args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let confirm_command = confirm_command(&args);
         let (hosts, logins) = (args.hosts, args.login);
         if hosts.says_nothing() {
             return Err(Error::NothingAsked);
@@ -96,6 +137,8 @@ impl Request {
             login,
             timeout,
             rollback_after: args.rollback_after,
+            confirm: args.confirm.into(),
+            confirm_command,
             output: args.output,
             verbosity: logins.verbose,
             invocation,
@@ -164,6 +207,41 @@ impl Login {
             to.extra_args.clone_from(&self.extra_args);
         }
     }
+}
+
+/// The call that confirms by hand on the same hosts: what names them and how to log in. Variables are left out, for they may
+/// hold secrets, unless they are in a file.
+fn confirm_command(args: &Deploy) -> String {
+    let (sources, login) = (&args.hosts.sources, &args.login);
+    let mut words = vec!["portmap-deploy".to_owned(), "confirm".to_owned()];
+    let mut option = |name: &str, values: &mut dyn Iterator<Item = &String>| {
+        for value in values {
+            words.extend([name.to_owned(), value.clone()]);
+        }
+    };
+    option("-i", &mut sources.inventory.iter());
+    option(
+        "-e",
+        &mut sources.extra_vars.iter().filter(|vars| vars.starts_with('@')),
+    );
+    option("--vault-password-file", &mut sources.vault_password_file.iter());
+    option("--vault-id", &mut sources.vault_id.iter());
+    option("-u", &mut login.user.iter());
+    option("--private-key", &mut login.private_key.iter());
+    let flags = [
+        (sources.ask_vault_pass, "-J"),
+        (login.r#become, "-b"),
+        (login.ask_become_pass, "-K"),
+    ];
+    words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()));
+    // One word even where it begins like an option.
+    words.extend(
+        login
+            .ssh_common_args
+            .iter()
+            .map(|value| format!("--ssh-common-args={value}")),
+    );
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
 /// Only sudo to root is supported, whoever asks for another way.

@@ -236,6 +236,7 @@ impl Past {
         Outcome {
             hosts: hosts.map(|(name, host)| (sanitise(name), self.report(host))).collect(),
             interrupted: self.ending() == Ending::Interrupted,
+            ..Outcome::default()
         }
     }
 

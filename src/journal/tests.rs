@@ -104,7 +104,7 @@ fn outcome(hosts: &[(&str, EndState)]) -> Outcome {
         .map(|&(name, state)| (name.to_owned(), report(state, Some(8))));
     Outcome {
         hosts: hosts.collect(),
-        interrupted: false,
+        ..Outcome::default()
     }
 }
 

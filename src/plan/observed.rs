@@ -116,11 +116,29 @@ pub struct Held {
     pub operator: String,
     /// Since when, by the host's clock.
     pub since: String,
-    /// For how many seconds more at most.
+    /// For how many seconds more at most; once it is [switched](Self::switched), until the host's timer undoes it.
     pub left: u64,
+    /// Whether the new rules alone are in force, and wait to be confirmed.
+    pub switched: bool,
+    /// Whether its controller is still at it.
+    pub attended: bool,
 }
 
 impl Held {
+    /// The change that holds a host, by the answer of the agent's `pending` or `observe`.
+    #[must_use]
+    pub fn of(sections: &Sections) -> Option<Self> {
+        let facts = facts(sections);
+        let held = Self::read(facts.get("lock")?, facts.get("uptime").copied())?;
+        let timer = facts.get("left").and_then(|left| left.parse().ok());
+        Some(Self {
+            left: timer.unwrap_or(held.left),
+            switched: facts.contains_key("switched"),
+            attended: facts.contains_key("attended"),
+            ..held
+        })
+    }
+
     /// `T GEN RUN WHO SINCE UNTIL PID`, as the agent has it in its lock; `now`: how long the host runs, seconds.
     #[must_use]
     pub fn read(text: &str, now: Option<&str>) -> Option<Self> {
@@ -133,6 +151,8 @@ impl Held {
             operator: words.next()?,
             since: words.next()?,
             left: seconds(words.next().as_deref()).saturating_sub(seconds(now)),
+            switched: false,
+            attended: false,
         })
     }
 
@@ -201,7 +221,7 @@ impl Observed {
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
             made: fact("made").and_then(Made::read),
-            held: fact("lock").and_then(|lock| Held::read(lock, fact("uptime"))),
+            held: Held::of(sections),
             boot: Boot::read(fact("boot")),
             has_files: fact("files") == Some("yes"),
             uptime: fact("uptime")

@@ -93,9 +93,9 @@ impl RolloutPlan {
     /// The batch that a host is in, from 1; `None` for a host that is not of the plan.
     #[must_use]
     pub fn batch_of(&self, host: HostId) -> Option<usize> {
-        self.batches
-            .iter()
-            .position(|batch| batch.contains(&host))
-            .map(|index| index + 1)
+        // Hosts are numbered on from batch to batch.
+        let before = |batch: &Vec<HostId>| batch.last().is_some_and(|last| *last < host);
+        let index = self.batches.partition_point(before);
+        (index < self.batches.len()).then_some(index + 1)
     }
 }

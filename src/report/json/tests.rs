@@ -36,7 +36,7 @@ fn outcome() -> Outcome {
     };
     Outcome {
         hosts: vec![("web2".into(), web2), ("web1".into(), web1)],
-        interrupted: false,
+        ..Outcome::default()
     }
 }
 
