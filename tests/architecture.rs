@@ -34,8 +34,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
-    ("journal", &["memory", "report", "world"]),
     ("checks", &["mapping", "playbook", "probe", "proof", "remote", "report"]),
+    ("journal", &["memory", "report", "world"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
@@ -80,7 +80,7 @@ const CORE: &[&str] = &[
 const WORLD: &[&str] = &[
     "tokio",
     "openssh",
-    "indicatif",
+    "console::Term",
     "std::process",
     "std::fs",
     "std::net::Tcp",

@@ -230,59 +230,6 @@ pub(super) struct Remove {
 }
 
 #[derive(Debug, clap::Args)]
-#[command(args_conflicts_with_subcommands = true)]
-pub(super) struct History {
-    #[command(subcommand)]
-    pub command: Option<HistoryCommand>,
-    /// Only runs that this host was in, and what became of it.
-    #[arg(long, value_name = "NAME")]
-    pub host: Option<String>,
-    /// How many runs.
-    #[arg(short, long, value_name = "N", default_value = "20")]
-    pub number: usize,
-    /// What is written to standard output.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output: Form,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum HistoryCommand {
-    /// Tell of one run: how it was called, what happened when, what became of each host.
-    Show {
-        /// Which: its name, or how that begins, or `last`.
-        #[arg(default_value = "last")]
-        run: String,
-        /// What is written to standard output; as JSON: its events.
-        #[arg(long, value_name = "FORMAT", default_value = "text")]
-        output: Form,
-    },
-}
-
-#[derive(Debug, clap::Args)]
-pub(super) struct Resume {
-    /// Which run: its name, or how that begins [default: the last one that did not finish].
-    pub run: Option<String>,
-    /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
-    #[arg(short, long, value_name = "VARS")]
-    pub extra_vars: Vec<String>,
-    /// What is written to standard output [default: as before].
-    #[arg(long, value_name = "FORMAT")]
-    pub output: Option<Output>,
-    /// Show the dialogue with the hosts; twice: all of it.
-    #[arg(short, long, action = ArgAction::Count)]
-    pub verbose: u8,
-}
-
-/// What is written of what is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
-    /// For people.
-    Text,
-    /// For programs.
-    Json,
-}
-
-#[derive(Debug, clap::Args)]
 pub(super) struct Rollback {
     #[command(flatten)]
     pub run: Deploy,
@@ -355,6 +302,59 @@ fn target(text: &str) -> Result<Target, String> {
     }
     let number = text.parse().map_err(|_| "write previous, or a generation's number");
     Ok(Target::Generation(number?))
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct History {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// Only runs that this host was in, and what became of it.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How many runs.
+    #[arg(short, long, value_name = "N", default_value = "20")]
+    pub number: usize,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Form,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryCommand {
+    /// Tell of one run: how it was called, what happened when, what became of each host.
+    Show {
+        /// Which: its name, or how that begins, or `last`.
+        #[arg(default_value = "last")]
+        run: String,
+        /// What is written to standard output; as JSON: its events.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output: Form,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Resume {
+    /// Which run: its name, or how that begins [default: the last one that did not finish].
+    pub run: Option<String>,
+    /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
+    #[arg(short, long, value_name = "VARS")]
+    pub extra_vars: Vec<String>,
+    /// What is written to standard output [default: as before].
+    #[arg(long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Show the dialogue with the hosts; twice: all of it.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What is written of what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -161,7 +161,7 @@ async fn rollout(request: Request, run: Run, begun: Begun) -> ExitCode {
     let names: Vec<String> = turns.iter().map(|turn| turn.host.name.clone()).collect();
     let (events, received) = unbounded_channel();
     let _ = events.send(started_event(&run_id, &plan, &names));
-    let showing = tokio::spawn(show(received, Viewer::new(&request, journal)));
+    let showing = tokio::spawn(show(received, Viewer::new(&request, plan.forks(), journal)));
     ssh::sweep();
     let work = Arc::new(Fleetwork::new(&request, &run_id, turns, plan.forks(), events.clone()));
     let outcome = driver::drive(names, plan, earlier, Arc::clone(&work), events).await;
@@ -198,10 +198,10 @@ pub(super) struct Viewer {
 }
 
 impl Viewer {
-    pub(super) fn new(request: &Request, journal: Option<Journal>) -> Self {
+    pub(super) fn new(request: &Request, forks: usize, journal: Option<Journal>) -> Self {
         Self {
             journal,
-            display: Display::new(request.verbosity, error::color()),
+            display: Display::new(forks, request.verbosity, error::color()),
             lines: request.output == Output::Jsonl,
             verbosity: request.verbosity,
         }
@@ -236,7 +236,7 @@ pub(super) async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Vi
             _ = ticks.tick() => viewer.display.tick(),
         }
     }
-    viewer.display.clear();
+    viewer.display.finish();
     viewer.journal
 }
 

@@ -44,7 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
             deploy::by_hand(Verdict::Extend(extend.by), extend.which, invocation).map(Into::into)
         }
         Some(Command::Drill(drill)) => deploy::drill(drill, invocation).map(Into::into),
-        Some(Command::Verify(arguments)) => verify::run(arguments).map(Into::into),
+        Some(Command::Verify(arguments)) => verify::run(arguments, invocation).map(Into::into),
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),

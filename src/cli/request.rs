@@ -89,14 +89,14 @@ impl Request {
     }
 
     /// What a deploy would ask for.
-    pub fn verify(args: Verify, world: &dyn World) -> Result<Self, Error> {
+    pub fn verify(args: Verify, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         let asked = Deploy {
             hosts: args.hosts,
             login: args.login,
             output: args.output,
             ..Deploy::default()
         };
-        Self::deploy(asked, Invocation::default(), world)
+        Self::deploy(asked, invocation, world)
     }
 
     fn new(goal: Goal, args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {

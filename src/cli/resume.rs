@@ -20,7 +20,6 @@ use crate::playbook::Run;
 use crate::problem::Problem;
 use crate::report::{ExitCode, sanitise};
 use crate::rollout::HostId;
-use crate::transaction::Verdict;
 use crate::world::World;
 
 /// Why a run cannot be gone on with.
@@ -133,16 +132,12 @@ fn request(head: &Head, past: &Past, args: Resume, world: &dyn World) -> Result<
 
 /// `None`: no command that a run is journaled of.
 fn asked_for(args: Args, invocation: Invocation, world: &dyn World) -> Option<Result<Request, Error>> {
-    Some(match args.command? {
-        Command::Deploy(args) => Request::deploy(args, invocation, world),
-        Command::Remove(args) => Request::remove(args, invocation, world),
-        Command::Rollback(args) => Request::rollback(args, invocation, world),
-        Command::Drill(args) => Request::drill(args, invocation, world),
-        Command::Confirm(args) => Request::by_hand(Verdict::Confirm, args, invocation, world),
-        Command::Cancel(args) => Request::by_hand(Verdict::Cancel, args, invocation, world),
-        Command::Extend(args) => Request::by_hand(Verdict::Extend(args.by), args.which, invocation, world),
-        _ => return None,
-    })
+    match args.command? {
+        Command::Deploy(args) => Some(Request::deploy(args, invocation, world)),
+        Command::Remove(args) => Some(Request::remove(args, invocation, world)),
+        Command::Rollback(args) => Some(Request::rollback(args, invocation, world)),
+        _ => None,
+    }
 }
 
 /// Relative paths, `ansible.cfg` and files beside it are those of that folder.
