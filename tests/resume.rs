@@ -95,7 +95,15 @@ const POINTS: usize = 10;
 fn a_run_that_was_killed_anywhere_is_resumed() {
     let lab = prepared(12);
     let before = on_all(&lab, |host, _| foreign(&rules(&lab, host)));
-    let whole = start(&lab, 2200).end();
+    let mut whole = start(&lab, 2200);
+    let id = whole.next().unwrap()["run_id"].as_str().unwrap().to_owned();
+    let refused = run(resume(&lab, &[]));
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(
+        refused.stderr.contains(&format!("run {id} is under way (process ")),
+        "{refused:#?}"
+    );
+    let whole = whole.end();
     assert_eq!(whole.code, Some(0), "{whole:#?}");
     for (point, port) in (1..=POINTS).zip(2201..) {
         let killed = killed_after(&lab, point * whole.events.len() / (POINTS + 1), port);
@@ -138,4 +146,83 @@ fn retried(lab: &Lab, run: &str) -> BTreeSet<String> {
     let limit = format!("@{run}.retry");
     let mut command = lab.controller(&["inventory", "--list-hosts", "-l", &limit, "-i"]);
     said(command.arg(lab.inventory())).lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn two_operators_at_once_lose_nobodys_change() {
+    let lab = prepared(6);
+    let before = on_all(&lab, |host, _| foreign(&rules(&lab, host)));
+    let start = |operator: &str, mapping: &str, limit: &[&str]| {
+        let mut command = deploy(&lab, mapping, limit);
+        command.env("USER", operator);
+        Run::start(command)
+    };
+    let (anns, bobs) = (r#"["2222:22"]"#, r#"["2200:22", "8080:80"]"#);
+    let (ann, bob) = (start("ann", anns, &[]), start("bob", bobs, &[]));
+    let (ann, bob) = (ann.end(), bob.end());
+    let runs = [("ann", &ann), ("bob", &bob)];
+    let ids = runs.map(|(_, run)| run_id(&run.events));
+
+    let refusals = on_all(&lab, |host, index| {
+        let rules = rules(&lab, host);
+        assert_eq!(foreign(&rules), before[index], "{host}: rules of others changed");
+        assert_eq!(leftovers(&lab, host), "", "{host}");
+        let ledger = lab.run(host, "cat /var/lib/portmap-deploy/ledger");
+        let mut refusals = 0;
+        for (mine, (operator, other)) in [(0, runs[1]), (1, runs[0])] {
+            let (run, id) = (runs[mine].1, &ids[mine]);
+            let is_confirmed = run.state(host) == "confirmed";
+            assert_eq!(confirmed_by(&ledger, id), usize::from(is_confirmed), "{host}: {ledger}");
+            if !is_confirmed {
+                assert_eq!(run.state(host), "failed", "{host}: {run:#?}");
+                let (reason, holder) = (run.reason(host), run_id(&other.events));
+                assert!(
+                    reason.contains(&format!("{operator}@")) && reason.contains(&holder),
+                    "{host}: {reason}"
+                );
+                refusals += 1;
+            }
+        }
+        let last = ids.iter().max_by_key(|id| last_confirmed(&ledger, id)).unwrap();
+        let expected: &[u16] = if *last == ids[0] { &[2222] } else { &[2200, 8080] };
+        assert_eq!(
+            mapped_ports(&rules, host),
+            expected.iter().copied().collect(),
+            "{host}:\n{rules}"
+        );
+        refusals
+    });
+    assert!(
+        refusals.iter().sum::<usize>() > 0,
+        "they did not meet: {ann:#?} {bob:#?}"
+    );
+    for (run, id) in runs.map(|(_, run)| run).iter().zip(&ids) {
+        let left = hosts_with(&run.events, "host_finished", Some("failed"));
+        assert_eq!(retried(&lab, id), left);
+        assert_eq!(journaled(&lab, id), run.events, "the journal is not what was told");
+    }
+    if bob.code != Some(0) {
+        let limit = format!("@{}.retry", ids[1]);
+        let again = start("bob", bobs, &["-l", &limit]).end();
+        assert_eq!(again.code, Some(0), "{again:#?}");
+    }
+}
+
+/// When a change of the run was confirmed: the place of that in the ledger.
+fn last_confirmed(ledger: &str, run: &str) -> Option<usize> {
+    let lines: Vec<&str> = ledger.lines().collect();
+    (1..=lines.len())
+        .filter(|&end| confirmed_by(&lines[..end].join("\n"), run) > 0)
+        .min()
+}
+
+/// The events of a run as its journal has them.
+fn journaled(lab: &Lab, run: &str) -> Vec<Value> {
+    let shown = said(&mut lab.controller(&["history", "show", run, "--output", "json"]));
+    let mut events: Vec<Value> = serde_json::from_str(&shown).unwrap();
+    events.retain(|event| event["event"] != "run" && event["event"] != "desired");
+    for event in &mut events {
+        event.as_object_mut().unwrap().remove("time").unwrap();
+    }
+    events
 }
