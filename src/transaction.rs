@@ -10,6 +10,7 @@ mod drill;
 mod ended;
 mod goals;
 mod loading;
+mod look;
 mod machines;
 mod proving;
 mod recovery;
@@ -31,8 +32,8 @@ use crate::mapping::MappingSet;
 use crate::memory::Memory;
 use crate::plan::{Held, HostChange, Kept, Observed, Plan};
 use crate::playbook::Check;
-use crate::remote::ssh::{Bastions, Heard, Ssh};
-use crate::remote::{Login, Remote};
+use crate::remote::ssh::{Bastions, Ssh};
+use crate::remote::{Login, LoginError, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
 use contact::Contact;
@@ -42,6 +43,7 @@ use loading::{Lacking, Loaded};
 use recovery::Wish;
 use ways::Arrival;
 
+pub use look::look;
 pub use machines::Machines;
 pub use soak::soak;
 pub use verify::verify;
@@ -135,23 +137,24 @@ pub enum Target {
 
 /// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
-    match Ssh::resolve(&host.connection, &options.bastions, heard(host, events)).await {
+    match ssh_to(host, options, events).await {
         Ok(ssh) => deploy_over(&ssh, host, options, events).await,
         Err(error) => login_report(&error),
     }
 }
 
-/// Tells of the dialogue with a host.
-fn heard(host: &HostSpec, events: &UnboundedSender<RunEvent>) -> Heard {
+/// How to get to a host by ssh; `events` hears of the dialogue with it.
+async fn ssh_to(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> Result<Ssh, LoginError> {
     let (name, sender) = (host.name.clone(), events.clone());
-    Arc::new(move |level, line| {
+    let heard = move |level, line| {
         // Nobody listens any more: the transaction goes on all the same.
         let _ = sender.send(RunEvent::Dialogue {
             host: name.clone(),
             level,
             line,
         });
-    })
+    };
+    Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await
 }
 
 /// The same over any [`Remote`].

@@ -185,6 +185,10 @@ pub struct Observed {
     pub held: Option<Held>,
     /// Whether our rules are loaded at the host's boot, where there are some to load.
     pub boot: Boot,
+    /// Whether firewalld runs, which knows nothing of our rules.
+    pub firewalld: bool,
+    /// Files in which another tool has saved rules of ours.
+    pub saved: Option<String>,
     /// Whether files of ours are on the host.
     pub has_files: bool,
     /// How long the host runs, seconds.
@@ -223,6 +227,8 @@ impl Observed {
             made: fact("made").and_then(Made::read),
             held: Held::of(sections),
             boot: Boot::read(fact("boot")),
+            firewalld: fact("firewalld").is_some(),
+            saved: fact("saved").map(|files| files.split(' ').collect::<Vec<_>>().join(", ")),
             has_files: fact("files") == Some("yes"),
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
