@@ -1,12 +1,14 @@
 //! What a valid mapping is. Knows nothing of hosts, rules or files.
 //!
 //! Mappings are read from YAML values ([`MappingSet::parse`]), whose places it keeps for its messages. A
-//! [`MappingSet`] is valid as a whole: what it holds can be turned into rules without asking again.
+//! [`MappingSet`] is valid as a whole: what it holds can be turned into rules without asking again. Hosts keep them as
+//! text of one a line ([`MappingSet::to_text`]).
 
 mod conflict;
 mod long;
 mod parse;
 mod port;
+mod text;
 mod value;
 
 use std::fmt;
@@ -27,7 +29,7 @@ pub const MAX_RANGE: u32 = 1024;
 pub const MAX_REDIRECTS: usize = 4096;
 
 /// A transport protocol.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Protocol {
     /// TCP.

@@ -1,5 +1,7 @@
 //! What a host has, what it should have, and so what to do: `(observed, desired) → Unchanged | Change | Stop`.
 
+mod differences;
+mod kept;
 mod observed;
 mod ways;
 
@@ -8,7 +10,8 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
-pub use observed::{Boot, Managed, Observed, Stop};
+pub use kept::{Begun, Kept, KeptGeneration, Outcome, rolled_back_by};
+pub use observed::{Boot, Held, Made, Managed, Observed, Stop};
 pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 
 /// The sections of an agent's answer, by title.
@@ -68,6 +71,12 @@ impl Observed {
         })))
     }
 
+    /// A change that makes a new generation whatever there is.
+    #[must_use]
+    pub fn rehearsal(&self, desired: &MappingSet, mark: impl Fn(Family) -> Mark) -> HostChange {
+        self.change(desired, vec!["a drill".to_owned()], mark)
+    }
+
     /// Why the operator could not log in without us.
     fn only_way_in(&self) -> Option<Stop> {
         let (here, port) = (self.here?, self.sshd?);
@@ -101,6 +110,7 @@ impl Observed {
             generation,
             families: families.collect(),
             differences,
+            mappings: desired.clone(),
             removes: false,
         }
     }
@@ -137,6 +147,8 @@ pub struct HostChange {
     pub families: Vec<FamilyChange>,
     /// How it differs from what it should be.
     pub differences: Vec<String>,
+    /// The mappings that it is made of: the host keeps them with it.
+    pub mappings: MappingSet,
     /// Whether nothing of ours stays once it is confirmed.
     pub removes: bool,
 }
@@ -171,9 +183,11 @@ impl HostChange {
     #[must_use]
     pub fn files(&self) -> Vec<(String, String)> {
         let removes = self.removes.then(|| ("remove".to_owned(), String::new()));
+        let mappings = ("mappings".to_owned(), self.mappings.to_text());
         self.families
             .iter()
             .flat_map(FamilyChange::files)
+            .chain([mappings])
             .chain(removes)
             .collect()
     }

@@ -121,7 +121,7 @@ pub enum StopReason {
 impl fmt::Display for StopReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Failures(tally) => write!(f, "{} in batch {}", tally.sum(), tally.batch),
+            Self::Failures(tally) => f.write_str(&tally.reason()),
             Self::Interrupted => f.write_str("the run was interrupted"),
             Self::Declined => f.write_str("the operator did not go on"),
             Self::Resumed => f.write_str("the run was being taken back"),

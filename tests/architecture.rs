@@ -34,11 +34,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
+    ("checks", &["mapping", "playbook", "probe", "proof", "remote", "report"]),
+    ("journal", &["memory", "report", "world"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
         "transaction",
         &[
+            "checks",
             "firewall",
             "inventory",
             "mapping",

@@ -55,6 +55,14 @@ fn say(line: &str) {
 /// One backend after the other: each keeps the machine busy.
 static TURN: Mutex<()> = Mutex::new(());
 
+/// Each dump has its turn on one of the backends, in order of size; with `PORTMAP_ALL_DUMPS` in the environment on both.
+fn of_backend(dumps: Vec<Dump>, backend: &str) -> Vec<Dump> {
+    let both = std::env::var_os("PORTMAP_ALL_DUMPS").is_some();
+    let first = usize::from(backend == "legacy");
+    let mine = |(place, dump): (usize, Dump)| (both || place % 2 == first).then_some(dump);
+    dumps.into_iter().enumerate().filter_map(mine).collect()
+}
+
 fn every_dump(backend: &str) {
     let _turn = TURN.lock();
     let began = Instant::now();
@@ -65,6 +73,7 @@ fn every_dump(backend: &str) {
         ));
         return;
     };
+    let dumps = of_backend(dumps, backend);
     let all = dumps.len();
     let queue = Mutex::new(dumps);
     let fates: BTreeMap<String, (Fate, String)> = std::thread::scope(|scope| {

@@ -91,7 +91,7 @@ async fn a_panic_is_one_hosts_end_and_later_batches_are_skipped() {
             "b starts",
             "b unknown",
             "batch 1: 1 of 2 failed, budget 0: stopping",
-            "stopping: 1 of 2 failed, budget 0 in batch 1",
+            "stopping: 1 of 2 failed in batch 1, budget 0",
             "c skipped",
             "Finished"
         ]
@@ -153,4 +153,111 @@ async fn one_interrupt_waits_for_running_hosts_and_two_leave_them() {
         assert_eq!(outcome.exit_code().number(), 99);
         assert!(told(received).contains(&"Interrupted { running: 1, again: false }".to_owned()));
     }
+}
+
+/// Hosts that all go well at first; what comes later is told by each.
+struct Later {
+    bad: HostId,
+    consent: bool,
+}
+
+impl Work for Later {
+    async fn apply(self: Arc<Self>, _host: HostId) -> HostReport {
+        HostReport {
+            generation: Some(2),
+            before: Some(1),
+            ..HostReport::new(EndState::Confirmed)
+        }
+    }
+
+    async fn revert(self: Arc<Self>, _host: HostId, applied: HostReport) -> HostReport {
+        assert_eq!((applied.generation, applied.before), (Some(2), Some(1)));
+        HostReport::new(EndState::RolledBack)
+    }
+
+    async fn soak(self: Arc<Self>, hosts: Vec<HostId>, time: Duration) -> Vec<(HostId, String)> {
+        assert_eq!(time, Duration::from_secs(60));
+        assert!(self.bad.0 < 9, "a soak that breaks");
+        let bad = hosts.into_iter().filter(|host| *host == self.bad);
+        bad.map(|host| (host, "no answer".to_owned())).collect()
+    }
+
+    async fn ask(self: Arc<Self>, batch: usize, hosts: usize) -> bool {
+        assert_eq!((batch, hosts), (2, 1));
+        self.consent
+    }
+}
+
+async fn later(bad: usize, consent: bool, policy: Policy) -> Vec<(EndState, Option<String>)> {
+    let plan = RolloutPlan::new(NonZeroUsize::MIN).then(&[2], &[BatchSize::Hosts(1)], policy);
+    let work = Later {
+        bad: HostId(bad),
+        consent,
+    };
+    let (events, _received) = unbounded_channel();
+    let outcome = drive(names(&["a", "b"]), plan, Earlier::default(), Arc::new(work), events).await;
+    let hosts = outcome.hosts.into_iter();
+    hosts.map(|(_, report)| (report.state, report.reason)).collect()
+}
+
+#[tokio::test]
+async fn a_host_that_does_not_soak_well_takes_the_run_back() {
+    let policy = Policy {
+        soak: Duration::from_secs(60),
+        on_failure: crate::rollout::OnFailure::RollbackAll,
+        ..Policy::default()
+    };
+    assert_eq!(
+        later(1, true, policy).await,
+        [(EndState::RolledBack, None), (EndState::RolledBack, None)]
+    );
+    let broken = later(
+        9,
+        true,
+        Policy {
+            on_failure: crate::rollout::OnFailure::Stop,
+            ..policy
+        },
+    )
+    .await;
+    assert_eq!(broken[0].0, EndState::Unhealthy);
+    assert_eq!(
+        broken[0].1.as_deref(),
+        Some("a fault in this program: a soak that breaks")
+    );
+    assert_eq!(broken[1].0, EndState::Skipped);
+}
+
+#[tokio::test]
+async fn the_operator_is_asked_between_batches() {
+    let policy = Policy {
+        pause: Some(Pause::Confirm),
+        ..Policy::default()
+    };
+    let states = |hosts: Vec<(EndState, Option<String>)>| hosts.into_iter().map(|host| host.0).collect::<Vec<_>>();
+    assert_eq!(
+        states(later(0, true, policy).await),
+        [EndState::Confirmed, EndState::Confirmed]
+    );
+    assert_eq!(
+        states(later(0, false, policy).await),
+        [EndState::Confirmed, EndState::Skipped]
+    );
+}
+
+#[tokio::test]
+async fn a_resumed_run_starts_what_has_no_end() {
+    let work = Later {
+        bad: HostId(0),
+        consent: true,
+    };
+    let earlier = Earlier {
+        ended: vec![(HostId(0), HostReport::new(EndState::Unchanged))],
+        reverting: None,
+    };
+    let (events, received) = unbounded_channel();
+    let outcome = drive(names(&["a", "b"]), plan(2, 0, 2), earlier, Arc::new(work), events).await;
+    let ends: Vec<_> = outcome.hosts.iter().map(|(_, report)| report.state).collect();
+    assert_eq!(ends, [EndState::Unchanged, EndState::Confirmed]);
+    assert!(!told(received).contains(&"a starts".to_owned()));
 }

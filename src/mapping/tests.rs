@@ -248,4 +248,42 @@ proptest! {
         }));
         prop_assert_eq!(parse(&text).is_ok(), is_sound(&mappings), "{}", text);
     }
+
+    /// What a host keeps is what it was told, whatever a mapping holds.
+    #[test]
+    fn a_set_comes_back_from_its_text(
+        entries in prop::collection::vec((
+            prop::option::of("[^\\x00-\\x1f\\x7f-\\x9f\u{200b}-\u{200f}\u{2028}-\u{202e}\u{2060}-\u{206f}\u{feff}]{1,20}"),
+            1..3_u16, any::<bool>(), any::<bool>(), any::<bool>(),
+            prop::option::of("[a-z]{1,6}[0-9]\\+?"), 0..3_u8, 0..3_u8,
+        ), 0..6),
+    ) {
+        let mapping = |(place, entry): (usize, &(Option<String>, u16, bool, bool, bool, Option<String>, u8, u8))| {
+            let (name, count, one_to_one, udp, loopback, interface, direct, nets) = entry.clone();
+            let port = 1 + 10 * u16::try_from(place).unwrap();
+            let to = 1000 + port;
+            let nets: Vec<IpNet> = ["192.0.2.7/32", "2001:db8::/32"].iter().take(nets.into())
+                .map(|net| net.parse().unwrap()).collect();
+            let direct = [Direct::Drop, Direct::Reject, Direct::Allow][usize::from(direct)];
+            Mapping {
+                name, interface, loopback, direct,
+                port: PortRange::new(port, port + count - 1).unwrap(),
+                to_port: PortRange::new(to, if one_to_one { to + count - 1 } else { to }).unwrap(),
+                protocol: if udp { Protocol::Udp } else { Protocol::Tcp },
+                source: nets.clone(),
+                direct_source: if direct == Direct::Allow { vec![] } else { nets },
+            }
+        };
+        let set = MappingSet(entries.iter().enumerate().map(mapping).collect());
+        let text = set.to_text();
+        prop_assert_eq!(text.lines().count(), entries.len());
+        prop_assert_eq!(MappingSet::from_text(&text).unwrap(), set, "{}", text);
+    }
+
+    #[test]
+    fn any_text_of_a_host_is_read_or_refused(text in "([{}\\[\\],:\"0-9a-z\\\\ \\n]|\"(to_)?port\":\"[0-9]{1,5}\"){0,40}") {
+        if let Ok(set) = MappingSet::from_text(&text) {
+            prop_assert_eq!(MappingSet::from_text(&set.to_text()).unwrap(), set);
+        }
+    }
 }

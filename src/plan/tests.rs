@@ -148,3 +148,85 @@ fn what_is_worth_remembering_is_what_leads_to_sshd() {
     assert_eq!(ways_now(2222, None, &mappings), [2222]);
     assert_eq!(ways_now(22, Some(22), &MappingSet::default()), [22]);
 }
+
+fn kept(current: &str, generations: &[(u32, &str)], ledger: &str) -> Kept {
+    let base = [
+        ("current".to_owned(), current.to_owned()),
+        ("ledger".to_owned(), ledger.to_owned()),
+    ];
+    let kept = generations
+        .iter()
+        .map(|(number, text)| (format!("generation {number:06}"), set(text).to_text()));
+    Kept::read(&base.into_iter().chain(kept).collect())
+}
+
+#[test]
+fn the_ledger_tells_who_made_what_is_kept_and_when() {
+    let ledger = "\
+        2026-01-01T00:00:00Z confirmed t0 000003\n\
+        2026-01-02T00:00:00Z begin t1 000004 run1 by ann@desk\n\
+        2026-01-02T00:00:05Z confirmed t1 000004\n\
+        2026-01-03T00:00:00Z begin t2 000005 run2 by bob@desk\n\
+        2026-01-03T00:00:30Z undone t2 000005 by timer emptied\n\
+        garbage\n\x1b[31m\n2026-99-03T00:00:30Z undone\n\
+        2026-01-04T00:00:00Z begin t3 000005 run3 by cid@desk\n";
+    let kept = kept("000005\n", &[(5, "['2200:22']"), (4, "['2222:22']"), (6, "[]")], ledger);
+    assert_eq!((kept.current, kept.names().as_str()), (Some(5), "4 and 5 (in force)"));
+    assert_eq!(
+        kept.previous().map(|kept| (kept.number, &kept.mappings)),
+        Some((4, &set("['2222:22']")))
+    );
+    let of = |number| {
+        kept.made(number)
+            .map(|made| (made.run.as_str(), made.operator.as_str()))
+    };
+    assert_eq!(
+        [of(3), of(4), of(5)],
+        [None, Some(("run1", "ann@desk")), Some(("run3", "cid@desk"))]
+    );
+    let (_, outcome) = kept.last_of("run2").unwrap().ended.unwrap();
+    assert_eq!(outcome, Outcome::Undone(crate::report::RolledBackBy::Timer));
+    assert_eq!(kept.changes.len(), 3);
+}
+
+#[test]
+fn an_unknown_target_is_refused_with_those_that_there_are() {
+    let kept = kept("5", &[(4, "[]"), (5, "[]")], "");
+    assert_eq!(kept.target(Some(4)).unwrap().number, 4);
+    let stop = kept.target(Some(2)).unwrap_err();
+    assert!(
+        stop.refused && stop.hint.unwrap().contains("4 and 5 (in force)"),
+        "{}",
+        stop.reason
+    );
+    let first = self::kept("1", &[(1, "[]")], "").target(None).unwrap_err();
+    assert!(first.refused && first.hint.unwrap().contains("remove"));
+    assert!(
+        self::kept("", &[], "")
+            .target(None)
+            .unwrap_err()
+            .reason
+            .contains("nothing")
+    );
+}
+
+#[test]
+fn who_made_the_current_generation_and_who_holds_the_host_are_told() {
+    let facts = "uid 0\nuptime 99\ncurrent 000005\nmade t5 run5 ann@desk 2026-01-02T00:00:00Z 000004\n\
+                 lock t6 000006 run6 bob@desk 2026-01-03T00:00:00Z 140 4711\n";
+    let observed = Observed::read(&sections(&[("facts", facts)])).unwrap();
+    let made = observed.made.unwrap();
+    assert_eq!(
+        (made.run.as_str(), made.operator.as_str(), made.before),
+        ("run5", "ann@desk", Some(4))
+    );
+    let held = observed.held.unwrap();
+    assert_eq!(
+        held.sentence(),
+        "bob@desk is changing this host since 2026-01-03T00:00:00Z (run run6), for 41 s more at most"
+    );
+    for short in ["made", "made t5 run5", "lock t6", "lock "] {
+        let observed = Observed::read(&sections(&[("facts", &format!("uid 0\n{short}\n"))])).unwrap();
+        assert_eq!((observed.made, observed.held), (None, None), "{short}");
+    }
+}

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Armed, Changed, Ended, LONG, Transaction, failed, proving, recovery};
 use crate::firewall::Family;
-use crate::plan::{Boot, HostChange, Observed};
+use crate::plan::{Boot, Held, HostChange, Observed};
 use crate::remote::dialogue::Status;
 use crate::remote::{Login, Remote};
 use crate::report::Step;
@@ -68,9 +68,11 @@ impl<R: Remote> Transaction<'_, R> {
         marks: proving::Marks,
     ) -> Result<Loaded, Ended> {
         self.ask_for_change(first, &change);
-        let armed = |change, observed| Armed {
+        let mut since = Instant::now();
+        let armed = |change, observed, since| Armed {
             change,
             observed,
+            since,
             latest: Instant::now() + self.options.rollback_after,
             marks,
         };
@@ -84,13 +86,16 @@ impl<R: Remote> Transaction<'_, R> {
                 Ok(answer) => answer,
                 Err(why) => {
                     return Ok(Loaded::Done(Changed::Lost(
-                        Box::new(armed(change, observed)),
+                        Box::new(armed(change, observed, since)),
                         why.sentence(),
                     )));
                 }
             };
             match answer.status {
-                Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                Status::Ok if verb == "arm" => {
+                    since = Instant::now();
+                    self.contact.armed(self.options.rollback_after);
+                }
                 Status::Ok if verb == "stage" => self
                     .warnings
                     .extend(answer.text.strip_prefix("boot ").map(gone_at_boot)),
@@ -102,12 +107,12 @@ impl<R: Remote> Transaction<'_, R> {
         self.warnings.extend(change.warnings());
         match (failure, rules) {
             (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(
-                Box::new(armed(change, observed)),
+                Box::new(armed(change, observed, since)),
                 rules,
             ))),
-            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed)),
+            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed, since)),
             (None, None) => Ok(Loaded::Done(Changed::Lost(
-                Box::new(armed(change, observed)),
+                Box::new(armed(change, observed, since)),
                 "the host did not show its rules".to_owned(),
             ))),
         }
@@ -163,7 +168,10 @@ impl<R: Remote> Transaction<'_, R> {
         }
         Err(match reason.strip_prefix("locked ") {
             Some(holder) => failed(
-                &held_by(holder),
+                &held_by(holder).map_or_else(
+                    || "another change of this host is under way".to_owned(),
+                    |held| held.sentence(),
+                ),
                 Some("wait until that change has ended; its rollback timer ends it at the latest"),
             ),
             None => failed(&plainly(reason), hint_for(reason)),
@@ -213,20 +221,13 @@ pub(super) fn hint_for(reason: &str) -> Option<&'static str> {
 }
 
 /// `UPTIME T GEN RUN WHO SINCE UNTIL PID`, as the agent answers.
-fn held_by(holder: &str) -> String {
-    let words: Vec<&str> = holder.split(' ').collect();
-    let [now, _, _, run, who, since, until, ..] = words.as_slice() else {
-        return "another change of this host is under way".to_owned();
-    };
-    let left = until
-        .parse::<u64>()
-        .unwrap_or_default()
-        .saturating_sub(now.parse().unwrap_or_default());
-    format!("{who} is changing this host since {since} (run {run}), for {left} s more at most")
+fn held_by(holder: &str) -> Option<Held> {
+    let (now, lock) = holder.split_once(' ')?;
+    Held::read(lock, Some(now))
 }
 
 /// One word for the agent's request lines.
-fn word(text: &str) -> String {
+pub(super) fn word(text: &str) -> String {
     let word: String = text
         .chars()
         .map(|c| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::loading::plainly;
 use super::{Armed, LONG, Transaction};
 use crate::firewall;
-use crate::plan::{Managed, Observed};
+use crate::plan::{Managed, Observed, rolled_back_by};
 use crate::remote::dialogue::{Answer, Status};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, RolledBackBy, Step};
@@ -101,12 +101,7 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     fn confirmed(&mut self, said: &str, armed: &Armed) -> HostReport {
-        if said.contains("boot=no") {
-            self.warnings.push(
-                "the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only"
-                    .to_owned(),
-            );
-        }
+        self.warnings.extend(not_for_boot(said));
         if armed.change.removes {
             return removed();
         }
@@ -167,15 +162,19 @@ impl<R: Remote> Transaction<'_, R> {
     }
 }
 
+/// What the agent's `confirmed …` says of the next boot, when that is bad.
+pub(super) fn not_for_boot(said: &str) -> Option<String> {
+    said.contains("boot=no").then(|| {
+        "the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only"
+            .to_owned()
+    })
+}
+
 /// What the agent's `undone …` stands for; `None` when it says something else.
 pub(super) fn undone(said: &str) -> Option<HostReport> {
     let by = said.strip_prefix("changed ").unwrap_or(said).strip_prefix("undone ")?;
     let (by, rest) = by.split_once(' ').unwrap_or((by, ""));
-    let rolled_back_by = Some(match by {
-        "timer" => RolledBackBy::Timer,
-        "reboot" => RolledBackBy::Reboot,
-        _ => RolledBackBy::Controller,
-    });
+    let rolled_back_by = Some(rolled_back_by(by));
     let report = HostReport {
         rolled_back_by,
         ..HostReport::new(EndState::RolledBack)

@@ -27,7 +27,7 @@ fn batches_stop_after_the_first_with_a_failure() {
         "{ended:#?}"
     );
     assert_eq!(ended.code, Some(2));
-    assert_eq!(ended.reason("host5"), "not started: 1 of 2 failed in batch 2");
+    assert_eq!(ended.reason("host5"), "not started: 1 of 2 failed in batch 2, budget 0");
     let batches: Vec<_> = lab
         .hosts()
         .into_iter()

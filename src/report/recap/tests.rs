@@ -58,7 +58,7 @@ fn outcome() -> Outcome {
     ];
     Outcome {
         hosts,
-        interrupted: false,
+        ..Outcome::default()
     }
 }
 
@@ -112,7 +112,7 @@ fn the_same_advice_is_said_once() {
     let hosts = (1..=8).map(|number| (format!("web{number}"), report.clone())).collect();
     let outcome = Outcome {
         hosts,
-        interrupted: false,
+        ..Outcome::default()
     };
     let text = recap(
         &outcome,
