@@ -283,8 +283,12 @@ pub(super) fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed
 pub(super) fn look() -> Look {
     let stdout = io::stdout();
     let color = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-    let width = stdout.is_terminal().then(|| console::Term::stdout().size().1);
-    Look { width, color }
+    let size = stdout.is_terminal().then(|| console::Term::stdout().size());
+    Look {
+        width: size.map(|(_, columns)| columns),
+        rows: size.map(|(rows, _)| rows),
+        color,
+    }
 }
 
 /// A reader that went away does not make the run a failure.
