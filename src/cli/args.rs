@@ -1,10 +1,13 @@
 mod careful;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+use super::invocation::Invocation;
 
 use crate::inventory::{self, rollback_after};
 use crate::transaction::{self, Target};
@@ -39,6 +42,10 @@ pub(super) enum Command {
     Drill(Drill),
     /// Prove from outside that hosts are as a deploy would leave them, and change nothing; exit code 2 when any is not.
     Verify(Verify),
+    /// List what runs did, the newest first.
+    History(History),
+    /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
+    Resume(Resume),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -49,6 +56,16 @@ pub(super) enum Command {
     },
     /// Rehearsal hosts on this machine.
     Lab(super::lab::Arguments),
+}
+
+impl Args {
+    /// Reads the arguments (the first is the program's name), and notes how a journal tells of them.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Self, Invocation), clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(args)?;
+        let args = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok((args, Invocation::of(&command, &matches)))
+    }
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -286,6 +303,59 @@ fn target(text: &str) -> Result<Target, String> {
     }
     let number = text.parse().map_err(|_| "write previous, or a generation's number");
     Ok(Target::Generation(number?))
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct History {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// Only runs that this host was in, and what became of it.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How many runs.
+    #[arg(short, long, value_name = "N", default_value = "20")]
+    pub number: usize,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Form,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryCommand {
+    /// Tell of one run: how it was called, what happened when, what became of each host.
+    Show {
+        /// Which: its name, or how that begins, or `last`.
+        #[arg(default_value = "last")]
+        run: String,
+        /// What is written to standard output; as JSON: its events.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output: Form,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Resume {
+    /// Which run: its name, or how that begins [default: the last one that did not finish].
+    pub run: Option<String>,
+    /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
+    #[arg(short, long, value_name = "VARS")]
+    pub extra_vars: Vec<String>,
+    /// What is written to standard output [default: as before].
+    #[arg(long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Show the dialogue with the hosts; twice: all of it.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What is written of what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -20,7 +20,7 @@ on_both_backends!(
 );
 
 /// A lab whose hosts but the first can be reached by it alone.
-fn behind_host1(hosts: usize, backend: &str) -> Lab {
+pub(super) fn behind_host1(hosts: usize, backend: &str) -> Lab {
     let lab = Lab::up(hosts, backend);
     lab.hide_all_but(&["host1"]);
     assert_eq!(lab.connects("host2", 4, 22), Silent, "it is not hidden");
