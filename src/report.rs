@@ -16,7 +16,7 @@ use std::time::Duration;
 
 pub use exit_code::ExitCode;
 pub use finding::{Fault, Finding, gauge_of, junit};
-pub use json::{document, event_line, finished_line};
+pub use json::{Written, document, event_line, finished_line, read_line};
 pub use outside::{findings, gauges};
 pub use prometheus::{Gauge, exposition};
 pub use recap::{Look, recap};
@@ -27,7 +27,7 @@ use crate::firewall::Family;
 use crate::mapping::{PortRange, Protocol};
 
 /// A step of one host's transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Logging in.
@@ -70,7 +70,7 @@ impl fmt::Display for Step {
 }
 
 /// What a host runs at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndState {
     /// The rules were already as desired.
@@ -175,7 +175,7 @@ impl fmt::Display for EndState {
 }
 
 /// Who undid a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RolledBackBy {
     /// This program, over a connection.
@@ -187,7 +187,7 @@ pub enum RolledBackBy {
 }
 
 /// What a probe of a mapped port showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mapped {
     /// A new connection got through.
@@ -201,7 +201,7 @@ pub enum Mapped {
 }
 
 /// What a probe of the target port showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DirectAccess {
     /// The guard took our probe away.

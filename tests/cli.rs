@@ -175,7 +175,9 @@ fn readme() -> String {
 
 #[test]
 fn the_readme_names_every_option_and_no_other() {
-    let help = stdout(&program(&["--help"])) + &stdout(&program(&["remove", "--help"]));
+    let commands = ["remove", "rollback", "confirm", "cancel", "extend", "drill"];
+    let help = commands.map(|command| stdout(&program(&[command, "--help"])));
+    let help = stdout(&program(&["--help"])) + &help.concat();
     let options = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
         words

@@ -1,13 +1,18 @@
+mod careful;
+
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+use super::invocation::Invocation;
 
 use crate::inventory::{self, rollback_after};
-use crate::rollout::{BatchSize, OnFailure, Pause, Percentage};
 use crate::transaction::{self, Target};
+
+pub(super) use careful::Careful;
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -37,6 +42,10 @@ pub(super) enum Command {
     Drill(Drill),
     /// Prove from outside that hosts are as a deploy would leave them, and change nothing; exit code 2 when any is not.
     Verify(Verify),
+    /// List what runs did, the newest first.
+    History(History),
+    /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
+    Resume(Resume),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -47,6 +56,16 @@ pub(super) enum Command {
     },
     /// Rehearsal hosts on this machine.
     Lab(super::lab::Arguments),
+}
+
+impl Args {
+    /// Reads the arguments (the first is the program's name), and notes how a journal tells of them.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Self, Invocation), clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(args)?;
+        let args = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok((args, Invocation::of(&command, &matches)))
+    }
 }
 
 #[derive(Debug, Default, clap::Args)]
@@ -66,32 +85,6 @@ pub(super) struct Deploy {
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
-}
-
-/// How careful a run is: each in place of the plays' own.
-#[derive(Debug, Default, clap::Args)]
-pub(super) struct Careful {
-    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. All in one batch where
-    /// no play says.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
-    pub serial: Vec<BatchSize>,
-    /// How many of a hundred hosts of a batch may fail. Where nothing says how many may fail, a batch with a failure is the
-    /// last.
-    #[arg(long, value_name = "N", value_parser = percentage)]
-    pub max_fail_percentage: Option<Percentage>,
-    /// How many hosts of the whole run may fail.
-    #[arg(long, value_name = "N")]
-    pub max_failures: Option<u32>,
-    /// What happens when more failed: start no other host, go on, or also give the hosts of the batch, or all that the run
-    /// changed, their old rules back [default: stop].
-    #[arg(long, value_name = "WHAT", value_parser = on_failure())]
-    pub on_failure: Option<OnFailure>,
-    /// What is between the batches of a play: a time, or `confirm`, to be asked.
-    #[arg(long, value_name = "TIME", value_parser = pause)]
-    pub pause: Option<Pause>,
-    /// How long a batch is watched before the next one.
-    #[arg(long, value_name = "TIME", value_parser = wait)]
-    pub soak: Option<Duration>,
 }
 
 /// Which hosts are meant, and how many at a time.
@@ -312,6 +305,59 @@ fn target(text: &str) -> Result<Target, String> {
     Ok(Target::Generation(number?))
 }
 
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct History {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// Only runs that this host was in, and what became of it.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How many runs.
+    #[arg(short, long, value_name = "N", default_value = "20")]
+    pub number: usize,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Form,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryCommand {
+    /// Tell of one run: how it was called, what happened when, what became of each host.
+    Show {
+        /// Which: its name, or how that begins, or `last`.
+        #[arg(default_value = "last")]
+        run: String,
+        /// What is written to standard output; as JSON: its events.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output: Form,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Resume {
+    /// Which run: its name, or how that begins [default: the last one that did not finish].
+    pub run: Option<String>,
+    /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
+    #[arg(short, long, value_name = "VARS")]
+    pub extra_vars: Vec<String>,
+    /// What is written to standard output [default: as before].
+    #[arg(long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Show the dialogue with the hosts; twice: all of it.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What is written of what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum HostKeyChecking {
     /// Only hosts whose key is known.
@@ -356,36 +402,6 @@ fn time(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// `0`, or a time as after `--timeout`.
-fn wait(text: &str) -> Result<Duration, String> {
-    match text {
-        "0" | "0s" => Ok(Duration::ZERO),
-        text => time(text),
-    }
-}
-
-fn pause(text: &str) -> Result<Pause, String> {
-    match text {
-        "confirm" => Ok(Pause::Confirm),
-        text => wait(text)
-            .map(Pause::For)
-            .map_err(|why| format!("{why}, or `confirm` to be asked")),
-    }
-}
-
-fn percentage(text: &str) -> Result<Percentage, String> {
-    let bare = text.strip_suffix('%').unwrap_or(text);
-    let number = bare.parse().ok().filter(|number| (0.0..=100.0).contains(number));
-    number.map(Percentage).ok_or_else(|| "must be from 0 to 100".to_owned())
-}
-
-fn on_failure() -> impl TypedValueParser<Value = OnFailure> {
-    PossibleValuesParser::new(OnFailure::ALL.map(|(name, _)| name)).map(|chosen| {
-        let found = OnFailure::ALL.into_iter().find(|(name, _)| *name == chosen);
-        found.map_or_else(OnFailure::default, |(_, on_failure)| on_failure)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory as _;
@@ -405,19 +421,6 @@ mod tests {
         assert_eq!(time("1500ms"), Ok(Duration::from_millis(1500)));
         for wrong in ["", "0", "-5s", "500ms", "25h", "soon", "30 parsecs"] {
             assert!(time(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn waits_and_shares() {
-        assert_eq!(wait("0"), Ok(Duration::ZERO));
-        assert_eq!(pause("confirm"), Ok(Pause::Confirm));
-        assert_eq!(pause("1m"), Ok(Pause::For(Duration::from_secs(60))));
-        assert!(pause("ask").is_err_and(|why| why.contains("confirm")));
-        assert_eq!(percentage("33.3"), Ok(Percentage(33.3)));
-        assert_eq!(percentage("25%"), Ok(Percentage(25.0)));
-        for wrong in ["", "-1", "101", "NaN", "inf", "many"] {
-            assert!(percentage(wrong).is_err(), "{wrong}");
         }
     }
 }

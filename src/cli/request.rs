@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
 use super::error::{self, Error};
+use super::invocation::Invocation;
 use super::sources;
-use crate::inventory::{self, HostKeyChecking, HostSpec, Password, ROLLBACK_AFTER, Setting, Settings};
+use crate::inventory::{self, HostKeyChecking, HostSpec, ROLLBACK_AFTER, Setting, Settings};
 use crate::playbook;
-use crate::rollout::Overrides;
 use crate::transaction::{Confirm, Goal, Verdict};
 use crate::world::World;
 
@@ -31,6 +31,8 @@ pub(super) struct Request {
     pub confirm_command: String,
     pub output: Output,
     pub verbosity: u8,
+    /// How the program was called, for the journal.
+    pub invocation: Invocation,
 }
 
 /// What the command line and `ansible.cfg` say of the login. As with Ansible, plays and variables win.
@@ -49,19 +51,19 @@ pub(super) struct Login {
 }
 
 impl Request {
-    pub fn deploy(args: Deploy, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Deploy, args, world)
+    pub fn deploy(args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Deploy, args, invocation, world)
     }
 
-    pub fn remove(args: Remove, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Remove { force: args.force }, args.run, world)
+    pub fn remove(args: Remove, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Remove { force: args.force }, args.run, invocation, world)
     }
 
-    pub fn rollback(args: Rollback, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::RollBack(args.to), args.run, world)
+    pub fn rollback(args: Rollback, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::RollBack(args.to), args.run, invocation, world)
     }
 
-    pub fn drill(args: Drill, world: &dyn World) -> Result<Self, Error> {
+    pub fn drill(args: Drill, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         let run = Deploy {
             hosts: args.hosts,
             login: args.login,
@@ -69,10 +71,10 @@ impl Request {
             output: args.output,
             ..Deploy::default()
         };
-        Self::new(Goal::Drill, run, world)
+        Self::new(Goal::Drill, run, invocation, world)
     }
 
-    pub fn by_hand(verdict: Verdict, args: ByHand, world: &dyn World) -> Result<Self, Error> {
+    pub fn by_hand(verdict: Verdict, args: ByHand, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         let force = args.force;
         let run = Deploy {
             hosts: args.hosts,
@@ -80,21 +82,21 @@ impl Request {
             output: args.output,
             ..Deploy::default()
         };
-        Self::new(Goal::ByHand { verdict, force }, run, world)
+        Self::new(Goal::ByHand { verdict, force }, run, invocation, world)
     }
 
     /// What a deploy would ask for.
-    pub fn verify(args: Verify, world: &dyn World) -> Result<Self, Error> {
+    pub fn verify(args: Verify, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         let asked = Deploy {
             hosts: args.hosts,
             login: args.login,
             output: args.output,
             ..Deploy::default()
         };
-        Self::deploy(asked, world)
+        Self::deploy(asked, invocation, world)
     }
 
-    fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
+    fn new(goal: Goal, args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         let confirm_command = confirm_command(&args);
         let (hosts, logins) = (args.hosts, args.login);
         if hosts.says_nothing() {
@@ -104,14 +106,8 @@ impl Request {
         error::warn(&settings.warnings);
         let login = Login::new(&logins, &settings)?;
         let options = playbook::Options {
+            policy: (&args.careful).into(),
             serial: args.careful.serial,
-            policy: Overrides {
-                max_fail_percentage: args.careful.max_fail_percentage,
-                max_failures: args.careful.max_failures,
-                on_failure: args.careful.on_failure,
-                pause: args.careful.pause,
-                soak: args.careful.soak,
-            },
             rollback_after: args.rollback_after,
             forks: match hosts.forks {
                 Some(forks) => forks,
@@ -144,14 +140,13 @@ impl Request {
             confirm_command,
             output: args.output,
             verbosity: logins.verbose,
+            invocation,
         })
     }
 
-    /// Adds what the command line (and who typed the password) says of its login, and its rollback window.
-    pub fn complete(&self, host: &mut HostSpec, password: Option<&Password>) {
+    /// Adds what the command line says of its login, and its rollback window.
+    pub fn complete(&self, host: &mut HostSpec) {
         self.login.complete(host);
-        let to = &mut host.connection;
-        to.become_password = to.become_password.take().or_else(|| password.cloned());
         host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
     }
 }
@@ -306,9 +301,9 @@ mod tests {
         let asked = |words: &[&str]| {
             let args = Args::parse_from([&["portmap-deploy"], words].concat());
             match args.command {
-                Some(Command::Deploy(args)) => Request::deploy(args, &world),
-                Some(Command::Remove(args)) => Request::remove(args, &world),
-                _ => Request::deploy(args.deploy, &world),
+                Some(Command::Deploy(args)) => Request::deploy(args, Invocation::default(), &world),
+                Some(Command::Remove(args)) => Request::remove(args, Invocation::default(), &world),
+                _ => Request::deploy(args.deploy, Invocation::default(), &world),
             }
         };
         for words in [&[][..], &["deploy"], &["remove"], &["remove", "--force"]] {

@@ -7,6 +7,8 @@ use tokio::sync::mpsc::unbounded_channel;
 use super::args::Verify;
 use super::deploy::{self, Viewer};
 use super::error::Error;
+use super::invocation::Invocation;
+use super::journaling;
 use super::machine;
 use super::request::Request;
 use super::work::Fleetwork;
@@ -17,9 +19,9 @@ use crate::report::{ExitCode, HostReport, Outcome};
 use crate::rollout::{HostId, OnFailure, Policy, RolloutPlan};
 
 /// Proves from outside what the arguments ask for, and changes nothing.
-pub(super) fn run(args: Verify) -> Result<ExitCode, Error> {
+pub(super) fn run(args: Verify, invocation: Invocation) -> Result<ExitCode, Error> {
     let world = machine();
-    let request = Request::verify(args, &*world)?;
+    let request = Request::verify(args, invocation, &*world)?;
     let run = deploy::planned(&request, &world)?;
     deploy::say_untouched(&run.untouched);
     deploy::to_its_end(verify(request, run))
@@ -27,7 +29,7 @@ pub(super) fn run(args: Verify) -> Result<ExitCode, Error> {
 
 async fn verify(request: Request, run: Run) -> ExitCode {
     let started = Instant::now();
-    let run_id = deploy::run_id();
+    let run_id = journaling::run_id();
     let names: Vec<String> = run.turns.iter().map(|turn| turn.host.name.clone()).collect();
     // Who only looks needs no batches, and no failure ends the look.
     let policy = Policy {
@@ -37,7 +39,7 @@ async fn verify(request: Request, run: Run) -> ExitCode {
     let plan = RolloutPlan::new(request.options.forks).then(&[names.len()], &[], policy);
     let (events, received) = unbounded_channel();
     let _ = events.send(deploy::started_event(&run_id, &plan, &names));
-    let showing = tokio::spawn(deploy::show(received, Viewer::new(&request)));
+    let showing = tokio::spawn(deploy::show(received, Viewer::new(&request, plan.forks(), None)));
     ssh::sweep();
     let fleet = Fleetwork::new(&request, &run_id, run.turns, plan.forks(), events.clone());
     let looking = Arc::new(Looking(fleet));

@@ -1,7 +1,6 @@
 //! What a run does to its hosts: transactions, watching, questions to the operator.
 
 use std::fs;
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +15,7 @@ use crate::playbook::Turn;
 use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
 use crate::rollout::HostId;
+use crate::screen;
 use crate::transaction::{self, Confirm, Goal, Machines, Options};
 
 /// The hosts of a run, and all that their transactions share.
@@ -133,26 +133,21 @@ impl Work for Fleetwork {
     }
 
     async fn ask(self: Arc<Self>, _batch: usize, _hosts: usize) -> bool {
-        tokio::task::spawn_blocking(read_consent).await.unwrap_or(false)
+        screen::consent().await
     }
-}
-
-/// Whether the operator types `y` or `yes`. The question itself is on the screen.
-fn read_consent() -> bool {
-    if !io::stdin().is_terminal() {
-        return false;
-    }
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Who runs this, for the hosts' locks: `ann@laptop`, the person behind sudo where there is one.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok());
-    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), machine.trim());
+    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), host_name());
     report::sanitise(&operator)
+}
+
+/// What this machine calls itself.
+pub(super) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    report::sanitise(name.trim())
 }

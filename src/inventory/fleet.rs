@@ -160,23 +160,23 @@ impl Fleet {
         let files = FilesOfPlay::read(self, play)?;
         let vars = with_files(play, &files.fixed);
         let precedence = Precedence::new(&self.layered, &keywords, &vars);
-        let mut made = Made::default();
+        let mut hosts = Made::default();
         let scope = scope.with_vars(vars.clone());
         for &host in &scope.hosts {
             if files.are_fixed() {
-                self.host(&precedence, &scope, host, make, &mut made);
+                self.host(&precedence, &scope, host, make, &mut hosts);
                 continue;
             }
             match files.of_host(self, play, &scope, host) {
                 Ok(vars) => {
                     let scope = scope.with_vars(vars.clone());
                     let precedence = Precedence::new(&self.layered, &keywords, &vars);
-                    self.host(&precedence, &scope, host, make, &mut made);
+                    self.host(&precedence, &scope, host, make, &mut hosts);
                 }
-                Err(problems) => made.shared.add_files(problems),
+                Err(problems) => hosts.shared.add_files(problems),
             }
         }
-        made.shared.named().map_or(Ok(made.hosts), Err)
+        hosts.shared.named().map_or(Ok(hosts.made), Err)
     }
 
     fn chosen(&self, patterns: &[String]) -> Result<Vec<HostId>, Vec<Problem>> {
@@ -202,18 +202,18 @@ impl Fleet {
         scope: &Arc<PlayScope>,
         host: HostId,
         make: &Make<'_, T>,
-        made: &mut Made<T>,
+        hosts: &mut Made<T>,
     ) {
         let vars = match precedence.of(host) {
             Ok(vars) => vars,
-            Err(problems) => return made.shared.add_files(problems),
+            Err(problems) => return hosts.shared.add_files(problems),
         };
         self.layered.files.texts.warn(not_obeyed(&vars));
         let scope = scope.of(host);
         let render = |node: &Node| self.templates.render(node, &scope);
         match HostSpec::from_vars(&vars, &render).and_then(|spec| make(spec, &render)) {
-            Ok(host) => made.hosts.push(host),
-            Err(problems) => made.shared.add(&vars, problems),
+            Ok(host) => hosts.made.push(host),
+            Err(problems) => hosts.shared.add(&vars, problems),
         }
     }
 }
@@ -223,14 +223,14 @@ pub type Make<'m, T> = dyn Fn(HostSpec, &Render<'_>) -> Result<T, Vec<Problem>> 
 
 /// What was made of the hosts so far, and what was wrong with others.
 struct Made<T> {
-    hosts: Vec<T>,
+    made: Vec<T>,
     shared: Shared,
 }
 
 impl<T> Default for Made<T> {
     fn default() -> Self {
         Self {
-            hosts: Vec::new(),
+            made: Vec::new(),
             shared: Shared::default(),
         }
     }

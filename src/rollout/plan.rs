@@ -43,6 +43,29 @@ impl RolloutPlan {
         self
     }
 
+    /// The same hosts in other batches: each keeps the play of its first host. `None`: these are not all of its hosts,
+    /// each once.
+    #[must_use]
+    pub fn in_batches(self, batches: Vec<Vec<HostId>>) -> Option<Self> {
+        let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
+        let mut plays = vec![None; self.hosts()];
+        for (batch, play) in self.batches.iter().zip(&self.plays) {
+            for host in batch {
+                *plays.get_mut(host.0)? = Some(*play);
+            }
+        }
+        let mut of_batches = Vec::new();
+        for batch in &batches {
+            let taken: Option<Vec<usize>> = batch.iter().map(|host| plays.get_mut(host.0)?.take()).collect();
+            of_batches.push(*taken?.first()?);
+        }
+        plays.iter().all(Option::is_none).then_some(Self {
+            batches,
+            plays: of_batches,
+            ..self
+        })
+    }
+
     /// How many hosts it has.
     #[must_use]
     pub fn hosts(&self) -> usize {
