@@ -50,19 +50,24 @@ fn list(journals: &Journals, args: &History) -> Result<(), Error> {
 fn print_runs(pasts: Vec<Past>, form: Form) {
     match form {
         Form::Text => print(&journal::runs(&pasts, &style())),
-        Form::Json => print_document(pasts.into_iter().map(|past| (past, None)).collect()),
+        Form::Json => print_document(&pasts.into_iter().map(|past| (past, None)).collect::<Vec<_>>()),
     }
 }
 
 fn print_host(pasts: Vec<(Past, HostReport)>, form: Form) {
     match form {
         Form::Text => print(&journal::runs_of_host(&pasts, &style())),
-        Form::Json => print_document(pasts.into_iter().map(|(past, host)| (past, Some(host))).collect()),
+        Form::Json => print_document(
+            &pasts
+                .into_iter()
+                .map(|(past, host)| (past, Some(host)))
+                .collect::<Vec<_>>(),
+        ),
     }
 }
 
-fn print_document(pasts: Vec<(Past, Option<HostReport>)>) {
-    print(&(journal::document(&pasts) + "\n"));
+fn print_document(pasts: &[(Past, Option<HostReport>)]) {
+    print(&(journal::document(pasts) + "\n"));
 }
 
 fn style() -> Style {

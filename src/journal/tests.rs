@@ -111,7 +111,9 @@ fn outcome(hosts: &[(&str, EndState)]) -> Outcome {
 /// A journal with these events; not ended.
 fn written(journals: &Journals, run: &str, events: &[RunEvent]) -> Journal {
     let mut journal = journals.begin(&head(run)).unwrap();
-    events.iter().for_each(|event| journal.event(event));
+    for event in events {
+        journal.event(event);
+    }
     journal
 }
 
