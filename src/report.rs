@@ -6,6 +6,7 @@
 mod exit_code;
 mod finding;
 mod json;
+mod outside;
 mod prometheus;
 mod recap;
 mod sanitise;
@@ -16,6 +17,7 @@ use std::time::Duration;
 pub use exit_code::ExitCode;
 pub use finding::{Fault, Finding, gauge_of, junit};
 pub use json::{Written, document, event_line, finished_line, read_line};
+pub use outside::{findings, gauges};
 pub use prometheus::{Gauge, exposition};
 pub use recap::{Look, recap};
 pub(crate) use recap::{style, time};

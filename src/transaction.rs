@@ -12,6 +12,7 @@ mod goals;
 mod loading;
 mod look;
 mod machines;
+mod observing;
 mod proving;
 mod recovery;
 mod refusal;
@@ -30,14 +31,14 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Held, HostChange, Kept, Observed, Plan};
+use crate::plan::{HostChange, Observed, Plan};
 use crate::playbook::Check;
 use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
-use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
+use crate::report::{HostReport, MappingProof, RunEvent, Step};
 
 use contact::Contact;
-use ended::{Ended, Unproven, failed, login_report, stopped};
+use ended::{Ended, Unproven, failed, login_report};
 use goals::Aim;
 use loading::{Lacking, Loaded};
 use recovery::Wish;
@@ -293,7 +294,7 @@ impl<R: Remote> Transaction<'_, R> {
             login.connection.close().await;
             return Err(goals::twice(&other));
         }
-        if login.peer.address().is_some_and(machines::is_here) {
+        if login.peer.address().is_some_and(proving::is_here) {
             self.asides.push(
                 "this is the machine that portmap-deploy runs on: a change that cuts it off from the network ends the run; \
                  its timer undoes such a change all the same"
@@ -347,55 +348,6 @@ impl<R: Remote> Transaction<'_, R> {
             "the host's rules keep changing while we look",
             Some("run again when nobody else changes them"),
         ))
-    }
-
-    /// What the host has, and where the goal looks back, what it remembers.
-    async fn look(&mut self, login: &mut Login) -> Result<(Observed, Kept), Ended> {
-        self.contact.step(Step::Observe, "");
-        login.dialogue.ask("observe");
-        let looks_back = self.options.goal.looks_back();
-        if looks_back {
-            login.dialogue.ask("generations");
-        }
-        let observed = Observed::read(&self.heard(login).await?).map_err(|stop| Box::new(stopped(stop)))?;
-        self.warnings.clone_from(&observed.warnings);
-        let kept = if looks_back {
-            Kept::read(&self.heard(login).await?)
-        } else {
-            Kept::default()
-        };
-        Ok((observed, kept))
-    }
-
-    /// The sections of the next answer.
-    async fn heard(&mut self, login: &mut Login) -> Result<Rules, Ended> {
-        let answer = self.contact.answer(login, LONG).await;
-        let answer = answer.map_err(|why| {
-            Box::new(
-                HostReport::new(EndState::Failed)
-                    .because(why.sentence())
-                    .advising_maybe(why.hint()),
-            )
-        })?;
-        Ok(answer.sections)
-    }
-
-    /// Whether it is a change of this run, whose controller was killed. Nobody else's is ever touched.
-    fn is_ours(&self, held: &Held) -> bool {
-        held.run == loading::word(&self.options.run_id) && !self.options.machines.is_running(&held.transaction)
-    }
-
-    async fn end_own(&mut self, login: &mut Login, held: &Held) -> Result<(), Ended> {
-        self.contact.step(
-            Step::Rollback,
-            "a change that this run had not confirmed when it was killed",
-        );
-        login.dialogue.ask(&format!("rollback {}", held.transaction));
-        login.dialogue.ask("settled");
-        for _ in 0..2 {
-            self.heard(login).await?;
-        }
-        Ok(())
     }
 
     /// Over the new connection, which is the proof; the host decides who won.

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use console::Term;
 
-use super::echo::QuietInterrupts;
+use super::echo::Quiet;
 use super::frame::Frame;
 use super::{Canvas, Plain, Screen};
 use crate::report::RunEvent;
@@ -27,8 +27,7 @@ struct Drawn {
     term: Term,
     color: bool,
     clock: Clock,
-    /// Held for its end.
-    _quiet: Option<QuietInterrupts>,
+    quiet: Option<Quiet>,
 }
 
 impl Display {
@@ -53,7 +52,7 @@ impl Display {
                 term,
                 color,
                 clock: Box::new(clock),
-                _quiet: QuietInterrupts::new(),
+                quiet: Quiet::new(),
             }))
         } else {
             Kind::Plain(Plain::new(verbosity))
@@ -115,6 +114,9 @@ impl Drawn {
         match self.screen.question() {
             Some(question) if !asked => self.ask(&printed, &format!("{question} ")),
             _ => {
+                if asked {
+                    self.echo(false);
+                }
                 // Whoever answers ends the line; an interrupt does not.
                 if asked && matches!(event, RunEvent::Interrupted { .. }) {
                     self.write("\n");
@@ -129,6 +131,13 @@ impl Drawn {
         let size = self.size();
         let text = self.frame.draw(printed, vec![], size);
         self.write(&(text + question));
+        self.echo(true);
+    }
+
+    fn echo(&self, on: bool) {
+        if let Some(quiet) = &self.quiet {
+            quiet.echo(on);
+        }
     }
 
     fn draw(&mut self, printed: &[String]) {

@@ -15,20 +15,22 @@ const STEP_WIDTH: usize = 8;
 const COUNTDOWN_WIDTH: usize = 8;
 /// A timer that is as near as this is shown more clearly.
 const URGENT: u64 = 5;
-/// Rows that stay free for what was printed.
-const HISTORY: usize = 3;
+/// Rows that stay free for what was printed, where there are few.
+const HISTORY: usize = 4;
+/// Rows of a frame that are worth more than what was printed.
+const FRAME: usize = 12;
 
 impl Screen {
     /// What is drawn below all that was printed: the running hosts, the oldest first and folded where they do not fit;
     /// what is waited for; the totals; the overall bar.
     #[must_use]
     pub fn lines(&self, now: Duration, canvas: Canvas) -> Vec<String> {
-        let rest = canvas.height.saturating_sub(1);
+        let rest = room(canvas.height);
         let bar = vec![self.overall(now, canvas)];
         let totals = self.totals(canvas).filter(|_| rest > 2);
         let waiting = self.waiting.as_ref().map(|waiting| waiting.line(now, canvas));
         let waiting = waiting.filter(|_| rest > 3);
-        let taken = bar.len() + usize::from(totals.is_some()) + usize::from(waiting.is_some()) + HISTORY;
+        let taken = bar.len() + usize::from(totals.is_some()) + usize::from(waiting.is_some());
         let mut lines = self.running_lines(rest.saturating_sub(taken), now, canvas);
         lines.extend(waiting);
         lines.extend(totals);
@@ -81,7 +83,7 @@ impl Screen {
             .map_or((self.ends.len(), self.batches.hosts()), |back| (back.done, back.of));
         let batch = (self.batches.count() > 1).then(|| format!("batch {}/{}", self.batch, self.batches.count()));
         let words = match self.back {
-            Some(_) => [Some("taken back".to_owned()), None, None, Some(span(now)), None],
+            Some(_) => [None, None, None, Some(span(now)), None],
             None => [
                 None,
                 batch,
@@ -90,7 +92,8 @@ impl Screen {
                 self.left_in_words(now),
             ],
         };
-        let count = format!("{done}/{of}");
+        let what = if self.back.is_some() { " taken back" } else { "" };
+        let count = format!("{done}/{of}{what}");
         let words = [count]
             .into_iter()
             .chain(words.into_iter().flatten())
@@ -118,6 +121,12 @@ impl Screen {
             style.green()
         }
     }
+}
+
+/// Rows that may be drawn: half of them, so that what was printed is still seen, and a terminal that becomes narrower and
+/// breaks lines need not scroll; in small terminals more.
+fn room(height: usize) -> usize {
+    (height / 2).max(FRAME.min(height.saturating_sub(HISTORY))).max(1)
 }
 
 impl Running {
@@ -184,12 +193,15 @@ pub(super) fn sign(state: EndState, goes_back: bool) -> char {
     }
 }
 
-/// `12 confirmed, 1 unchanged`, each in the colour of its state.
+/// `2 unreachable, 12 confirmed, 1 unchanged`, each in the colour of its state; what is bad first, where lines are cut.
 pub(super) fn counts(counts: &BTreeMap<EndState, usize>, canvas: Canvas) -> String {
-    let known = EndState::ALL
+    let mut known: Vec<_> = EndState::ALL
         .into_iter()
-        .filter_map(|state| Some((state, counts.get(&state)?)));
+        .filter_map(|state| Some((state, counts.get(&state)?)))
+        .collect();
+    known.sort_by_key(|(state, _)| !state.is_failure());
     let words: Vec<String> = known
+        .into_iter()
         .map(|(state, count)| canvas.paint(report::style(state), &format!("{count} {state}")))
         .collect();
     words.join(", ")

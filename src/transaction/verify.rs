@@ -180,12 +180,11 @@ async fn outcomes(checks: Vec<Check>, route: &Route, limit: Duration) -> Vec<(Ch
         let attempt = proving::attempt(&check, marks, route, limit);
         let (places, unanswered) = (Arc::clone(&places), probe::unanswered(route.tunnel()));
         trying.spawn(async move {
-            let outcome = match check.known {
-                Some(_) => unanswered,
-                None => {
-                    let _place = places.acquire_owned().await;
-                    attempt.await
-                }
+            let outcome = if check.known.is_some() {
+                unanswered
+            } else {
+                let _place = places.acquire_owned().await;
+                attempt.await
             };
             (index, check, outcome)
         });

@@ -61,16 +61,7 @@ fn a_batch_with_too_many_failures_brings_every_host_back() {
     let lab = Lab::up(12, "mixed");
     on_all(&lab, |host, _| drop(lab.run(host, &format!("set -e; {FOREIGN}"))));
     let earlier = file(&lab, "earlier.yaml", "- {hosts: all, portmap: ['2200:22']}");
-    let ended = run(command(
-        &lab,
-        &[
-            earlier.to_str().unwrap(),
-            "-f",
-            "12",
-            "-l",
-            "host1,host2,host3,host4,host5,host6",
-        ],
-    ));
+    let ended = run(command(&lab, &[earlier.to_str().unwrap(), "-f", "12", "-l", EARLIER]));
     assert_eq!(ended.code, Some(0), "{ended:#?}");
     lab.run("host12", BLOCKED);
     let old: BTreeMap<String, String> = on_all(&lab, |host, _| (host.to_owned(), rules(&lab, host)))
