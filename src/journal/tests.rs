@@ -111,7 +111,9 @@ fn outcome(hosts: &[(&str, EndState)]) -> Outcome {
 /// A journal with these events; not ended.
 fn written(journals: &Journals, run: &str, events: &[RunEvent]) -> Journal {
     let mut journal = journals.begin(&head(run)).unwrap();
-    events.iter().for_each(|event| journal.event(event));
+    for event in events {
+        journal.event(event);
+    }
     journal
 }
 
@@ -352,7 +354,7 @@ proptest! {
         }
         let past = Past::read(RUN, false, text.as_slice()).unwrap();
         let style = style(false);
-        let _ = shown(&past, &style, Look { width: Some(80), rows: None, color: true });
+        let _ = shown(&past, &style, Look { width: Some(80), rows: Some(24), color: true });
         let _ = runs(std::slice::from_ref(&past), &style);
         prop_assert!(past.ended().len() <= past.outcome().hosts.len());
         prop_assert!(past.to_retry().len() <= past.outcome().hosts.len());
@@ -382,9 +384,15 @@ fn what_is_no_journal_is_read_too() {
     ] {
         let past = Past::read(RUN, false, text).unwrap();
         assert_eq!((past.head.as_ref(), past.ending()), (None, Ending::Killed));
-        let _ = shown(&past, &style(false), Look { width: None, rows: None, color: false });
+        let _ = shown(&past, &style(false), PLAIN);
     }
 }
+
+const PLAIN: Look = Look {
+    width: None,
+    rows: None,
+    color: false,
+};
 
 fn style(color: bool) -> Style {
     Style {
@@ -463,11 +471,6 @@ fn the_table_of_a_host() {
 
 #[test]
 fn a_run_is_shown_from_its_call_to_its_hosts() {
-    let look = Look {
-        width: None,
-        rows: None,
-        color: false,
-    };
-    let all: Vec<String> = pasts().iter().map(|past| shown(past, &style(false), look)).collect();
+    let all: Vec<String> = pasts().iter().map(|past| shown(past, &style(false), PLAIN)).collect();
     insta::assert_snapshot!(all.join("\n----\n\n"));
 }
