@@ -27,6 +27,7 @@ pub mod remote;
 pub mod report;
 pub mod rollout;
 pub mod screen;
+pub mod status;
 pub mod template;
 pub mod transaction;
 pub mod vault;

@@ -10,7 +10,9 @@ mod drill;
 mod ended;
 mod goals;
 mod loading;
+mod look;
 mod machines;
+mod observing;
 mod proving;
 mod recovery;
 mod refusal;
@@ -29,19 +31,20 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Held, HostChange, Kept, Observed, Plan};
+use crate::plan::{HostChange, Observed, Plan};
 use crate::playbook::Check;
-use crate::remote::ssh::{Bastions, Heard, Ssh};
-use crate::remote::{Login, Remote};
-use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
+use crate::remote::ssh::{Bastions, Ssh};
+use crate::remote::{Login, LoginError, Remote};
+use crate::report::{HostReport, MappingProof, RunEvent, Step};
 
 use contact::Contact;
-use ended::{Ended, Unproven, failed, login_report, stopped};
+use ended::{Ended, Unproven, failed, login_report};
 use goals::Aim;
 use loading::{Lacking, Loaded};
 use recovery::Wish;
 use ways::Arrival;
 
+pub use look::look;
 pub use machines::Machines;
 pub use soak::soak;
 pub use verify::verify;
@@ -135,23 +138,24 @@ pub enum Target {
 
 /// Brings one host to its goal. Never fails: the report says what the host runs.
 pub async fn deploy(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
-    match Ssh::resolve(&host.connection, &options.bastions, heard(host, events)).await {
+    match ssh_to(host, options, events).await {
         Ok(ssh) => deploy_over(&ssh, host, options, events).await,
         Err(error) => login_report(&error),
     }
 }
 
-/// Tells of the dialogue with a host.
-fn heard(host: &HostSpec, events: &UnboundedSender<RunEvent>) -> Heard {
+/// How to get to a host by ssh; `events` hears of the dialogue with it.
+async fn ssh_to(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> Result<Ssh, LoginError> {
     let (name, sender) = (host.name.clone(), events.clone());
-    Arc::new(move |level, line| {
+    let heard = move |level, line| {
         // Nobody listens any more: the transaction goes on all the same.
         let _ = sender.send(RunEvent::Dialogue {
             host: name.clone(),
             level,
             line,
         });
-    })
+    };
+    Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await
 }
 
 /// The same over any [`Remote`].
@@ -290,7 +294,7 @@ impl<R: Remote> Transaction<'_, R> {
             login.connection.close().await;
             return Err(goals::twice(&other));
         }
-        if login.peer.address().is_some_and(machines::is_here) {
+        if login.peer.address().is_some_and(proving::is_here) {
             self.asides.push(
                 "this is the machine that portmap-deploy runs on: a change that cuts it off from the network ends the run; \
                  its timer undoes such a change all the same"
@@ -344,55 +348,6 @@ impl<R: Remote> Transaction<'_, R> {
             "the host's rules keep changing while we look",
             Some("run again when nobody else changes them"),
         ))
-    }
-
-    /// What the host has, and where the goal looks back, what it remembers.
-    async fn look(&mut self, login: &mut Login) -> Result<(Observed, Kept), Ended> {
-        self.contact.step(Step::Observe, "");
-        login.dialogue.ask("observe");
-        let looks_back = self.options.goal.looks_back();
-        if looks_back {
-            login.dialogue.ask("generations");
-        }
-        let observed = Observed::read(&self.heard(login).await?).map_err(|stop| Box::new(stopped(stop)))?;
-        self.warnings.clone_from(&observed.warnings);
-        let kept = if looks_back {
-            Kept::read(&self.heard(login).await?)
-        } else {
-            Kept::default()
-        };
-        Ok((observed, kept))
-    }
-
-    /// The sections of the next answer.
-    async fn heard(&mut self, login: &mut Login) -> Result<Rules, Ended> {
-        let answer = self.contact.answer(login, LONG).await;
-        let answer = answer.map_err(|why| {
-            Box::new(
-                HostReport::new(EndState::Failed)
-                    .because(why.sentence())
-                    .advising_maybe(why.hint()),
-            )
-        })?;
-        Ok(answer.sections)
-    }
-
-    /// Whether it is a change of this run, whose controller was killed. Nobody else's is ever touched.
-    fn is_ours(&self, held: &Held) -> bool {
-        held.run == loading::word(&self.options.run_id) && !self.options.machines.is_running(&held.transaction)
-    }
-
-    async fn end_own(&mut self, login: &mut Login, held: &Held) -> Result<(), Ended> {
-        self.contact.step(
-            Step::Rollback,
-            "a change that this run had not confirmed when it was killed",
-        );
-        login.dialogue.ask(&format!("rollback {}", held.transaction));
-        login.dialogue.ask("settled");
-        for _ in 0..2 {
-            self.heard(login).await?;
-        }
-        Ok(())
     }
 
     /// Over the new connection, which is the proof; the host decides who won.

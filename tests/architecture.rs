@@ -31,6 +31,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("report", &["firewall", "mapping", "problem"]),
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
+    ("status", &["firewall", "mapping", "plan", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
@@ -52,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "proof",
             "remote",
             "report",
+            "status",
         ],
     ),
     ("driver", &["report", "rollout"]),
@@ -74,6 +76,7 @@ const CORE: &[&str] = &[
     "report",
     "proof",
     "rollout",
+    "status",
 ];
 
 /// What the core must not say: the world outside, and the time in it.

@@ -25,9 +25,8 @@ pub(super) async fn open(subject: &Subject, port: u16, limit: Duration) -> Resul
 pub(super) async fn closed(subject: &Subject, port: u16, limit: Duration) -> Result<(), String> {
     match attempt(subject, port, limit).await {
         Outcome::Connected => Err("it can be connected to".to_owned()),
-        Outcome::Refused => Ok(()),
         Outcome::Silent if limit < SETTLED => Err(format!("no answer {}, which is too short to tell", within(limit))),
-        Outcome::Silent => Ok(()),
+        Outcome::Refused | Outcome::Silent => Ok(()),
         Outcome::NoPath(why) | Outcome::Untold(why) => Err(why),
     }
 }

@@ -1,3 +1,5 @@
+mod careful;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -8,8 +10,9 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 use super::invocation::Invocation;
 
 use crate::inventory::{self, rollback_after};
-use crate::rollout::BatchSize;
 use crate::transaction::{self, Target};
+
+pub(super) use careful::Careful;
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -69,10 +72,8 @@ impl Args {
 pub(super) struct Deploy {
     #[command(flatten)]
     pub hosts: Hosts,
-    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. After a batch with a
-    /// failure no other starts. Wins over a play's `serial`; all in one batch where neither says.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
-    pub serial: Vec<BatchSize>,
+    #[command(flatten)]
+    pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].

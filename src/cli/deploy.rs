@@ -11,6 +11,7 @@ use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling::{self, Begun};
 use super::machine;
+use super::machines;
 use super::request::Request;
 use super::work::Fleetwork;
 use crate::driver;
@@ -31,7 +32,7 @@ const TICK: Duration = Duration::from_millis(100);
 pub(super) fn run(args: Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
     let world = machine();
     let request = Request::deploy(args, invocation, &*world)?;
-    let run = planned(&request, &world)?;
+    let run = rolled_out(&request, &world)?;
     say_untouched(&run.untouched);
     let begun = Begun::anew(&request, &run);
     carry_out(request, run, begun)
@@ -61,13 +62,39 @@ pub(super) fn by_hand(verdict: Verdict, args: ByHand, invocation: Invocation) ->
 fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Result<ExitCode, Error> {
     let world = machine();
     let request = request(&*world)?;
-    let run = planned(&request, &world)?;
+    let run = rolled_out(&request, &world)?;
     let begun = Begun::anew(&request, &run);
     carry_out(request, run, begun)
 }
 
-/// The run, its hosts complete. Only when everything is sound is the password asked for.
+/// A run that changes hosts, in the order that is safe.
+pub(super) fn rolled_out(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    let run = machines::ordered(sound(request, world)?)?;
+    if run.plan.asks() && !io::stdin().is_terminal() {
+        return Err(Error::NobodyToAsk);
+    }
+    with_password(request, run)
+}
+
+/// A run in the order of its plays.
 pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    with_password(request, sound(request, world)?)
+}
+
+/// Only when everything is sound is the password asked for.
+fn with_password(request: &Request, mut run: Run) -> Result<Run, Error> {
+    if request.login.ask_become_password {
+        let password = ask_become_password()?;
+        for turn in &mut run.turns {
+            let own = &mut turn.host.connection.become_password;
+            *own = own.take().or_else(|| Some(password.clone()));
+        }
+    }
+    Ok(run)
+}
+
+/// The run, its hosts complete but for a password that is asked for.
+fn sound(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     let fleet = Fleet::load(&request.sources, world).map_err(Error::Problems)?;
     let playbooks = playbooks(&request.playbooks, &fleet)?;
     let folder = request.sources.playbook_folder.clone().unwrap_or_default();
@@ -83,13 +110,8 @@ pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, 
     if run.turns.is_empty() && run.untouched.is_empty() {
         return Err(Error::Problems(vec![fleet.nobody()]));
     }
-    let password = request
-        .login
-        .ask_become_password
-        .then(ask_become_password)
-        .transpose()?;
     for turn in &mut run.turns {
-        request.complete(&mut turn.host, password.as_ref());
+        request.complete(&mut turn.host);
     }
     Ok(run)
 }

@@ -19,6 +19,8 @@ pub(super) enum Error {
     SshArguments(String),
     #[error("-K: cannot ask for the password: there is no terminal")]
     NoTerminal(#[source] std::io::Error),
+    #[error("a play wants to ask before its batches (`pause: confirm`), and standard input is no terminal")]
+    NobodyToAsk,
     #[error("cannot ask for the vault password: there is no terminal")]
     NoVaultTerminal(#[source] std::io::Error),
     #[error("no vault password was given")]
@@ -54,6 +56,7 @@ impl Error {
             Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) => None,
             Self::Lab(_) | Self::Journal(_) | Self::Resume(_) => None,
             Self::NoVaultTerminal(_) => Some("run it in a terminal, or give --vault-password-file"),
+            Self::NobodyToAsk => Some("run it on a terminal, or give a time in its place, such as --pause 60s"),
             Self::NoTerminal(_) => Some(
                 "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
             ),

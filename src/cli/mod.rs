@@ -9,6 +9,7 @@ mod inventory;
 mod invocation;
 mod journaling;
 mod lab;
+mod machines;
 mod request;
 mod resume;
 mod schema;

@@ -6,13 +6,10 @@ use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify}
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::sources;
-use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
+use crate::inventory::{self, HostKeyChecking, HostSpec, ROLLBACK_AFTER, Setting, Settings};
 use crate::playbook;
 use crate::transaction::{Confirm, Goal, Verdict};
 use crate::world::World;
-
-/// The window where neither the command line nor the inventory names one.
-const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
 
 /// How many hosts at a time, where nobody says.
 const FORKS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
@@ -109,7 +106,9 @@ impl Request {
         error::warn(&settings.warnings);
         let login = Login::new(&logins, &settings)?;
         let options = playbook::Options {
-            serial: args.serial,
+            policy: (&args.careful).into(),
+            serial: args.careful.serial,
+            rollback_after: args.rollback_after,
             forks: match hosts.forks {
                 Some(forks) => forks,
                 None => checked(settings.forks.as_ref(), FORKS, |forks| {
@@ -145,11 +144,9 @@ impl Request {
         })
     }
 
-    /// Adds what the command line (and who typed the password) says of its login, and its rollback window.
-    pub fn complete(&self, host: &mut HostSpec, password: Option<&Password>) {
+    /// Adds what the command line says of its login, and its rollback window.
+    pub fn complete(&self, host: &mut HostSpec) {
         self.login.complete(host);
-        let to = &mut host.connection;
-        to.become_password = to.become_password.take().or_else(|| password.cloned());
         host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
     }
 }

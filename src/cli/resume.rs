@@ -180,7 +180,7 @@ fn again(head: &Head, past: &Past, args: &Resume) -> Vec<String> {
 
 /// The same hosts in the batches that they were in.
 fn planned(request: &Request, past: &Past, world: &Arc<dyn World>) -> Result<Run, Error> {
-    let run = deploy::planned(request, world)?;
+    let run = deploy::rolled_out(request, world)?;
     let ids = ids(&run);
     let known: HashSet<&str> = past.batches.iter().flatten().map(String::as_str).collect();
     let gone = past
@@ -211,7 +211,9 @@ fn planned(request: &Request, past: &Past, world: &Arc<dyn World>) -> Result<Run
         .clone()
         .in_batches(batches)
         .ok_or_else(|| Refusal::Damaged(past.run_id.clone()))?;
-    Ok(Run { plan, ..run })
+    let mut run = run;
+    run.plan = plan;
+    Ok(run)
 }
 
 fn ids(run: &Run) -> HashMap<&str, HostId> {

@@ -36,7 +36,8 @@ impl Change {
             generation,
             chains,
         } = &self.staged;
-        let mut wrong = layout(ruleset, &placing::wanted_in(view, ruleset, set).0).missing;
+        let missing = layout(ruleset, &placing::wanted_in(view, ruleset, set).0).missing;
+        let mut wrong: Vec<_> = missing.into_iter().map(|(_, what)| what).collect();
         for hook in chains {
             let wanted = name(hook, *generation);
             wrong.extend(leading_wrong(ruleset, hook.hook, &wanted));
@@ -80,6 +81,9 @@ fn explain(chain: &str, table: &str, wanted: &[Rule], live: &[Rule]) -> String {
     let extra = live.iter().find(|rule| !known.contain(rule));
     let missing = wanted.iter().find(|rule| !there.contain(rule));
     let mut text = format!("{chain} ({table}) differs");
+    if missing.is_none() && extra.is_none() {
+        text.push_str(": its rules are in another order, or there more than once");
+    }
     if let Some(rule) = missing {
         let _ = write!(text, ": `{}` is missing", rule.spec());
     }

@@ -189,8 +189,8 @@ pub(super) struct Layout<'a> {
     pub insert: Vec<Insert>,
     /// Jumps of ours that nothing asks for: table, built-in chain, rule.
     pub superseded: Vec<(&'a str, &'a str, &'a Rule)>,
-    /// What is missing, for people.
-    pub missing: Vec<String>,
+    /// What is missing, for people, and in which table.
+    pub missing: Vec<(&'static str, String)>,
 }
 
 /// Compares.
@@ -250,7 +250,7 @@ fn chain<'a>(
             None => Some(1),
             Some((_, to)) => foreign.get(to).map(|index| index + 1),
         };
-        layout.missing.push(wanted.describe());
+        layout.missing.push((wanted.hook.table(), wanted.describe()));
         layout.insert.push(Insert {
             wanted: wanted.clone(),
             position,

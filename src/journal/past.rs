@@ -236,7 +236,7 @@ impl Past {
         Outcome {
             hosts: hosts.map(|(name, host)| (sanitise(name), self.report(host))).collect(),
             interrupted: self.ending() == Ending::Interrupted,
-            only_looked: false,
+            ..Outcome::default()
         }
     }
 
@@ -335,7 +335,7 @@ fn note(event: &RunEvent) -> Option<String> {
         }
         RunEvent::PauseFinished { go_on: false } => "does not go on".to_owned(),
         RunEvent::RevertStarted { hosts, why } => {
-            format!("{} get their old rules back: {why}", counted(hosts.len()))
+            format!("{} taken back: {why}", counted(hosts.len()))
         }
         RunEvent::HostReverted { host, report } => format!("{}: {}", sanitise(host), report.state),
         RunEvent::Interrupted { running, again } => {

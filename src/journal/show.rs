@@ -49,9 +49,17 @@ fn head(past: &Past, style: &Style) -> String {
 
 /// As a shell takes it.
 fn command_line(arguments: &[String]) -> String {
-    let words = arguments.iter().map(|word| sanitise(word));
-    let words: Vec<String> = words.collect();
-    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_default()
+    let words: Vec<String> = arguments.iter().map(|word| quoted(&sanitise(word))).collect();
+    words.join(" ")
+}
+
+/// In quotes, where a shell would make something of it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_=,.:/@%+".contains(c);
+    if !word.is_empty() && word.chars().all(is_plain) {
+        return word.to_owned();
+    }
+    shlex::try_quote(word).map_or_else(|_| String::new(), Into::into)
 }
 
 fn clock(time: Timestamp, format: &str, style: &Style) -> String {

@@ -121,7 +121,7 @@ impl Check {
         let (protocol, to_port) = (self.protocol, self.to_port);
         let guarded = moved(Counter::Guarded { protocol, to_port });
         let unverified = Verdict::direct(DirectAccess::Unverified);
-        let allowed = self.may_connect_directly(mapping, here);
+        let allowed = may_connect_directly(mapping, here);
         Some(match outcome {
             Some(Outcome::Connected) if !self.named && protocol == Protocol::Tcp => {
                 unverified.because(self.somebody_else())
@@ -145,15 +145,15 @@ impl Check {
         })
     }
 
-    /// Whether direct access from here is as promised.
-    pub(super) fn may_connect_directly(&self, mapping: &Mapping, here: Option<IpAddr>) -> bool {
-        mapping.direct == Direct::Allow
-            || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)))
-    }
-
     pub(super) fn exposed(&self) -> Verdict {
         Verdict::direct(DirectAccess::Open)
             .because(format!("port {} can still be reached directly", self.to_port))
             .broken()
     }
+}
+
+/// Whether direct access from here is as promised.
+pub(super) fn may_connect_directly(mapping: &Mapping, here: Option<IpAddr>) -> bool {
+    mapping.direct == Direct::Allow
+        || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)))
 }

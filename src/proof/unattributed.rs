@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::judge::may_connect_directly;
 use super::verdict::{Verdict, label};
 use super::{Check, Outcome, Side};
 use crate::mapping::{Mapping, MappingSet, Protocol};
@@ -48,7 +49,7 @@ impl Check {
     fn direct_unattributed(&self, mapping: &Mapping, here: Option<IpAddr>, outcome: &Outcome) -> Verdict {
         let to_port = self.to_port;
         let unverified = Verdict::direct(DirectAccess::Unverified);
-        let allowed = self.may_connect_directly(mapping, here);
+        let allowed = may_connect_directly(mapping, here);
         if let Some(why) = self.unseen_by(outcome) {
             return unverified.because(why);
         }

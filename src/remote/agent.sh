@@ -15,7 +15,7 @@ nl='
 IFS=" $nl"
 R=/run/portmap-deploy
 P=/var/lib/portmap-deploy
-nonce=- x4=iptables x6=ip6tables x=- err='' remains=''
+nonce=- x4=iptables x6=ip6tables x=- err='' remains='' moved=0
 bound=''
 if timeout 5 true 2>/dev/null; then bound='timeout 15'; fi
 
@@ -443,8 +443,9 @@ announce() {
 
 # rollback T BY: in $answer what the host runs now. Never ends before the old rules read back when BY is timer.
 rollback() {
+    moved=0
     if [ "$2" = timer ] && has_time "$1"; then return 1; fi
-    mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
+    mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null && moved=1
     if decided "$1"; then return 0; fi
     if ! known "$1"; then
         # Somebody has just finished it, or it never was.
@@ -465,7 +466,11 @@ put_back() {
         answer=unknown
         return 1
     }
-    if [ "$2" = timer ] && has_time "$1"; then return 1; fi
+    if [ "$2" = timer ]; then
+        # Somebody was inside just before us, and gave it more time.
+        [ "$moved" = 0 ] || ! watched "$1" || ! prolonged "$1" || mv "$R/$1.undoing" "$R/$1.armed" 2>/dev/null
+        if has_time "$1"; then return 1; fi
+    fi
     # Not armed yet: from now on it cannot be, see arm.
     [ -e "$R/$1.undoing" ] || mark "$R/$1.undoing"
     mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
@@ -552,6 +557,8 @@ prolong() {
 # timer T SECONDS
 timer() {
     T=$1 left=$2
+    # From the first moment that anybody can know of us.
+    trap '' TERM
     echo -1000 2>/dev/null >/proc/self/oom_score_adj
     # Whoever started us reads this until we close it: proof of life without polling.
     say "alive $$"
@@ -958,12 +965,14 @@ stage() {
     done_ "$not_at_boot"
 }
 
+# A prolonged one waits as a service, heeds no TERM, and must not hold up a shutdown: that is a rollback by itself.
 start_timer() {
     if pid1_is_ours; then
         mark "$R/$T.unit"
         $bound systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
             --on-active="$1s" --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-1000 \
             --property=Restart=on-failure --property=RestartSec=1s --property=StartLimitIntervalSec=0 \
+            --property=KillSignal=SIGKILL \
             /bin/sh -c "[ ! -e $R/$T.sh ] || exec sh $R/$T.sh expire $T $gen; [ ! -e $P/agent.sh ] || exec sh $P/agent.sh expire $T $gen" \
             </dev/null >/dev/null 2>&1 &&
             $bound systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0

@@ -9,6 +9,7 @@ mod beside;
 mod config;
 mod jump;
 mod known_hosts;
+mod leads;
 mod log;
 mod master;
 mod mux;
@@ -39,6 +40,7 @@ use session::Entrance;
 
 pub use bastion::{Bastion, Bastions};
 pub use beside::{Ran, Sessions};
+pub use leads::{Leads, leads};
 pub use mux::Channel;
 pub use proxy_command::{Piped, ProxyCommand};
 pub use session::Connection;

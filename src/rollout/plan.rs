@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::HostId;
-use super::policy::Policy;
+use super::policy::{Pause, Policy};
 use super::split::{self, BatchSize};
 
 /// The batches of a run.
@@ -82,6 +82,18 @@ impl RolloutPlan {
     #[must_use]
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// Whether the operator may be asked something: a play that wants consent between its batches has several.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let confirms = |play: &usize| {
+            self.policies
+                .get(*play)
+                .is_some_and(|policy| policy.pause == Some(Pause::Confirm))
+        };
+        let pairs = self.plays.iter().zip(self.plays.iter().skip(1));
+        pairs.into_iter().any(|(play, next)| play == next && confirms(play))
     }
 
     /// The most hosts that run at a time.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Zoned};
 
 use super::ended::{Ended, stopped, unchanged};
-use super::{Armed, Goal, LONG, Transaction, Verdict, failed, loading, recovery};
+use super::{Armed, LONG, Transaction, Verdict, failed, loading, recovery};
 use crate::inventory::MAX_ROLLBACK_AFTER;
 use crate::plan::{Held, Observed, Stop};
 use crate::remote::{Login, Remote};
@@ -32,7 +32,7 @@ impl<R: Remote> Transaction<'_, R> {
         first.connection.close().await;
         second.connection.close().await;
         HostReport {
-            generation: Some(armed.change.generation.0),
+            generation: (!armed.change.removes).then_some(armed.change.generation.0),
             mappings: proofs,
             ..self.pending(held.left)
         }
@@ -163,14 +163,6 @@ impl<R: Remote> Transaction<'_, R> {
                     .advising("look again: the host's own timer ends the change unless it was confirmed"),
             )
         })
-    }
-}
-
-impl Goal {
-    /// Whether the rules of hosts may change by it.
-    #[must_use]
-    pub fn is_by_hand(self) -> bool {
-        matches!(self, Self::ByHand { .. })
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
-use super::{Goal, Transaction};
+use super::{Armed, Goal, Transaction};
 use crate::checks::{self, Deadline, Said, Subject};
 use crate::playbook::{Check, Probe};
 use crate::remote::{Login, Remote};
@@ -37,14 +37,17 @@ impl Drop for Checking {
 }
 
 impl<R: Remote> Transaction<'_, R> {
-    /// Starts what has to hold before a deploy is confirmed, over the new login; that is what `ssh` asks for.
-    pub(super) fn checking(&self, login: &Login, until: Instant) -> Checking {
+    /// Starts what has to hold before a deploy is confirmed, over the new login; that is what `ssh` asks for. It has a third
+    /// of the rollback window, and never the last sixth: that is for confirming.
+    pub(super) fn checking(&self, login: &Login, armed: &Armed) -> Checking {
         if self.options.goal != Goal::Deploy {
             return Checking(None);
         }
+        let window = self.options.rollback_after;
+        let third = Instant::now() + window / 3;
         let deadline = Deadline {
-            at: until,
-            why: "a third of the rollback window is over (--rollback-after makes it longer)",
+            at: third.min(armed.since + window * 5 / 6),
+            why: "the rollback window leaves no more time (--rollback-after makes it longer)",
         };
         self.start(login, deadline)
     }

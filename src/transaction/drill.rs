@@ -52,7 +52,7 @@ impl<R: Remote> Transaction<'_, R> {
         let give_up = armed.latest + PATIENCE;
         while Instant::now() < give_up {
             if let Some(mut login) = self.any_login().await {
-                let ended = self.ended(&mut login, armed, give_up).await;
+                let ended = self.watch(&mut login, armed, give_up).await;
                 login.connection.close().await;
                 if ended.is_some() {
                     return ended;
@@ -68,7 +68,7 @@ impl<R: Remote> Transaction<'_, R> {
         self.contact.login(&ways, true, Duration::from_secs(3)).await.ok()
     }
 
-    async fn ended(&mut self, login: &mut Login, armed: &Armed, give_up: Instant) -> Option<(String, Duration)> {
+    async fn watch(&mut self, login: &mut Login, armed: &Armed, give_up: Instant) -> Option<(String, Duration)> {
         while Instant::now() < give_up {
             login.dialogue.ask(&format!("ended {}", self.id));
             let answer = self.contact.answer(login, LONG).await.ok()?;

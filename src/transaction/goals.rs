@@ -147,28 +147,32 @@ impl<R: Remote> Transaction<'_, R> {
         kept: &Kept,
     ) -> Result<(), Ended> {
         if let Some(held) = &observed.held {
-            return Err(self.left_alone(observed, &held.sentence()));
+            return Err(left_alone(observed, &held.sentence()));
         }
         let ours = self.made_by_us(observed);
+        let mappings = |number| kept.generation(number).map(|kept| &kept.mappings);
         let is_without_us = || observed.families.iter().all(Managed::is_without_us);
-        if ours.is_none() && observed.current == before && (before.is_some() || is_without_us()) {
+        let is_as_before = || observed.current == before && (before.is_some() || is_without_us());
+        if ours.is_none() && (self.ended(kept).is_some() || is_as_before()) {
             return Err(self.undone_already(observed, kept));
         }
         let Some(current) = observed.current else {
             let why = "nothing of portmap-deploy is on the host any more, nor what it had before";
-            return Err(self.left_alone(observed, why));
+            return Err(left_alone(observed, why));
         };
-        // A host can be of several plays: then what this run made last may be its own way back.
-        let mappings = |number| kept.generation(number).map(|kept| &kept.mappings);
         let same = |number| mappings(number).is_some() && mappings(number) == mappings(current);
+        if ours.is_some_and(|made| self.was_way_back(confirmed, before, made, observed, kept, same)) {
+            return Err(self.undone_already(observed, kept));
+        }
+        // A host can be of several plays: then what this run made last may be the way back of a later one.
         let is_it = match confirmed {
             Some(number) => number == current || ours.is_some() && same(number),
             None => ours.is_some(),
         };
         if !is_it {
-            return Err(self.left_alone(observed, &in_force(current, observed, kept)));
+            return Err(left_alone(observed, &in_force(current, observed, kept)));
         }
-        self.expect_untouched(current, observed, kept)?;
+        expect_untouched(current, observed, kept)?;
         let before = match (confirmed, ours) {
             (None, Some(made)) => made.before,
             _ => before,
@@ -176,22 +180,25 @@ impl<R: Remote> Transaction<'_, R> {
         self.give_back(before, observed, kept)
     }
 
-    /// The rules in force must be those of the current generation.
-    fn expect_untouched(&self, current: u32, observed: &Observed, kept: &Kept) -> Result<(), Ended> {
-        let Some(recorded) = kept.generation(current) else {
-            let why = format!("the host does not tell the mappings of its generation {current}");
-            return Err(self.left_alone(observed, &why));
-        };
-        let marks = proving::Marks::random();
-        match observed.plan(&recorded.mappings, |family| marks.of(family)) {
-            Plan::Unchanged(Some(Generation(number))) if number == current => Ok(()),
-            Plan::Unchanged(_) => Err(self.left_alone(observed, "its rules were changed since")),
-            Plan::Change(change) => {
-                let difference = change.differences.first().map_or("", String::as_str);
-                let why = format!("its rules were changed since this run made generation {current}: {difference}");
-                Err(self.left_alone(observed, &why))
-            }
+    /// Whether this run has made the current generation when it took the host back, and was killed then.
+    fn was_way_back(
+        &self,
+        confirmed: Option<u32>,
+        before: Option<u32>,
+        made: &Made,
+        observed: &Observed,
+        kept: &Kept,
+        is_current: impl Fn(u32) -> bool,
+    ) -> bool {
+        if let Some(confirmed) = confirmed {
+            return observed.current != Some(confirmed) && before.is_some_and(is_current);
         }
+        let run = loading::word(&self.options.run_id);
+        let first = made
+            .before
+            .filter(|number| kept.made(*number).is_some_and(|begun| begun.run == run));
+        let earlier = first.and_then(|first| kept.before(first));
+        earlier.is_some_and(|earlier| is_current(earlier.number))
     }
 
     fn give_back(&mut self, before: Option<u32>, observed: &Observed, kept: &Kept) -> Result<(), Ended> {
@@ -203,27 +210,25 @@ impl<R: Remote> Transaction<'_, R> {
         };
         let Some(earlier) = kept.generation(number) else {
             let why = format!("the host has generation {number} no more, it has {}", kept.names());
-            return Err(self.left_alone(observed, &why));
+            return Err(left_alone(observed, &why));
         };
         self.desired = earlier.mappings.clone();
         self.note = Some(format!("it has the mappings of generation {number} again"));
         Ok(())
     }
 
-    fn left_alone(&self, observed: &Observed, why: &str) -> Ended {
-        Box::new(HostReport {
-            generation: observed.current,
-            ..HostReport::new(EndState::NotRolledBack).because(format!("{why}: left alone"))
-        })
+    /// How the last change of this run ended, unless it was confirmed.
+    fn ended(&self, kept: &Kept) -> Option<Outcome> {
+        let run = loading::word(&self.options.run_id);
+        let (_, outcome) = kept.last_of(&run)?.ended?;
+        (outcome != Outcome::Confirmed).then_some(outcome)
     }
 
     /// The host runs what it ran before this run.
     fn undone_already(&mut self, observed: &Observed, kept: &Kept) -> Ended {
         self.decided = true;
-        let run = loading::word(&self.options.run_id);
-        let ended = kept.last_of(&run).and_then(|change| change.ended);
-        let rolled_back_by = match ended {
-            Some((_, Outcome::Undone(by))) => Some(by),
+        let rolled_back_by = match self.ended(kept) {
+            Some(Outcome::Undone(by)) => Some(by),
             _ => None,
         };
         Box::new(HostReport {
@@ -250,6 +255,31 @@ impl<R: Remote> Transaction<'_, R> {
             _ => report,
         }
     }
+}
+
+/// The rules in force must be those of the current generation.
+fn expect_untouched(current: u32, observed: &Observed, kept: &Kept) -> Result<(), Ended> {
+    let Some(recorded) = kept.generation(current) else {
+        let why = format!("the host does not tell the mappings of its generation {current}");
+        return Err(left_alone(observed, &why));
+    };
+    let marks = proving::Marks::random();
+    match observed.plan(&recorded.mappings, |family| marks.of(family)) {
+        Plan::Unchanged(Some(Generation(number))) if number == current => Ok(()),
+        Plan::Unchanged(_) => Err(left_alone(observed, "its rules were changed since")),
+        Plan::Change(change) => {
+            let difference = change.differences.first().map_or("", String::as_str);
+            let why = format!("its rules were changed since this run made generation {current}: {difference}");
+            Err(left_alone(observed, &why))
+        }
+    }
+}
+
+fn left_alone(observed: &Observed, why: &str) -> Ended {
+    Box::new(HostReport {
+        generation: observed.current,
+        ..HostReport::new(EndState::NotRolledBack).because(format!("{why}: left alone"))
+    })
 }
 
 /// Who has the host now: `generation 9 by bob@desk (run 20260101T…) is in force`.
@@ -287,8 +317,9 @@ pub(super) fn twice(other: &str) -> Ended {
     Box::new(stopped(Stop {
         refused: true,
         reason: format!("this is the machine that {other} is as well: the same host key at the same address"),
-        hint: Some(format!(
-            "leave one of the two names out, or give one machine one name and all its mappings: -l '!NAME'"
-        )),
+        hint: Some(
+            "leave one of the two names out (-l '!NAME'), or give the machine one name with all its mappings"
+                .to_owned(),
+        ),
     }))
 }

@@ -1,7 +1,6 @@
 //! The machines of a run: two names of an inventory may stand for one.
 
 use std::collections::{HashMap, HashSet};
-use std::net::{IpAddr, UdpSocket};
 use std::sync::Mutex;
 
 use crate::remote::Login;
@@ -49,9 +48,4 @@ impl Machines {
         // What a host's task left when it panicked is whole all the same.
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
-}
-
-/// Whether that address is one of this machine's.
-pub(super) fn is_here(address: IpAddr) -> bool {
-    UdpSocket::bind((address, 0)).is_ok()
 }

@@ -152,6 +152,11 @@ fn direct_vantage(
     Some(vantage(host, source_towards(host), named.is_some()))
 }
 
+/// Whether that address is one of this machine's: what it sends there comes from there.
+pub(super) fn is_here(address: IpAddr) -> bool {
+    source_towards(address) == Some(address)
+}
+
 /// The address that packets to there leave with: what the host sees unless somebody translates it.
 fn source_towards(host: IpAddr) -> Option<IpAddr> {
     let here: SocketAddr = if host.is_ipv4() {

@@ -1,6 +1,6 @@
 //! The proof: what the new rules promise is tried from outside before and after they alone are in force.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::checking::Checking;
 use super::proving::{self, Probing};
@@ -47,7 +47,6 @@ impl<R: Remote> Transaction<'_, R> {
             &format!("login on port {way}, mapped ports, direct access"),
         );
         let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
-        let until = Instant::now() + limit;
         // The probes are under way while we log in.
         let probing = Probing::start(checks, armed.marks, &route, limit);
         let second = self.contact.login_at(&route, &[way], true, limit).await;
@@ -55,8 +54,8 @@ impl<R: Remote> Transaction<'_, R> {
         if second.peer.host() != first.peer.host() || second.port != way {
             return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
         }
-        // So are the playbook's checks: what has no answer takes all of the time that there is.
-        let checking = self.checking(&second, until);
+        // So are the playbook's checks: a probe that has no answer takes all of its time.
+        let checking = self.checking(&second, armed);
         let probed = self
             .probe_tightened(&mut second, armed, probing, &base, &vantages)
             .await;

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 
 use super::proving::{self, Marks};
-use super::{Ended, Options, Transaction, login_report};
+use super::{Ended, Options, Transaction, login_report, ssh_to};
 use crate::checks::{self, Deadline};
 use crate::firewall::{Family, Mark};
 use crate::inventory::HostSpec;
@@ -19,7 +19,6 @@ use crate::plan::{Observed, Plan};
 use crate::probe;
 use crate::proof::{self, Check, Management, Outcome, Phase, Place, Vantage, Verdict};
 use crate::remote::route::{Peer, Route};
-use crate::remote::ssh::Ssh;
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
 
@@ -31,7 +30,7 @@ const AT_ONCE: usize = 64;
 
 /// Looks at a host from outside. [`EndState::Unchanged`]: all is as its mappings and checks promise.
 pub async fn verify(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> HostReport {
-    let ssh = match Ssh::resolve(&host.connection, &options.bastions, super::heard(host, events)).await {
+    let ssh = match ssh_to(host, options, events).await {
         Ok(ssh) => ssh,
         Err(error) => return login_report(&error),
     };
@@ -181,12 +180,11 @@ async fn outcomes(checks: Vec<Check>, route: &Route, limit: Duration) -> Vec<(Ch
         let attempt = proving::attempt(&check, marks, route, limit);
         let (places, unanswered) = (Arc::clone(&places), probe::unanswered(route.tunnel()));
         trying.spawn(async move {
-            let outcome = match check.known {
-                Some(_) => unanswered,
-                None => {
-                    let _place = places.acquire_owned().await;
-                    attempt.await
-                }
+            let outcome = if check.known.is_some() {
+                unanswered
+            } else {
+                let _place = places.acquire_owned().await;
+                attempt.await
             };
             (index, check, outcome)
         });

@@ -1,12 +1,10 @@
 //! `verify`: the outside proof without a change, and without a trace.
 
+use super::bastion::behind_host1;
 use super::checks::{EACH_ITS_OWN, files, run};
 use super::support::deploy::Run;
 use super::support::deploy::Seen::Silent;
 use super::support::lab::Lab;
-use crate::on_both_backends;
-
-on_both_backends!(a_look_tells_what_is_off_and_leaves_no_trace);
 
 /// Rules with their counters aside, and all of our files, to the nanosecond of their times.
 fn state(lab: &Lab) -> Vec<String> {
@@ -20,8 +18,9 @@ fn expect_all_well(run: &Run, host: &str) {
         .expect_mappings(host, "80", "open", "closed");
 }
 
-fn a_look_tells_what_is_off_and_leaves_no_trace(backend: &str) {
-    let lab = Lab::up(4, backend);
+#[test]
+fn a_look_tells_what_is_off_and_leaves_no_trace() {
+    let lab = Lab::up(4, "mixed");
     let mut web: Vec<_> = lab
         .hosts()
         .into_iter()
@@ -33,7 +32,7 @@ fn a_look_tells_what_is_off_and_leaves_no_trace(backend: &str) {
         .map(|host| {
             (
                 host,
-                "wanted: [{tcp: 80}, {remote_command: [test, -d, /run]}]".to_owned(),
+                "wanted: [{tcp: 80, timeout: 2}, {remote_command: [test, -d, /run], timeout: 2}]".to_owned(),
             )
         })
         .collect();
@@ -91,4 +90,27 @@ fn a_look_tells_what_is_off_and_leaves_no_trace(backend: &str) {
         assert_eq!(new[index], old[index], "{host}");
     }
     lab.expect_tcp("host3", 22, Silent);
+}
+
+/// Connections of checks take the way that logins take.
+#[test]
+fn checks_and_a_look_go_through_a_bastion() {
+    let lab = behind_host1(2, "mixed");
+    lab.ssh_config("host1", "");
+    let _web = lab.serve("host2", 8080, "web");
+    let wanted = |checks: &str| {
+        let variables = format!("wanted: [{checks}], ansible_ssh_common_args: '-J bastion'");
+        files(&lab, &[("host2", variables)], EACH_ITS_OWN)
+    };
+    let good = wanted("{tcp: 80}, {closed: 8080, timeout: 1200ms}, {remote_command: 'true'}");
+    run(&lab, &[], &good, &[]).expect("host2", "confirmed");
+    let well = run(&lab, &["verify"], &good, &["--timeout", "3"]);
+    well.expect("host2", "unchanged")
+        .expect_mapping("host2", 4, "80", "open", "closed")
+        .expect_mapping("host2", 6, "80", "unverified", "unverified");
+    let bad = wanted("{tcp: 81}, {tcp: 80}");
+    let off = run(&lab, &["verify"], &bad, &["--timeout", "3"]);
+    off.expect("host2", "failed")
+        .expect_mapping("host2", 4, "80", "open", "closed");
+    assert_eq!(off.reason("host2"), "check `tcp 81` failed: connection refused");
 }

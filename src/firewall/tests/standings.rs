@@ -60,6 +60,22 @@ fn standing_finds_every_difference() {
 }
 
 #[test]
+fn a_flushed_table_is_one_difference() {
+    let set = mappings("['2222:22']");
+    let sound = settled(&view("", "-A INPUT -j DROP"), &set, 1);
+    let flushed = |table: &str| {
+        let mut view = sound.clone();
+        let found = view.ruleset.tables.iter_mut().find(|one| one.name == table).unwrap();
+        found.chains.iter_mut().for_each(|chain| chain.rules.clear());
+        standing(&view, &set)
+    };
+    for table in ["nat", "filter"] {
+        let reason = format!("the {table} table was flushed: no rule of ours is left in it");
+        assert_eq!(flushed(table), Standing::Differs(vec![reason]));
+    }
+}
+
+#[test]
 fn standing_does_not_mind_what_changes_nothing() {
     let set = mappings("['2222:22']");
     let shape = "-A INPUT -s 1.2.3.4/32 -j DROP\n-A INPUT -p udp -j DROP\n-A INPUT -j DROP";
