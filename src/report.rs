@@ -5,6 +5,7 @@
 
 mod exit_code;
 mod finding;
+mod github;
 mod json;
 mod outside;
 mod prometheus;
@@ -16,6 +17,7 @@ use std::time::Duration;
 
 pub use exit_code::ExitCode;
 pub use finding::{Fault, Finding, gauge_of, junit};
+pub use github::{END_GROUP, annotations, group, no_command, step_summary};
 pub use json::{Written, document, event_line, finished_line, read_line};
 pub use outside::{findings, gauges};
 pub use prometheus::{Gauge, exposition};

@@ -9,6 +9,7 @@ mod display;
 mod echo;
 mod estimate;
 mod frame;
+mod github;
 mod lines;
 mod plain;
 mod words;
@@ -127,7 +128,9 @@ impl Screen {
 
     /// Takes in an event that happened at `now`; what it returns is printed for good, above the lines.
     pub fn apply(&mut self, event: &RunEvent, now: Duration, canvas: Canvas) -> Vec<String> {
-        let told_why = std::mem::take(&mut self.told_why);
+        let ends_a_wait = matches!(event, RunEvent::SoakFinished { .. } | RunEvent::PauseFinished { .. });
+        let told_why = self.told_why;
+        self.told_why &= ends_a_wait;
         match event {
             RunEvent::Started { batches, .. } => self.started(batches, canvas),
             RunEvent::BatchStarted(batch) => return self.batch_started(*batch, canvas),

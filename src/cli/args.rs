@@ -384,6 +384,8 @@ pub(super) enum Output {
     Json,
     /// An event a line, as it happens.
     Jsonl,
+    /// Lines, groups and annotations for GitHub Actions, and a summary of the step.
+    Github,
 }
 
 /// `30s`, `1m 30s`, `500ms`; a bare number is seconds. From one second to a day.

@@ -1,3 +1,4 @@
+use std::fs::OpenOptions;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -223,7 +224,10 @@ impl Viewer {
     pub(super) fn new(request: &Request, forks: usize, journal: Option<Journal>) -> Self {
         Self {
             journal,
-            display: Display::new(forks, request.verbosity, error::color()),
+            display: match request.output {
+                Output::Github => Display::for_github(request.verbosity),
+                _ => Display::new(forks, request.verbosity, error::color()),
+            },
             lines: request.output == Output::Jsonl,
             verbosity: request.verbosity,
         }
@@ -276,6 +280,30 @@ pub(super) fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed
         }
         Output::Json => print(&(report::document(run_id, outcome) + "\n")),
         Output::Jsonl => print(&(report::finished_line(run_id, outcome) + "\n")),
+        Output::Github => {
+            print(&report::annotations(outcome, elapsed));
+            summarise(&report::step_summary(outcome, elapsed));
+        }
+    }
+}
+
+/// Adds to the summary of the step, where GitHub Actions names a file for that.
+fn summarise(text: &str) {
+    let Some(file) = std::env::var_os("GITHUB_STEP_SUMMARY").filter(|file| !file.is_empty()) else {
+        return;
+    };
+    let append = || {
+        OpenOptions::new()
+            .append(true)
+            .create(true)
+            .open(file)?
+            .write_all(text.as_bytes())
+    };
+    if let Err(error) = append() {
+        let _ = writeln!(
+            anstream::stderr(),
+            "the summary of the step could not be written: {error}"
+        );
     }
 }
 

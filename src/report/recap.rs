@@ -7,7 +7,9 @@ use std::time::Duration;
 use console::Style;
 
 use super::{EndState, HostReport, Outcome, sanitise};
+pub(super) use advice::listed;
 use table::Reasons;
+pub(super) use table::rows;
 
 /// How text for people is to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +81,7 @@ pub(crate) fn time(duration: Duration) -> String {
 }
 
 /// `2 confirmed, 1 rolled back; 3 hosts in 2.31 s`.
-fn totals(outcome: &Outcome, elapsed: Duration, look: Look) -> String {
+pub(super) fn totals(outcome: &Outcome, elapsed: Duration, look: Look) -> String {
     let counts: Vec<String> = EndState::ALL
         .into_iter()
         .map(|state| (state, outcome.count(state)))
@@ -99,7 +101,7 @@ fn totals(outcome: &Outcome, elapsed: Duration, look: Look) -> String {
 }
 
 /// `1 host`, `12 hosts`.
-fn count(hosts: usize) -> String {
+pub(super) fn count(hosts: usize) -> String {
     let noun = if hosts == 1 { "host" } else { "hosts" };
     format!("{hosts} {noun}")
 }

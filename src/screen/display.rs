@@ -1,10 +1,11 @@
-use std::io::Write as _;
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use console::Term;
 
 use super::echo::Quiet;
 use super::frame::Frame;
+use super::github::Github;
 use super::{Canvas, Plain, Screen};
 use crate::report::RunEvent;
 
@@ -16,6 +17,7 @@ pub struct Display {
 enum Kind {
     Drawn(Box<Drawn>),
     Plain(Plain),
+    Github(Github),
 }
 
 /// Tells how long the run has taken.
@@ -60,11 +62,20 @@ impl Display {
         Self { kind }
     }
 
+    /// A display on standard output, for the log of GitHub Actions. `verbosity` is the number of `-v`.
+    #[must_use]
+    pub fn for_github(verbosity: u8) -> Self {
+        Self {
+            kind: Kind::Github(Github::new(verbosity)),
+        }
+    }
+
     /// Shows an event.
     pub fn show(&mut self, event: &RunEvent) {
         match &mut self.kind {
             Kind::Drawn(drawn) => drawn.show(event),
-            Kind::Plain(plain) => print(&plain.lines(event)),
+            Kind::Plain(plain) => print(&mut anstream::stderr(), &plain.lines(event)),
+            Kind::Github(github) => print(&mut anstream::stdout(), &github.lines(event)),
         }
     }
 
@@ -77,17 +88,18 @@ impl Display {
 
     /// Takes the drawn lines away; what was printed for good stays.
     pub fn finish(self) {
-        if let Kind::Drawn(mut drawn) = self.kind {
-            drawn.finish();
+        match self.kind {
+            Kind::Drawn(mut drawn) => drawn.finish(),
+            Kind::Github(mut github) => print(&mut anstream::stdout(), &github.end()),
+            Kind::Plain(_) => {}
         }
     }
 }
 
-/// Standard error that is closed is no reason to stop a run.
-fn print(lines: &[String]) {
-    let mut stderr = anstream::stderr().lock();
+/// An output that is closed is no reason to stop a run.
+fn print(output: &mut impl Write, lines: &[String]) {
     for line in lines {
-        let _ = writeln!(stderr, "{line}");
+        let _ = writeln!(output, "{line}");
     }
 }
 

@@ -1,5 +1,6 @@
 use std::fmt::Write as _;
 
+use super::github::Github;
 use super::*;
 
 fn canvas(width: usize, height: usize) -> Canvas {
@@ -361,4 +362,24 @@ fn without_a_terminal_lines_are_plain() {
     );
     assert_eq!(lines(0, &run).len() + 1, lines(1, &run).len());
     assert_eq!(lines(2, &run).len(), lines(1, &run).len() + 1);
+}
+
+#[test]
+fn in_the_log_of_github_batches_are_groups() {
+    let log = |frames: &[(u64, Vec<RunEvent>)]| {
+        let mut github = Github::new(0);
+        let events = frames.iter().flat_map(|(_, events)| events);
+        let mut lines: Vec<String> = events.flat_map(|event| github.lines(event)).collect();
+        lines.extend(github.end());
+        lines.join("\n")
+    };
+    let one_batch = vec![(
+        0,
+        vec![
+            run_of(&[&["web1"]]),
+            RunEvent::BatchStarted(1),
+            finished("web1", confirmed()),
+        ],
+    )];
+    insta::assert_snapshot!([log(&reverted_run()), log(&one_batch)].join("\n\n"));
 }

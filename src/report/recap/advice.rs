@@ -73,7 +73,7 @@ fn remedy(state: EndState) -> Option<&'static str> {
 const MOST_NAMES: usize = 5;
 
 /// `web1, web2`, or `web1, web2, web3, web4, web5 and 32 more`.
-fn listed(names: &[&str]) -> String {
+pub(in crate::report) fn listed(names: &[&str]) -> String {
     let shown: Vec<&str> = names.iter().copied().take(MOST_NAMES).collect();
     match names.len().saturating_sub(MOST_NAMES) {
         0 => shown.join(", "),

@@ -73,9 +73,10 @@ pub(super) fn table(hosts: &[(String, &HostReport)], reasons: Reasons, folds: bo
         .collect()
 }
 
-type Row = [String; 6];
+pub(in crate::report) type Row = [String; 6];
 
-fn rows(hosts: &[(String, &HostReport)], folds: bool, longest: usize) -> Vec<Row> {
+/// The cells of rows; names longer than `longest` are cut.
+pub(in crate::report) fn rows(hosts: &[(String, &HostReport)], folds: bool, longest: usize) -> Vec<Row> {
     let (folded, single): (Vec<_>, Vec<_>) = hosts.iter().partition(|(_, report)| folds && is_well(report));
     let cut = |name: &str| truncate_str(name, longest, "…").into_owned();
     let single = single.into_iter().map(|(name, report)| cells(cut(name), report));
