@@ -40,7 +40,7 @@ pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
 }
 
 /// The run, its hosts complete. Only when everything is sound is the password asked for.
-fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     let fleet = Fleet::load(&request.sources, world).map_err(Error::Problems)?;
     let playbooks = playbooks(&request.playbooks, &fleet)?;
     let folder = request.sources.playbook_folder.clone().unwrap_or_default();
@@ -80,11 +80,15 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
 }
 
 fn carry_out(request: Request, run: Run) -> Result<ExitCode, Error> {
+    to_its_end(rollout(request, run))
+}
+
+pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(Error::Runtime)?;
-    let ended = runtime.block_on(rollout(request, run));
+    let ended = runtime.block_on(work);
     // Somebody may still be asked something: the answer no longer matters.
     runtime.shutdown_background();
     Ok(ended)
@@ -112,7 +116,7 @@ pub(super) fn load(inventories: &[String], limit: Option<&str>) -> Result<Vec<Ho
     Ok(loaded.hosts)
 }
 
-fn say_untouched(names: &[String]) {
+pub(super) fn say_untouched(names: &[String]) {
     if names.is_empty() {
         return;
     }
@@ -152,7 +156,7 @@ fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent
 }
 
 /// The run's id: its time, for people, and a random end, for runs of the same second.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     format!(
         "{}-{:08x}",
         jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"),
@@ -223,7 +227,7 @@ fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration)
 }
 
 /// How standard output wants its text.
-fn look() -> Look {
+pub(super) fn look() -> Look {
     let stdout = io::stdout();
     let color = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
     let width = stdout.is_terminal().then(|| console::Term::stdout().size().1);
@@ -231,7 +235,7 @@ fn look() -> Look {
 }
 
 /// A reader that went away does not make the run a failure.
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }

@@ -25,6 +25,14 @@ pub(super) enum Error {
     NoVaultPassword,
     #[error("-K: no password was given")]
     NoPassword,
+    #[error("cannot write to {}", path.display())]
+    OutputFile {
+        path: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("--watch: one document after the other on standard output is none that can be read")]
+    WatchedDocuments,
     #[error(transparent)]
     Lab(#[from] crate::lab::Error),
     #[error("cannot start the asynchronous runtime")]
@@ -45,7 +53,15 @@ impl Error {
                 Some("name an inventory: portmap-deploy -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
             }
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
-            Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) | Self::Lab(_) => None,
+            Self::NoPassword
+            | Self::NoVaultPassword
+            | Self::Problems(_)
+            | Self::Runtime(_)
+            | Self::OutputFile { .. }
+            | Self::Lab(_) => None,
+            Self::WatchedDocuments => {
+                Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")
+            }
             Self::NoVaultTerminal(_) => Some("run it in a terminal, or give --vault-password-file"),
             Self::NoTerminal(_) => Some(
                 "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",

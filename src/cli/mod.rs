@@ -6,9 +6,11 @@ mod deploy;
 mod error;
 mod inventory;
 mod lab;
+mod output_file;
 mod request;
 mod schema;
 mod sources;
+mod status;
 mod work;
 
 use std::ffi::OsString;
@@ -32,6 +34,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         None => deploy::run(args.deploy).map(Into::into),
         Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
         Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
+        Some(Command::Status(arguments)) => status::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

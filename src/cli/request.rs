@@ -56,6 +56,11 @@ impl Request {
         Self::new(Goal::Remove { force: args.force }, args.run, world)
     }
 
+    /// What a look needs to know: the hosts as a deploy would have them.
+    pub fn look(hosts: args::Hosts, login: args::Login, world: &dyn World) -> Result<Self, Error> {
+        Self::deploy(Deploy::of(hosts, login), world)
+    }
+
     fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
         let (hosts, logins) = (args.hosts, args.login);
         if hosts.says_nothing() {

@@ -16,6 +16,7 @@ use crate::playbook::Turn;
 use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
 use crate::rollout::HostId;
+use crate::status::{State, Status};
 use crate::transaction::{self, Goal, Options};
 
 /// The hosts of a run, and all that their transactions share.
@@ -79,6 +80,15 @@ impl Fleetwork {
             Some(turn) => transaction::deploy(&turn.host, &self.options(turn, goal), &self.events).await,
             None => HostReport::new(EndState::Skipped),
         }
+    }
+
+    /// Looks at how a host stands.
+    pub async fn look(&self, host: HostId) -> Status {
+        let Some(turn) = self.turns.get(host.0) else {
+            return Status::new(State::Failed);
+        };
+        let _place = self.forks.acquire().await;
+        transaction::look(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
     }
 
     async fn watch(&self, host: HostId, time: Duration) -> Result<(), String> {
