@@ -309,11 +309,9 @@ impl<W: Work> Run<W> {
     }
 
     fn unhealthy(&mut self, host: HostId, why: String) {
-        let report = HostReport {
-            state: EndState::Unhealthy,
-            ..self.report_of(host)
-        };
-        let report = self.keep(host, report.because(why));
+        let report = self.report_of(host);
+        let state = report.state.unhealthy();
+        let report = self.keep(host, HostReport { state, ..report }.because(why));
         let host = self.name(host);
         self.tell(RunEvent::HostUnhealthy { host, report });
     }
@@ -330,13 +328,11 @@ impl<W: Work> Run<W> {
     }
 
     fn leave(&mut self, host: HostId) {
-        let report = HostReport {
-            state: EndState::NotRolledBack,
-            ..self.report_of(host)
-        };
+        let report = self.report_of(host);
+        let state = report.state.not_rolled_back();
         self.reverted(
             host,
-            report.because("the run was interrupted before this host's turn came"),
+            HostReport { state, ..report }.because("the run was interrupted before this host's turn came"),
         );
     }
 
@@ -379,7 +375,11 @@ impl<W: Work> Run<W> {
     fn outcome(self, interrupted: bool) -> Outcome {
         let reports = self.reports.into_iter().map(|report| report.unwrap_or_else(lost));
         let hosts = self.names.into_iter().zip(reports).collect();
-        Outcome { hosts, interrupted }
+        Outcome {
+            hosts,
+            interrupted,
+            only_looked: false,
+        }
     }
 }
 

@@ -4,14 +4,16 @@
 //! rules become a change ([`firewall`], [`plan`]); a playbook says which hosts come in which order, if one is given
 //! ([`playbook`]); a rollout decides which host comes when ([`rollout`]), a
 //! transaction carries one host from its old rules to the proven new ones ([`transaction`]), the controller
-//! remembers by which ports it reached it ([`memory`]), and run events become a screen and a report ([`screen`],
+//! remembers by which ports it reached it ([`memory`]) and what every run did ([`journal`]), and run events become a screen and a report ([`screen`],
 //! [`report`]). Everything above `remote` is synchronous and free of
 //! clocks and I/O; dependencies point from the edge to the core, never back.
 
+pub mod checks;
 pub mod cli;
 pub mod driver;
 pub mod firewall;
 pub mod inventory;
+pub mod journal;
 pub mod lab;
 pub mod machine;
 pub mod mapping;

@@ -60,6 +60,19 @@ pub struct Error {
     source: io::Error,
 }
 
+/// Where this program keeps what it is to remember of the user's runs: `$XDG_STATE_HOME/portmap-deploy`.
+#[must_use]
+pub fn state_folder() -> Option<PathBuf> {
+    let absolute = |name: &str| {
+        std::env::var_os(name)
+            .map(PathBuf::from)
+            .filter(|path| path.is_absolute())
+    };
+    // XDG Base Directory Specification: a path that is not absolute is to be ignored.
+    let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
+    state.map(|state| state.join("portmap-deploy"))
+}
+
 impl Memory {
     /// No memory at all.
     #[must_use]
@@ -70,14 +83,7 @@ impl Memory {
     /// The user's, in `$XDG_STATE_HOME/portmap-deploy`, which is made when something is to be remembered.
     #[must_use]
     pub fn of_user() -> Self {
-        let absolute = |name: &str| {
-            std::env::var_os(name)
-                .map(PathBuf::from)
-                .filter(|path| path.is_absolute())
-        };
-        // XDG Base Directory Specification: a path that is not absolute is to be ignored.
-        let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-        state.map_or_else(Self::none, |state| Self::at(state.join("portmap-deploy/ways-in")))
+        state_folder().map_or_else(Self::none, |state| Self::at(state.join("ways-in")))
     }
 
     /// In this folder.

@@ -1,5 +1,7 @@
 //! What a host has, what it should have, and so what to do: `(observed, desired) → Unchanged | Change | Stop`.
 
+mod differences;
+mod held;
 mod kept;
 mod observed;
 mod ways;
@@ -9,8 +11,9 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
+pub use held::{Held, Made};
 pub use kept::{Begun, Kept, KeptGeneration, Outcome, rolled_back_by};
-pub use observed::{Boot, Held, Made, Managed, Observed, Stop};
+pub use observed::{Boot, Managed, Observed, Stop};
 pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 
 /// The sections of an agent's answer, by title.
@@ -68,6 +71,12 @@ impl Observed {
             removes: true,
             ..self.change(&MappingSet::default(), vec![why], mark)
         })))
+    }
+
+    /// A change that makes a new generation whatever there is.
+    #[must_use]
+    pub fn rehearsal(&self, desired: &MappingSet, mark: impl Fn(Family) -> Mark) -> HostChange {
+        self.change(desired, vec!["a drill".to_owned()], mark)
     }
 
     /// Why the operator could not log in without us.

@@ -10,6 +10,7 @@ mod check;
 mod fields;
 mod foreign;
 mod import;
+mod machines;
 mod play;
 mod run;
 mod setting;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 
 pub use check::{CHECK_KEYS, Check, HTTP_KEYS, Probe};
 pub use import::{IMPORT_KEYS, Read};
+pub use machines::Way;
 pub use play::{KEYS, Play, Settled};
 pub use run::{Options, Run, Turn, plan, without_plays};
 pub use setting::{Keyword, Render, Setting};

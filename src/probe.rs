@@ -16,8 +16,8 @@ use crate::remote::route::{Opened, Refusal, Tunnel};
 
 /// Tries once, over a new connection from a new source port, for at most `limit`.
 ///
-/// `mss` goes into the SYN (tcp(7), `TCP_MAXSEG`); `payload` is the datagram's length in bytes, without headers.
-pub async fn attempt(protocol: Protocol, to: SocketAddr, mss: u16, payload: usize, limit: Duration) -> Outcome {
+/// `mss`, if any, goes into the SYN (tcp(7), `TCP_MAXSEG`); `payload` is the datagram's length in bytes, without headers.
+pub async fn attempt(protocol: Protocol, to: SocketAddr, mss: Option<u16>, payload: usize, limit: Duration) -> Outcome {
     let tried = async {
         match protocol {
             Protocol::Tcp => tcp(to, mss).await,
@@ -72,9 +72,11 @@ fn outcome(error: &std::io::Error) -> Outcome {
     }
 }
 
-async fn tcp(to: SocketAddr, mss: u16) -> std::io::Result<()> {
+async fn tcp(to: SocketAddr, mss: Option<u16>) -> std::io::Result<()> {
     let socket = Socket::new(Domain::for_address(to), Type::STREAM, None)?;
-    socket.set_tcp_mss(u32::from(mss))?;
+    if let Some(mss) = mss {
+        socket.set_tcp_mss(u32::from(mss))?;
+    }
     socket.set_nonblocking(true)?;
     let stream = TcpSocket::from_std_stream(socket.into()).connect(to).await?;
     // An orderly end: a reset would look like a port scan to whoever watches the service.
@@ -99,7 +101,7 @@ async fn udp(to: SocketAddr, payload: usize) -> std::io::Result<()> {
 mod tests {
     use super::*;
 
-    const MSS: u16 = 777;
+    const MSS: Option<u16> = Some(777);
 
     #[tokio::test]
     async fn tells_listening_from_refusing_ports() {

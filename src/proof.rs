@@ -4,6 +4,7 @@
 //! together with a counter. What cannot be told is *unverified*, with the reason, never taken for closed.
 
 mod judge;
+mod unattributed;
 mod verdict;
 
 use std::fmt;

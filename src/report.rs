@@ -6,6 +6,7 @@
 mod exit_code;
 mod finding;
 mod json;
+mod outside;
 mod prometheus;
 mod recap;
 mod sanitise;
@@ -15,7 +16,8 @@ use std::time::Duration;
 
 pub use exit_code::ExitCode;
 pub use finding::{Fault, Finding, gauge_of, junit};
-pub use json::{document, event_line, finished_line};
+pub use json::{Written, document, event_line, finished_line, read_line};
+pub use outside::{findings, gauges};
 pub use prometheus::{Gauge, exposition};
 pub use recap::{Look, recap};
 pub(crate) use recap::{style, time};
@@ -25,7 +27,7 @@ use crate::firewall::Family;
 use crate::mapping::{PortRange, Protocol};
 
 /// A step of one host's transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
     /// Logging in.
@@ -68,7 +70,7 @@ impl fmt::Display for Step {
 }
 
 /// What a host runs at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EndState {
     /// The rules were already as desired.
@@ -120,7 +122,31 @@ impl EndState {
     /// Whether the host may run rules that the run made: what a rollback of the run has to look at.
     #[must_use]
     pub fn may_run_new_rules(self) -> bool {
-        matches!(self, Self::Confirmed | Self::Pending | Self::Unhealthy | Self::Unknown)
+        matches!(
+            self,
+            Self::Confirmed | Self::Pending | Self::Unhealthy | Self::Unknown | Self::NotRolledBack
+        )
+    }
+
+    /// What the end becomes when a check fails afterwards. A host that the run did not change has nothing to be taken
+    /// back.
+    #[must_use]
+    pub fn unhealthy(self) -> Self {
+        match self {
+            Self::Unchanged => Self::Failed,
+            Self::Confirmed => Self::Unhealthy,
+            other => other,
+        }
+    }
+
+    /// What the end becomes when the host's change should be taken back, and nobody does. What is not known stays
+    /// unknown, and what is pending is for the host's own timer to undo.
+    #[must_use]
+    pub fn not_rolled_back(self) -> Self {
+        match self {
+            Self::Confirmed | Self::Unhealthy => Self::NotRolledBack,
+            other => other,
+        }
     }
 
     /// Its name for people.
@@ -149,7 +175,7 @@ impl fmt::Display for EndState {
 }
 
 /// Who undid a change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RolledBackBy {
     /// This program, over a connection.
@@ -161,7 +187,7 @@ pub enum RolledBackBy {
 }
 
 /// What a probe of a mapped port showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mapped {
     /// A new connection got through.
@@ -175,7 +201,7 @@ pub enum Mapped {
 }
 
 /// What a probe of the target port showed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DirectAccess {
     /// The guard took our probe away.
@@ -291,13 +317,19 @@ pub struct Outcome {
     pub hosts: Vec<(String, HostReport)>,
     /// Whether the operator interrupted it.
     pub interrupted: bool,
+    /// Whether hosts were only looked at.
+    pub only_looked: bool,
 }
 
 impl Outcome {
-    /// What the program exits with.
+    /// What the program exits with. Of a look it is one code for all that is off, hosts that cannot be seen included.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::of(self.hosts.iter().map(|(_, report)| report.state), self.interrupted)
+        let states = self.hosts.iter().map(|(_, report)| report.state);
+        match ExitCode::of(states, self.interrupted) {
+            ExitCode::HostUnreachable | ExitCode::HostFailedAndUnreachable if self.only_looked => ExitCode::HostFailed,
+            code => code,
+        }
     }
 
     /// How many hosts ended so.

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub use budget::{Failures, Tally};
 pub use machine::{Known, Rollout};
 pub use plan::RolloutPlan;
-pub use policy::{OnFailure, Pause, Percentage, Policy};
+pub use policy::{OnFailure, Overrides, Pause, Percentage, Policy};
 pub use split::{BatchSize, Order};
 
 use crate::report::EndState;

@@ -1,20 +1,30 @@
 //! A run as people watch it: on a terminal a line per running host over an overall bar, elsewhere plain lines.
 //!
-//! What is drawn is decided by pure functions over a time that is passed in ([`Screen::lines`], [`plain_lines`]);
-//! [`Display`] alone touches the terminal and the clock. Knows run events and nothing of what causes them.
+//! What is drawn is decided by pure values over a time that is passed in ([`Screen`], [`Plain`]), and how it gets onto
+//! the terminal by another (`Frame`); [`Display`] alone touches the terminal and the clock. Knows run events and nothing
+//! of what causes them.
 
+mod consent;
 mod display;
 mod echo;
+mod estimate;
+mod frame;
+mod lines;
 mod plain;
+mod words;
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use console::{Alignment, Style, measure_text_width, pad_str, truncate_str};
+use console::{Style, measure_text_width, truncate_str};
 
+pub use consent::consent;
 pub use display::Display;
-pub use plain::plain_lines;
+pub use plain::Plain;
 
-use crate::report::{self, EndState, HostReport, RunEvent, Step};
+use crate::report::{EndState, HostReport, RunEvent, Step};
+use estimate::{Estimate, Left};
+use words::Batches;
 
 /// Where to draw: columns, rows, and whether colours may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,26 +42,40 @@ impl Canvas {
         let colored = self.color && !text.is_empty();
         style.force_styling(colored).apply_to(text).to_string()
     }
+
+    fn cut(self, text: &str) -> String {
+        truncate_str(text, self.width, "…").into_owned()
+    }
 }
 
 /// The widest name that gets a column of its own width; longer ones are cut.
 const WIDEST_NAME: usize = 24;
-/// Columns of the step (`rollback` is the longest).
-const STEP_WIDTH: usize = 8;
-/// Columns of the countdown: `⏱ 120 s`.
-const COUNTDOWN_WIDTH: usize = 8;
 
 /// What a terminal shows of a run. Times are since its start.
 #[derive(Debug, Clone)]
 pub struct Screen {
     verbosity: u8,
-    total: usize,
-    batches: usize,
+    forks: usize,
+    batches: Batches,
+    /// The batch that has begun last, from 1.
     batch: usize,
-    done: usize,
-    failed: usize,
-    stopping: bool,
+    /// Whether good ends are counted in place of being printed one by one.
+    folds: bool,
+    /// Columns of names.
+    names: usize,
+    ends: HashMap<String, EndState>,
+    /// Ends of the batch.
+    batch_done: usize,
+    /// Ends that were counted, and are still to be printed.
+    folded: BTreeMap<EndState, usize>,
     running: Vec<Running>,
+    waiting: Option<Waiting>,
+    question: Option<String>,
+    back: Option<Back>,
+    stopping: bool,
+    /// Whether what was said last says why the run stops.
+    told_why: bool,
+    estimate: Estimate,
 }
 
 #[derive(Debug, Clone)]
@@ -59,41 +83,80 @@ struct Running {
     host: String,
     at: Option<Step>,
     detail: String,
+    since: Duration,
     deadline: Option<Duration>,
 }
 
+/// A soak or a pause.
+#[derive(Debug, Clone)]
+struct Waiting {
+    text: String,
+    until: Duration,
+}
+
+/// Hosts that get their old rules back.
+#[derive(Debug, Clone, Copy)]
+struct Back {
+    done: usize,
+    of: usize,
+}
+
 impl Screen {
-    /// An empty screen that shows the dialogue up to level `verbosity`.
+    /// An empty screen of a run of at most `forks` hosts at a time, that shows the dialogue up to level `verbosity`.
     #[must_use]
-    pub fn new(verbosity: u8) -> Self {
+    pub fn new(forks: usize, verbosity: u8) -> Self {
         Self {
             verbosity,
-            total: 0,
-            batches: 0,
+            forks,
+            batches: Batches::default(),
             batch: 0,
-            done: 0,
-            failed: 0,
-            stopping: false,
+            folds: false,
+            names: 0,
+            ends: HashMap::new(),
+            batch_done: 0,
+            folded: BTreeMap::new(),
             running: vec![],
+            waiting: None,
+            question: None,
+            back: None,
+            stopping: false,
+            told_why: false,
+            estimate: Estimate::default(),
         }
     }
 
     /// Takes in an event that happened at `now`; what it returns is printed for good, above the lines.
     pub fn apply(&mut self, event: &RunEvent, now: Duration, canvas: Canvas) -> Vec<String> {
+        let told_why = std::mem::take(&mut self.told_why);
         match event {
-            RunEvent::Started { batches, .. } => {
-                self.batches = batches.len();
-                self.total = batches.iter().map(Vec::len).sum();
+            RunEvent::Started { batches, .. } => self.started(batches, canvas),
+            RunEvent::BatchStarted(batch) => return self.batch_started(*batch, canvas),
+            RunEvent::BatchFinished { batch, verdict } => return self.batch_finished(*batch, verdict, canvas),
+            RunEvent::Stopping { why } => {
+                self.stopping = true;
+                self.told_why = true;
+                // Said by the verdict of the batch or the interrupt just above, where there was one.
+                return if told_why { vec![] } else { vec![words::stopping(why)] };
             }
-            RunEvent::BatchStarted(batch) => self.batch = *batch,
-            RunEvent::HostStarted { host } => {
-                self.running.push(Running {
-                    host: host.clone(),
-                    at: None,
-                    detail: String::new(),
-                    deadline: None,
-                });
+            RunEvent::SoakStarted { batch, hosts, time } => {
+                self.estimate.soaks(*time);
+                self.wait(words::soaking(*batch, *hosts), now, *time);
             }
+            RunEvent::SoakFinished { batch, unhealthy } => {
+                self.waiting = None;
+                let whole = !self.stopping;
+                return whole.then(|| words::soaked(*batch, unhealthy)).into_iter().collect();
+            }
+            RunEvent::PauseStarted { before, hosts, time } => match time {
+                Some(time) => {
+                    self.estimate.pauses(*time);
+                    self.wait(words::pausing(*before, *hosts), now, *time);
+                }
+                None => self.question = Some(words::question(self.batch, *before, *hosts)),
+            },
+            RunEvent::PauseFinished { .. } => self.pause_finished(),
+            RunEvent::RevertStarted { hosts, why } => return self.revert_started(hosts.len(), why, canvas),
+            RunEvent::HostStarted { host } | RunEvent::HostReverting { host } => self.begin(host, now),
             RunEvent::Step { host, step, detail } => self.change(host, |running| {
                 running.at = Some(*step);
                 running.detail.clone_from(detail);
@@ -104,25 +167,110 @@ impl Screen {
                 self.change(host, |running| running.deadline = now.checked_add(*window));
             }
             RunEvent::TimerStopped { host } => self.change(host, |running| running.deadline = None),
-            RunEvent::HostFinished { host, report } => return self.finished(host, report, canvas),
-            RunEvent::Interrupted { .. } => {
+            RunEvent::HostFinished { host, report } => return self.finished(host, report, now, canvas),
+            RunEvent::HostUnhealthy { host, report } => return self.ended(host, report, canvas),
+            RunEvent::HostReverted { host, report } => return self.reverted(host, report, canvas),
+            RunEvent::Interrupted { running, again } => {
                 self.stopping = true;
-                return plain_lines(event, self.verbosity);
+                self.told_why = true;
+                self.question = None;
+                return vec![words::interrupted(*running, *again)];
             }
-            RunEvent::Dialogue { .. }
-            | RunEvent::BatchFinished { .. }
-            | RunEvent::Stopping { .. }
-            | RunEvent::RevertStarted { .. }
-            | RunEvent::HostUnhealthy { .. }
-            | RunEvent::HostReverted { .. } => return plain_lines(event, self.verbosity),
-            RunEvent::SoakStarted { .. }
-            | RunEvent::SoakFinished { .. }
-            | RunEvent::PauseStarted { .. }
-            | RunEvent::PauseFinished { .. }
-            | RunEvent::HostReverting { .. }
-            | RunEvent::Finished => {}
+            RunEvent::Dialogue { host, level, line } if *level <= self.verbosity => {
+                return vec![canvas.paint(Style::new().dim(), &words::joined(host, "ssh", line))];
+            }
+            RunEvent::Dialogue { .. } | RunEvent::Finished => {}
         }
         vec![]
+    }
+
+    /// What the operator is asked; nothing is drawn until there is an answer, which is typed behind it.
+    #[must_use]
+    pub fn question(&self) -> Option<&str> {
+        self.question.as_deref()
+    }
+
+    /// What is still to be printed when the run is over.
+    pub fn finish(&mut self, canvas: Canvas) -> Vec<String> {
+        // Where nothing came between, the recap says it once more and right below.
+        if self.batches.count() > 1 || self.back.is_some() {
+            self.unfold(canvas)
+        } else {
+            vec![]
+        }
+    }
+
+    fn started(&mut self, batches: &[Vec<String>], canvas: Canvas) {
+        self.batches = Batches::of(batches);
+        self.folds = self.batches.hosts() > canvas.height.saturating_sub(4);
+        let names = batches.iter().flatten().map(|name| measure_text_width(name));
+        self.names = names.max().unwrap_or(0).min(WIDEST_NAME);
+    }
+
+    fn batch_started(&mut self, batch: usize, canvas: Canvas) -> Vec<String> {
+        self.batch = batch;
+        self.batch_done = 0;
+        match self.batches.heading(batch) {
+            Some(heading) => self.section(&heading, canvas),
+            None => vec![],
+        }
+    }
+
+    /// A heading, apart from what is above it.
+    fn section(&self, heading: &str, canvas: Canvas) -> Vec<String> {
+        let heading = canvas.paint(Style::new().bold(), &canvas.cut(heading));
+        let gap = (!self.ends.is_empty()).then(String::new);
+        gap.into_iter().chain([heading]).collect()
+    }
+
+    fn batch_finished(&mut self, batch: usize, verdict: &str, canvas: Canvas) -> Vec<String> {
+        self.told_why = true;
+        if self.batches.count() < 2 {
+            return vec![];
+        }
+        let mut lines = self.unfold(canvas);
+        lines.push(words::verdict(batch, verdict));
+        lines
+    }
+
+    fn revert_started(&mut self, hosts: usize, why: &str, canvas: Canvas) -> Vec<String> {
+        let mut lines = self.unfold(canvas);
+        lines.extend(self.section(&words::taking_back(hosts, why), canvas));
+        self.back = Some(Back { done: 0, of: hosts });
+        lines
+    }
+
+    /// The line of ends that were counted, if there are any.
+    fn unfold(&mut self, canvas: Canvas) -> Vec<String> {
+        let counts = std::mem::take(&mut self.folded);
+        if counts.is_empty() {
+            return vec![];
+        }
+        let sign = lines::sign(
+            counts.keys().next().copied().unwrap_or(EndState::Skipped),
+            self.back.is_some(),
+        );
+        vec![canvas.cut(&format!("{sign} {}", lines::counts(&counts, canvas)))]
+    }
+
+    fn wait(&mut self, text: String, now: Duration, time: Duration) {
+        let until = now.saturating_add(time);
+        self.waiting = Some(Waiting { text, until });
+    }
+
+    fn pause_finished(&mut self) {
+        self.waiting = None;
+        self.question = None;
+    }
+
+    fn begin(&mut self, host: &str, now: Duration) {
+        self.running.push(Running {
+            host: host.to_owned(),
+            at: None,
+            detail: String::new(),
+            since: now,
+            deadline: None,
+        });
     }
 
     fn change(&mut self, host: &str, with: impl FnOnce(&mut Running)) {
@@ -131,121 +279,53 @@ impl Screen {
         }
     }
 
-    fn finished(&mut self, host: &str, report: &HostReport, canvas: Canvas) -> Vec<String> {
-        self.running.retain(|running| running.host != host);
-        self.done += 1;
-        self.failed += usize::from(report.state.is_failure());
-        vec![finished_line(host, report, canvas)]
-    }
-
-    /// The lines of the running hosts, the oldest first and folded where they do not fit, and the overall bar below.
-    #[must_use]
-    pub fn lines(&self, now: Duration, canvas: Canvas) -> Vec<String> {
-        let room = canvas.height.saturating_sub(2).max(1);
-        let shown = if self.running.len() > room {
-            room - 1
-        } else {
-            self.running.len()
-        };
-        let names = self.running.iter().map(|running| measure_text_width(&running.host));
-        let name_width = names.max().unwrap_or(0).min(WIDEST_NAME);
-        let hosts = self
-            .running
-            .iter()
-            .take(shown)
-            .map(|running| running.line(name_width, now, canvas));
-        let mut lines: Vec<String> = hosts.collect();
-        if shown < self.running.len() {
-            lines.push(self.folded(shown, now, canvas));
+    fn finished(&mut self, host: &str, report: &HostReport, now: Duration, canvas: Canvas) -> Vec<String> {
+        let at = self.running.iter().position(|running| running.host == host);
+        if let Some(running) = at.map(|at| self.running.remove(at)) {
+            self.batch_done += 1;
+            self.estimate.took(now.saturating_sub(running.since));
+            self.estimate.revise(&self.left(), now);
         }
-        lines.push(self.overall(now, canvas));
-        lines
+        self.ended(host, report, canvas)
     }
 
-    fn folded(&self, shown: usize, now: Duration, canvas: Canvas) -> String {
-        let more = self.running.len() - shown;
-        let timers = self.running.iter().skip(shown).filter_map(|running| running.deadline);
-        let text = match timers.clone().min() {
-            Some(first) => format!(
-                "… {more} more running, {} with a timer, the first in {} s",
-                timers.count(),
-                seconds_left(first, now)
-            ),
-            None => format!("… {more} more running"),
-        };
-        canvas.paint(Style::new().dim(), &truncate_str(&text, canvas.width, "…"))
+    fn reverted(&mut self, host: &str, report: &HostReport, canvas: Canvas) -> Vec<String> {
+        self.running.retain(|running| running.host != host);
+        if let Some(back) = &mut self.back {
+            back.done += 1;
+        }
+        self.ended(host, report, canvas)
     }
 
-    /// `━━━━━━━━────────── 3/12  batch 1/2  1 failed  4.2 s`.
-    fn overall(&self, now: Duration, canvas: Canvas) -> String {
-        let words = [
-            Some(format!(" {}/{}", self.done, self.total)),
-            (self.batches > 1).then(|| format!("batch {}/{}", self.batch, self.batches)),
-            (self.failed > 0).then(|| format!("{} failed", self.failed)),
-            self.stopping.then(|| "stopping".to_owned()),
-            Some(format!("{}.{} s", now.as_secs(), now.subsec_millis() / 100)),
-        ];
-        let words = words.into_iter().flatten().collect::<Vec<_>>().join("  ");
-        let room = canvas.width.saturating_sub(measure_text_width(&words) + 1).min(40);
-        let filled = (room * self.done).checked_div(self.total).unwrap_or(0).min(room);
-        let style = if self.failed > 0 {
-            Style::new().red()
-        } else {
-            Style::new().green()
-        };
-        let rest = canvas.paint(Style::new().dim(), &"─".repeat(room - filled));
-        let bar = canvas.paint(style, &"━".repeat(filled)) + &rest + &words;
-        truncate_str(&bar, canvas.width, "").into_owned()
+    /// Its end, which may take the place of an earlier one.
+    fn ended(&mut self, host: &str, report: &HostReport, canvas: Canvas) -> Vec<String> {
+        let before = self.ends.insert(host.to_owned(), report.state);
+        if let Some(count) = before.and_then(|before| self.folded.get_mut(&before)) {
+            *count = count.saturating_sub(1);
+            self.folded.retain(|_, count| *count > 0);
+        }
+        if self.is_folded(report.state) {
+            *self.folded.entry(report.state).or_default() += 1;
+            return vec![];
+        }
+        vec![lines::ended(host, report, self.names, self.back.is_some(), canvas)]
     }
-}
 
-impl Running {
-    /// `web1  verify    ipv4 tcp 2222 → 22             ⏱ 27 s`.
-    fn line(&self, name_width: usize, now: Duration, canvas: Canvas) -> String {
-        let step = self.at.map_or_else(|| "start".to_owned(), |step| step.to_string());
-        let countdown = self
-            .deadline
-            .map(|deadline| format!("⏱ {} s", seconds_left(deadline, now)));
-        let taken = name_width + 2 + STEP_WIDTH + 2 + COUNTDOWN_WIDTH + 1;
-        let room = canvas.width.saturating_sub(taken);
-        let parts = [
-            pad_str(&self.host, name_width, Alignment::Left, Some("…")).into_owned(),
-            canvas.paint(Style::new().cyan(), &pad_str(&step, STEP_WIDTH, Alignment::Left, None)),
-            pad_str(&self.detail, room, Alignment::Left, Some("…")).into_owned(),
-        ];
-        let countdown = pad_str(
-            countdown.as_deref().unwrap_or(""),
-            COUNTDOWN_WIDTH,
-            Alignment::Right,
-            None,
-        );
-        let line = format!(
-            "{} {}",
-            parts.join("  "),
-            canvas.paint(Style::new().yellow(), &countdown)
-        );
-        truncate_str(line.trim_end(), canvas.width, "…").into_owned()
+    fn is_folded(&self, state: EndState) -> bool {
+        let good = !state.is_failure() || (self.back.is_some() && state == EndState::RolledBack);
+        // Why hosts are skipped was said, and of all of them at once.
+        state == EndState::Skipped || (self.folds && good)
     }
-}
 
-/// Whole seconds until `deadline`, rounded up: 0 only when it is over.
-fn seconds_left(deadline: Duration, now: Duration) -> u64 {
-    let left = deadline.saturating_sub(now);
-    left.as_secs() + u64::from(left.subsec_nanos() > 0)
-}
-
-/// `✔ web1  confirmed  generation 17, 2 logins, 0.41 s`.
-fn finished_line(host: &str, report: &HostReport, canvas: Canvas) -> String {
-    let sign = match report.state {
-        EndState::Unchanged | EndState::Confirmed | EndState::Pending => "✔",
-        EndState::Skipped => "-",
-        _ => "✘",
-    };
-    let style = report::style(report.state);
-    let state = canvas.paint(style, &format!("{sign} {:<11}", report.state));
-    format!("{state}  {host}  {}", plain::ending(report))
-        .trim_end()
-        .to_owned()
+    fn left(&self) -> Left {
+        let of_batch = self.batches.size(self.batch).saturating_sub(self.batch_done);
+        Left {
+            forks: self.forks,
+            running: self.running.len(),
+            batch: of_batch,
+            later: self.batches.after(self.batch),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -3,13 +3,22 @@
 //! The rollback timer runs on the host before anything is switched, so whatever goes wrong here the worst outcome is the
 //! old rules. After a loss of contact nothing is assumed: the host is asked, over a new login, what it runs.
 
+mod by_hand;
+mod checking;
 mod contact;
+mod drill;
 mod ended;
+mod goals;
 mod loading;
 mod look;
+mod machines;
+mod observing;
 mod proving;
 mod recovery;
 mod refusal;
+mod soak;
+mod switching;
+mod verify;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -22,22 +31,23 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{Counts, HostChange, Made, Observed, Plan, is_mapped, way_after};
+use crate::plan::{HostChange, Observed, Plan};
 use crate::playbook::Check;
-use crate::proof::{self, Management, Phase, Vantage};
-use crate::remote::dialogue::Status;
 use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
-use crate::report::{EndState, HostReport, MappingProof, RunEvent, Step};
-
-pub use look::look;
+use crate::report::{HostReport, MappingProof, RunEvent, Step};
 
 use contact::Contact;
-use ended::{Ended, Unproven, failed, login_report, stopped, unchanged};
+use ended::{Ended, Unproven, failed, login_report};
+use goals::Aim;
 use loading::{Lacking, Loaded};
-use proving::Probing;
 use recovery::Wish;
 use ways::Arrival;
+
+pub use look::look;
+pub use machines::Machines;
+pub use soak::soak;
+pub use verify::verify;
 
 /// What a run wants of every host.
 #[derive(Debug, Clone)]
@@ -60,6 +70,10 @@ pub struct Options {
     pub checks: Vec<Check>,
     /// Who confirms.
     pub confirm: Confirm,
+    /// What an operator types to confirm by hand, without the hosts: `portmap-deploy confirm -i hosts.yaml`.
+    pub confirm_command: String,
+    /// The machines of the run.
+    pub machines: Arc<Machines>,
 }
 
 /// Who confirms a change that was proven.
@@ -93,6 +107,24 @@ pub enum Goal {
     },
     /// The host's timer is shown to undo a change that changes nothing.
     Drill,
+    /// The operator decides about a change that is pending.
+    ByHand {
+        /// How.
+        verdict: Verdict,
+        /// Even where it is another operator's.
+        force: bool,
+    },
+}
+
+/// What an operator makes of a pending change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It stays.
+    Confirm,
+    /// The rules of before come back.
+    Cancel,
+    /// The host's timer waits so much longer.
+    Extend(Duration),
 }
 
 /// Which generation a host goes back to.
@@ -126,16 +158,6 @@ async fn ssh_to(host: &HostSpec, options: &Options, events: &UnboundedSender<Run
     Ssh::resolve(&host.connection, &options.bastions, Arc::new(heard)).await
 }
 
-/// Watches a host for so long: its login and the checks must stay good.
-///
-/// # Errors
-/// What was not good, one sentence.
-pub async fn soak(host: &HostSpec, options: &Options, time: Duration) -> Result<(), String> {
-    let _ = (host, options);
-    tokio::time::sleep(time).await;
-    Ok(())
-}
-
 /// The same over any [`Remote`].
 pub async fn deploy_over<R: Remote>(
     remote: &R,
@@ -144,8 +166,11 @@ pub async fn deploy_over<R: Remote>(
     events: &UnboundedSender<RunEvent>,
 ) -> HostReport {
     let mut transaction = Transaction::new(remote, host, options, events);
+    options.machines.begin(&transaction.id);
     let mut report = transaction.run().await.unwrap_or_else(|report| *report);
+    options.machines.end(&transaction.id);
     transaction.conclude(&mut report).await;
+    let report = transaction.in_the_words_of_its_goal(report);
     transaction.warnings.extend(transaction.asides);
     HostReport {
         connections: transaction.contact.logins,
@@ -157,11 +182,16 @@ pub async fn deploy_over<R: Remote>(
 struct Transaction<'a, R> {
     contact: Contact<'a, R>,
     host: &'a HostSpec,
+    aim: Aim,
     /// The mappings that it shall have.
     desired: MappingSet,
     options: &'a Options,
     /// Random: names this transaction on the host.
     id: String,
+    /// What to say of success.
+    note: Option<String>,
+    /// Whether the report is in the words of the goal already.
+    decided: bool,
     warnings: Vec<String>,
     /// Ports by which the controller reached this host before.
     remembered: Vec<u16>,
@@ -172,17 +202,32 @@ struct Transaction<'a, R> {
     asides: Vec<String>,
 }
 
+/// A change that is armed on the host.
+struct Armed {
+    change: HostChange,
+    observed: Observed,
+    /// The rollback timer runs since then at the latest.
+    since: Instant,
+    /// It has fired by then.
+    latest: Instant,
+    /// What the probes look like.
+    marks: proving::Marks,
+}
+
 impl<'a, R: Remote> Transaction<'a, R> {
     fn new(remote: &'a R, host: &'a HostSpec, options: &'a Options, events: &'a UnboundedSender<RunEvent>) -> Self {
         Self {
             contact: Contact::new(remote, &host.name, options, events),
             host,
+            aim: options.goal.aim(),
             desired: match options.goal {
                 Goal::Deploy => host.mappings.clone(),
-                Goal::Remove { .. } | Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => MappingSet::default(),
+                _ => MappingSet::default(),
             },
             options,
             id: format!("t{:016x}", fastrand::u64(..)),
+            note: None,
+            decided: false,
             warnings: Vec::new(),
             remembered: Vec::new(),
             arrival: None,
@@ -192,20 +237,13 @@ impl<'a, R: Remote> Transaction<'a, R> {
     }
 }
 
-/// A change that is armed on the host.
-struct Armed {
-    change: HostChange,
-    observed: Observed,
-    /// The rollback timer has fired by then.
-    latest: Instant,
-    /// What the probes look like.
-    marks: proving::Marks,
-}
-
 impl<R: Remote> Transaction<'_, R> {
     async fn run(&mut self) -> Result<HostReport, Ended> {
         self.recall().await;
         let mut first = self.connect().await?;
+        if let Goal::ByHand { verdict, force } = self.options.goal {
+            return self.by_hand(first, verdict, force).await;
+        }
         let (armed, rules) = match self.change(&mut first).await? {
             Changed::Not(report) => {
                 first.connection.close().await;
@@ -226,7 +264,7 @@ impl<R: Remote> Transaction<'_, R> {
     /// Proves and confirms, or takes back.
     async fn finish(&mut self, mut first: Login, armed: &Armed, rules: Rules) -> HostReport {
         match self.prove(&mut first, armed, rules).await {
-            Ok((second, proofs)) => self.confirm(first, second, armed, proofs).await,
+            Ok((second, proofs)) => self.proven(first, second, armed, proofs).await,
             Err(Unproven { why, proofs, second }) => {
                 let login = the_later(first, second).await;
                 let why = armed.observed.blame(why);
@@ -239,36 +277,31 @@ impl<R: Remote> Transaction<'_, R> {
         }
     }
 
-    /// Whether this run made the generation that the host has: it was killed before it wrote that down, and goes on.
-    fn made_by_us<'a>(&self, observed: &'a Observed) -> Option<&'a Made> {
-        let run = loading::word(&self.options.run_id);
-        observed.made.as_ref().filter(|made| made.run == run)
-    }
-
-    /// The generation that was confirmed before this run.
-    fn before(&self, observed: &Observed) -> Option<u32> {
-        self.made_by_us(observed).map_or(observed.current, |made| made.before)
-    }
-
-    /// A host that has what it should.
-    fn as_it_is(&self, observed: &Observed, generation: Option<u32>) -> HostReport {
-        match self.made_by_us(observed) {
-            Some(made) if generation.is_some() => HostReport {
-                generation,
-                before: made.before,
-                ..HostReport::new(EndState::Confirmed)
-            },
-            _ => unchanged(generation),
+    async fn proven(&mut self, first: Login, second: Login, armed: &Armed, proofs: Vec<MappingProof>) -> HostReport {
+        match (self.aim, self.options.goal, self.options.confirm) {
+            (Aim::Drill, ..) => self.await_timer(first, second, armed).await,
+            (_, Goal::Revert { .. }, _) | (.., Confirm::Proven) => self.confirm(first, second, armed, proofs).await,
+            (.., Confirm::Manual) => self.leave_pending(first, second, armed, proofs).await,
         }
     }
 
     async fn connect(&mut self) -> Result<Login, Ended> {
         let ways = self.ways_in();
         self.contact.step(Step::Connect, "");
-        self.contact
-            .login(&ways, false, self.options.timeout)
-            .await
-            .map_err(|error| Box::new(login_report(&error)))
+        let login = self.contact.login(&ways, false, self.options.timeout).await;
+        let login = login.map_err(|error| Box::new(login_report(&error)))?;
+        if let Err(other) = self.options.machines.claim(&login, &self.host.name) {
+            login.connection.close().await;
+            return Err(goals::twice(&other));
+        }
+        if login.peer.address().is_some_and(proving::is_here) {
+            self.asides.push(
+                "this is the machine that portmap-deploy runs on: a change that cuts it off from the network ends the run; \
+                 its timer undoes such a change all the same"
+                    .to_owned(),
+            );
+        }
+        Ok(login)
     }
 
     /// Observes, decides and, where there is something to do, carries the change to where both ways in are open.
@@ -277,7 +310,12 @@ impl<R: Remote> Transaction<'_, R> {
         let mut lacking = Lacking::default();
         // Foreign rules may change between looking and locking, and a kernel may lack a match or a table: a few rounds.
         for _ in 0..5 {
-            let mut observed = self.observe(first).await?;
+            let (mut observed, kept) = self.look(first).await?;
+            if let Some(held) = observed.held.as_ref().filter(|held| self.is_ours(held)) {
+                self.end_own(first, held).await?;
+                continue;
+            }
+            self.set_out(&observed, &kept)?;
             self.arrived(first, &observed);
             if lacking.nat {
                 observed.without_nat(Family::V6);
@@ -310,136 +348,6 @@ impl<R: Remote> Transaction<'_, R> {
             "the host's rules keep changing while we look",
             Some("run again when nobody else changes them"),
         ))
-    }
-
-    fn plan(&self, observed: &Observed, marks: proving::Marks) -> Result<Plan, Ended> {
-        let mark = |family| marks.of(family);
-        match self.options.goal {
-            Goal::Deploy => Ok(observed.plan(&self.desired, mark)),
-            Goal::Remove { force } => observed.removal(force, mark).map_err(|stop| Box::new(stopped(stop))),
-            Goal::RollBack(_) | Goal::Revert { .. } | Goal::Drill => Err(failed("not known how", None)),
-        }
-    }
-
-    /// The port by which operators reach sshd once the change is made.
-    fn way_after(&self, first: &Login, observed: &Observed) -> u16 {
-        let management = self.contact.remote.management_port();
-        let before = observed.before(first.port);
-        match (self.options.goal, before.sshd) {
-            // Where no mapping of ours led, sshd itself listens, or somebody before the host goes on sending it there.
-            (Goal::Remove { .. }, Some(port)) => {
-                if before.mapped {
-                    port
-                } else {
-                    first.port
-                }
-            }
-            _ => way_after(management, &self.desired, observed.here),
-        }
-    }
-
-    async fn observe(&mut self, login: &mut Login) -> Result<Observed, Ended> {
-        self.contact.step(Step::Observe, "");
-        login.dialogue.ask("observe");
-        let answer = self.contact.answer(login, LONG).await;
-        let answer = answer.map_err(|why| {
-            Box::new(
-                HostReport::new(EndState::Failed)
-                    .because(why.sentence())
-                    .advising_maybe(why.hint()),
-            )
-        })?;
-        let observed = Observed::read(&answer.sections).map_err(|stop| Box::new(stopped(stop)))?;
-        self.warnings.clone_from(&observed.warnings);
-        Ok(observed)
-    }
-
-    /// Probes what the new rules promise while the old ways in are open, tightens, logs in anew and probes everything.
-    async fn prove(
-        &mut self,
-        first: &mut Login,
-        armed: &Armed,
-        rules: Rules,
-    ) -> Result<(Login, Vec<MappingProof>), Unproven> {
-        let way = self.way_after(first, &armed.observed);
-        let login = Management {
-            family: proving::login_family(&first.peer, &armed.observed).unwrap_or(Family::V4),
-            port: way,
-        };
-        let route = self.contact.remote.route().again(&first.peer);
-        let vantages = proving::vantages(self.contact.remote, &first.peer, &armed.observed);
-        let limit = self.options.rollback_after / 3;
-        self.contact.step(Step::Verify, "new ways in, the old ones still open");
-        let read = armed.change.read_back(&rules)?;
-        armed.change.check(&read, false)?;
-        let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Loosened);
-        let probing = Probing::start(checks, armed.marks, &route, limit / 2);
-        let base = armed.change.counted(&read);
-        let (_, base) = self.probe(first, armed, probing, &base, &vantages).await?;
-        if way != first.port && !is_mapped(way, &self.desired) {
-            // Nothing has tried it yet, and the way in that we know is about to close.
-            proving::answers(&route, way, limit / 2).await?;
-        }
-        self.contact.step(Step::Switch, "tighten");
-        self.tighten(first, limit).await?;
-        self.contact.step(
-            Step::Verify,
-            &format!("login on port {way}, mapped ports, direct access"),
-        );
-        let checks = proof::checks(&self.desired, &vantages, Some(login), Phase::Tightened);
-        // The probes are under way while we log in.
-        let probing = Probing::start(checks, armed.marks, &route, limit);
-        let second = self.contact.login_at(&route, &[way], true, limit).await;
-        let mut second = second.map_err(|error| format!("no new login by port {way}: {error}"))?;
-        if second.peer.host() != first.peer.host() || second.port != way {
-            return Err(format!("the new login went to {}, not to {}", second.peer, first.peer.host()).into());
-        }
-        match self
-            .probe_tightened(&mut second, armed, probing, &base, &vantages)
-            .await
-        {
-            Ok(proofs) => Ok((
-                second,
-                proving::with_unseen(proofs, &self.desired, &armed.change, &vantages),
-            )),
-            Err(unproven) => Err(Unproven {
-                second: Some(second),
-                ..unproven
-            }),
-        }
-    }
-
-    /// Reads back and asks over the new login: the first may have come by a mapping that is no more, and a host that
-    /// accepts nothing but our mappings does not hear it any longer.
-    async fn probe_tightened(
-        &mut self,
-        second: &mut Login,
-        armed: &Armed,
-        probing: Probing,
-        base: &Counts,
-        vantages: &[Vantage],
-    ) -> Result<Vec<MappingProof>, Unproven> {
-        second.dialogue.ask(&format!("resume {}", self.id));
-        second.dialogue.ask("rules");
-        let resumed = self.contact.answer(second, LONG).await.map_err(|why| why.sentence())?;
-        if resumed.status != Status::Ok {
-            return Err("the change was ended before it was proven".to_owned().into());
-        }
-        let rules = self.contact.answer(second, LONG).await.map_err(|why| why.sentence())?;
-        armed.change.check(&armed.change.read_back(&rules.sections)?, true)?;
-        Ok(self.probe(second, armed, probing, base, vantages).await?.0)
-    }
-
-    /// No answer is no failure yet: see [`Self::probe_tightened`], which reads back what came of it.
-    async fn tighten(&mut self, first: &mut Login, limit: Duration) -> Result<(), Unproven> {
-        first.dialogue.ask("tighten");
-        match self.contact.answer(first, limit / 2).await {
-            Ok(answer) if answer.status != Status::Ok => {
-                let undone = recovery::undone(&answer.text).and_then(|report| report.reason);
-                Err(undone.unwrap_or(answer.text).into())
-            }
-            _ => Ok(()),
-        }
     }
 
     /// Over the new connection, which is the proof; the host decides who won.

@@ -17,6 +17,8 @@ mod framing;
 mod host;
 #[path = "agent/locks.rs"]
 mod locks;
+#[path = "agent/prolonged.rs"]
+mod prolonged;
 #[path = "agent/races.rs"]
 mod races;
 

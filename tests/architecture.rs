@@ -35,11 +35,14 @@ const ALLOWED: &[(&str, &[&str])] = &[
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
+    ("checks", &["mapping", "playbook", "probe", "proof", "remote", "report"]),
+    ("journal", &["memory", "report", "world"]),
     ("probe", &["mapping", "proof", "remote"]),
     ("remote", &["firewall", "inventory", "mapping", "report"]),
     (
         "transaction",
         &[
+            "checks",
             "firewall",
             "inventory",
             "mapping",
@@ -80,7 +83,7 @@ const CORE: &[&str] = &[
 const WORLD: &[&str] = &[
     "tokio",
     "openssh",
-    "indicatif",
+    "console::Term",
     "std::process",
     "std::fs",
     "std::net::Tcp",

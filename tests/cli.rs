@@ -162,7 +162,10 @@ fn a_host_that_nobody_reaches_is_reported_on_every_output() {
         .collect();
     let kinds: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!(kinds[..3], ["started", "batch_started", "host_started"]);
-    assert_eq!(kinds[kinds.len() - 2..], ["host_finished", "finished"]);
+    assert_eq!(
+        kinds[kinds.len() - 4..],
+        ["host_finished", "batch_finished", "stopping", "finished"]
+    );
 }
 
 /// The repository's README.
@@ -172,8 +175,9 @@ fn readme() -> String {
 
 #[test]
 fn the_readme_names_every_option_and_no_other() {
-    let calls: [&[&str]; 3] = [&["--help"], &["remove", "--help"], &["status", "--help"]];
-    let help = calls.map(|call| stdout(&program(call))).concat();
+    let commands = ["remove", "rollback", "confirm", "cancel", "extend", "drill", "status"];
+    let help = commands.map(|command| stdout(&program(&[command, "--help"])));
+    let help = stdout(&program(&["--help"])) + &help.concat();
     let options = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));
         words

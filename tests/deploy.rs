@@ -11,6 +11,8 @@ mod support;
 
 #[path = "deploy/bastion.rs"]
 mod bastion;
+#[path = "deploy/checks.rs"]
+mod checks;
 #[path = "deploy/conntrack.rs"]
 mod conntrack;
 #[path = "deploy/foreign_rules.rs"]
@@ -37,6 +39,8 @@ mod shells;
 mod truth_table;
 #[path = "deploy/update.rs"]
 mod update;
+#[path = "deploy/verify.rs"]
+mod verify;
 #[path = "deploy/ways_in.rs"]
 mod ways_in;
 #[path = "deploy/without_ipv6.rs"]

@@ -10,3 +10,5 @@ mod support;
 
 #[path = "fleet/interrupts.rs"]
 mod interrupts;
+#[path = "fleet/taken_back.rs"]
+mod taken_back;

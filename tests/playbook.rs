@@ -14,6 +14,8 @@ use portmap_deploy::world::{InMemory, World};
 mod batches;
 #[path = "playbook/cases.rs"]
 mod cases;
+#[path = "playbook/runs.rs"]
+mod runs;
 #[path = "playbook/schema.rs"]
 mod schema;
 

@@ -1,11 +1,18 @@
+mod careful;
+
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
+
+use super::invocation::Invocation;
 
 use crate::inventory::{self, rollback_after};
-use crate::rollout::BatchSize;
+use crate::transaction::{self, Target};
+
+pub(super) use careful::Careful;
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -23,6 +30,22 @@ pub(super) enum Command {
     Deploy(Deploy),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
+    /// Give hosts the mappings of an earlier generation again, protected as a deploy is.
+    Rollback(Rollback),
+    /// Make changes stay that wait to be confirmed by hand, over a new login to each host.
+    Confirm(ByHand),
+    /// Undo changes that are pending.
+    Cancel(ByHand),
+    /// Give pending changes more time before the hosts undo them.
+    Extend(Extend),
+    /// Show that hosts undo a change that is not confirmed: one that changes nothing is left to their timers.
+    Drill(Drill),
+    /// Prove from outside that hosts are as a deploy would leave them, and change nothing; exit code 2 when any is not.
+    Verify(Verify),
+    /// List what runs did, the newest first.
+    History(History),
+    /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
+    Resume(Resume),
     /// Look at how hosts stand to the inventory, and change nothing; exit code 2 when something is off.
     Status(Status),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
@@ -37,39 +60,37 @@ pub(super) enum Command {
     Lab(super::lab::Arguments),
 }
 
-#[derive(Debug, clap::Args)]
+impl Args {
+    /// Reads the arguments (the first is the program's name), and notes how a journal tells of them.
+    pub fn read(args: impl IntoIterator<Item = OsString>) -> Result<(Self, Invocation), clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(args)?;
+        let args = Self::from_arg_matches(&matches).map_err(|error| error.format(&mut command))?;
+        Ok((args, Invocation::of(&command, &matches)))
+    }
+}
+
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Deploy {
     #[command(flatten)]
     pub hosts: Hosts,
-    /// Hosts per batch, as numbers or shares such as 25%, separated by commas; the last one repeats. After a batch with a
-    /// failure no other starts. Wins over a play's `serial`; all in one batch where neither says.
-    #[arg(long, value_name = "SIZES", value_delimiter = ',')]
-    pub serial: Vec<BatchSize>,
+    #[command(flatten)]
+    pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
+    /// Who confirms what was proven: the program, or the operator by `portmap-deploy confirm` before the hosts undo it.
+    #[arg(long, value_name = "WHO", default_value = "proven")]
+    pub confirm: Confirm,
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
 }
 
-impl Deploy {
-    /// One of these hosts that asks for nothing more.
-    pub fn of(hosts: Hosts, login: Login) -> Self {
-        Self {
-            hosts,
-            serial: Vec::new(),
-            login,
-            rollback_after: None,
-            output: Output::Text,
-        }
-    }
-}
-
 /// Which hosts are meant, and how many at a time.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Hosts {
     /// Playbooks; without any, all hosts that the limit leaves, in one play.
     #[arg(value_name = "PLAYBOOK")]
@@ -95,7 +116,7 @@ impl Hosts {
 }
 
 /// How to log in to hosts, and what to show of it.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Login {
     /// User to log in as, where the inventory names none.
     #[arg(short, long, value_name = "NAME")]
@@ -126,7 +147,7 @@ pub(super) struct Login {
 }
 
 /// Where hosts and their variables come from.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 pub(super) struct Sources {
     /// Inventory as Ansible takes it: a file, a folder, a script, or names with a comma; may be given several times.
     #[arg(short, long, value_name = "SOURCE")]
@@ -209,15 +230,15 @@ pub(super) struct Status {
 pub(super) struct Written {
     /// In which form.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output: Form,
+    pub output: Shape,
     /// Write it to this file in place of standard output; an older file is replaced as a whole, never half.
     #[arg(long, value_name = "FILE")]
     pub output_file: Option<PathBuf>,
 }
 
-/// Forms of what was found.
+/// What is made of what was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Form {
+pub(super) enum Shape {
     /// A table for people.
     Text,
     /// One document at the end.
@@ -231,12 +252,151 @@ pub(super) enum Form {
 }
 
 #[derive(Debug, clap::Args)]
+pub(super) struct Verify {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
     /// Try it even where no other rule of the host seems to let anybody in to sshd.
     #[arg(long)]
     pub force: bool,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Rollback {
+    #[command(flatten)]
+    pub run: Deploy,
+    /// Which generation: its number, or the one that was confirmed before the one in force, so that a second rollback
+    /// undoes the first.
+    #[arg(long, value_name = "GENERATION", default_value = "previous", value_parser = target)]
+    pub to: Target,
+}
+
+/// Which pending changes are meant.
+#[derive(Debug, clap::Args)]
+pub(super) struct ByHand {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// Even where the change is another operator's, or still being proven.
+    #[arg(long)]
+    pub force: bool,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Extend {
+    #[command(flatten)]
+    pub which: ByHand,
+    /// How much more time, at most up to ten minutes from now.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub by: Duration,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Drill {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// When the hosts undo the drill.
+    #[arg(long, value_name = "TIME", value_parser = rollback_after, default_value = "10s")]
+    pub rollback_after: Duration,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub(super) enum Confirm {
+    /// This program, once the rules are proven.
+    #[default]
+    Proven,
+    /// The operator.
+    Manual,
+}
+
+impl From<Confirm> for transaction::Confirm {
+    fn from(confirm: Confirm) -> Self {
+        match confirm {
+            Confirm::Proven => Self::Proven,
+            Confirm::Manual => Self::Manual,
+        }
+    }
+}
+
+/// `previous`, or a number.
+fn target(text: &str) -> Result<Target, String> {
+    if text == "previous" {
+        return Ok(Target::Previous);
+    }
+    let number = text.parse().map_err(|_| "write previous, or a generation's number");
+    Ok(Target::Generation(number?))
+}
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub(super) struct History {
+    #[command(subcommand)]
+    pub command: Option<HistoryCommand>,
+    /// Only runs that this host was in, and what became of it.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// How many runs.
+    #[arg(short, long, value_name = "N", default_value = "20")]
+    pub number: usize,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Form,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum HistoryCommand {
+    /// Tell of one run: how it was called, what happened when, what became of each host.
+    Show {
+        /// Which: its name, or how that begins, or `last`.
+        #[arg(default_value = "last")]
+        run: String,
+        /// What is written to standard output; as JSON: its events.
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        output: Form,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Resume {
+    /// Which run: its name, or how that begins [default: the last one that did not finish].
+    pub run: Option<String>,
+    /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
+    #[arg(short, long, value_name = "VARS")]
+    pub extra_vars: Vec<String>,
+    /// What is written to standard output [default: as before].
+    #[arg(long, value_name = "FORMAT")]
+    pub output: Option<Output>,
+    /// Show the dialogue with the hosts; twice: all of it.
+    #[arg(short, long, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+/// What is written of what is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Form {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -256,9 +416,10 @@ impl From<HostKeyChecking> for inventory::HostKeyChecking {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Output {
     /// A table for people.
+    #[default]
     Text,
     /// One document when the run ends.
     Json,

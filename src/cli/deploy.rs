@@ -5,42 +5,95 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{Deploy, Output, Remove};
+use super::args::{ByHand, Deploy, Drill, Output, Remove, Rollback};
 use super::error::{self, Error};
+use super::invocation::Invocation;
+use super::journaling::{self, Begun};
 use super::machine;
+use super::machines;
 use super::request::Request;
 use super::work::Fleetwork;
-use crate::driver::{self, Earlier};
+use crate::driver;
 use crate::inventory::{self, Fleet, HostSpec, Password};
+use crate::journal::Journal;
 use crate::playbook::{self, Playbook, Run};
 use crate::remote::ssh;
 use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, RolloutPlan};
 use crate::screen::Display;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// How often clocks and countdowns on the screen move.
 const TICK: Duration = Duration::from_millis(100);
 
 /// Deploys what the arguments ask for.
-pub(super) fn run(args: Deploy) -> Result<ExitCode, Error> {
+pub(super) fn run(args: Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
     let world = machine();
-    let request = Request::deploy(args, &*world)?;
-    let run = planned(&request, &world)?;
+    let request = Request::deploy(args, invocation, &*world)?;
+    let run = rolled_out(&request, &world)?;
     say_untouched(&run.untouched);
-    carry_out(request, run)
+    let begun = Begun::anew(&request, &run);
+    carry_out(request, run, begun)
 }
 
-/// Takes this program off the hosts that the arguments name. Those without mappings too: they may have had some.
-pub(super) fn remove(args: Remove) -> Result<ExitCode, Error> {
+/// Takes this program off the hosts that the arguments name.
+pub(super) fn remove(args: Remove, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::remove(args, invocation, world))
+}
+
+/// Gives the hosts that the arguments name the mappings of an earlier generation.
+pub(super) fn rollback(args: Rollback, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::rollback(args, invocation, world))
+}
+
+/// Lets the hosts' timers undo a change that changes nothing.
+pub(super) fn drill(args: Drill, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::drill(args, invocation, world))
+}
+
+/// Decides about changes that are pending.
+pub(super) fn by_hand(verdict: Verdict, args: ByHand, invocation: Invocation) -> Result<ExitCode, Error> {
+    all_hosts(|world| Request::by_hand(verdict, args, invocation, world))
+}
+
+/// Those without mappings too: they may have had some.
+fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Result<ExitCode, Error> {
     let world = machine();
-    let request = Request::remove(args, &*world)?;
-    let run = planned(&request, &world)?;
-    carry_out(request, run)
+    let request = request(&*world)?;
+    let run = rolled_out(&request, &world)?;
+    let begun = Begun::anew(&request, &run);
+    carry_out(request, run, begun)
 }
 
-/// The run, its hosts complete. Only when everything is sound is the password asked for.
+/// A run that changes hosts, in the order that is safe.
+pub(super) fn rolled_out(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    let run = machines::ordered(sound(request, world)?)?;
+    if run.plan.asks() && !io::stdin().is_terminal() {
+        return Err(Error::NobodyToAsk);
+    }
+    with_password(request, run)
+}
+
+/// A run in the order of its plays.
 pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
+    with_password(request, sound(request, world)?)
+}
+
+/// Only when everything is sound is the password asked for.
+fn with_password(request: &Request, mut run: Run) -> Result<Run, Error> {
+    if request.login.ask_become_password {
+        let password = ask_become_password()?;
+        for turn in &mut run.turns {
+            let own = &mut turn.host.connection.become_password;
+            *own = own.take().or_else(|| Some(password.clone()));
+        }
+    }
+    Ok(run)
+}
+
+/// The run, its hosts complete but for a password that is asked for.
+fn sound(request: &Request, world: &Arc<dyn World>) -> Result<Run, Error> {
     let fleet = Fleet::load(&request.sources, world).map_err(Error::Problems)?;
     let playbooks = playbooks(&request.playbooks, &fleet)?;
     let folder = request.sources.playbook_folder.clone().unwrap_or_default();
@@ -56,13 +109,8 @@ pub(super) fn planned(request: &Request, world: &Arc<dyn World>) -> Result<Run, 
     if run.turns.is_empty() && run.untouched.is_empty() {
         return Err(Error::Problems(vec![fleet.nobody()]));
     }
-    let password = request
-        .login
-        .ask_become_password
-        .then(ask_become_password)
-        .transpose()?;
     for turn in &mut run.turns {
-        request.complete(&mut turn.host, password.as_ref());
+        request.complete(&mut turn.host);
     }
     Ok(run)
 }
@@ -79,8 +127,8 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
     Ok(playbooks)
 }
 
-fn carry_out(request: Request, run: Run) -> Result<ExitCode, Error> {
-    to_its_end(rollout(request, run))
+pub(super) fn carry_out(request: Request, run: Run, begun: Begun) -> Result<ExitCode, Error> {
+    to_its_end(rollout(request, run, begun))
 }
 
 pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {
@@ -124,25 +172,33 @@ pub(super) fn say_untouched(names: &[String]) {
     let _ = writeln!(anstream::stderr(), "not touched, no `portmap` variable: {names}");
 }
 
-async fn rollout(request: Request, run: Run) -> ExitCode {
+async fn rollout(request: Request, run: Run, begun: Begun) -> ExitCode {
     let started = Instant::now();
     let Run { turns, plan, .. } = run;
-    let run_id = run_id();
+    let Begun {
+        run_id,
+        journal,
+        earlier,
+    } = begun;
     let names: Vec<String> = turns.iter().map(|turn| turn.host.name.clone()).collect();
     let (events, received) = unbounded_channel();
     let _ = events.send(started_event(&run_id, &plan, &names));
-    let showing = tokio::spawn(show(received, Viewer::new(&request)));
+    let showing = tokio::spawn(show(received, Viewer::new(&request, plan.forks(), journal)));
     ssh::sweep();
     let work = Arc::new(Fleetwork::new(&request, &run_id, turns, plan.forks(), events.clone()));
-    let outcome = driver::drive(names, plan, Earlier::default(), Arc::clone(&work), events).await;
+    let outcome = driver::drive(names, plan, earlier, Arc::clone(&work), events).await;
     work.close().await;
     // Only a fault of the display itself could end it with an error; the run's result is worth more.
-    let _ = showing.await;
+    let journal = showing.await.ok().flatten();
+    let retry = journal.and_then(|journal| journaling::end(journal, &outcome));
     print_end(request.output, &run_id, &outcome, started.elapsed());
+    if let Some(file) = retry.filter(|_| request.output == Output::Text) {
+        print(&format!("to retry: portmap-deploy … --limit @{file}\n"));
+    }
     outcome.exit_code()
 }
 
-fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
+pub(super) fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {
     let name = |id: &HostId| names.get(id.0).cloned();
     let batches = plan
         .batches()
@@ -155,32 +211,28 @@ fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent
     }
 }
 
-/// The run's id: its time, for people, and a random end, for runs of the same second.
-pub(super) fn run_id() -> String {
-    format!(
-        "{}-{:08x}",
-        jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ"),
-        fastrand::u32(..)
-    )
-}
-
 /// What becomes of the events.
-struct Viewer {
+pub(super) struct Viewer {
     display: Display,
     lines: bool,
     verbosity: u8,
+    journal: Option<Journal>,
 }
 
 impl Viewer {
-    fn new(request: &Request) -> Self {
+    pub(super) fn new(request: &Request, forks: usize, journal: Option<Journal>) -> Self {
         Self {
-            display: Display::new(request.verbosity, error::color()),
+            journal,
+            display: Display::new(forks, request.verbosity, error::color()),
             lines: request.output == Output::Jsonl,
             verbosity: request.verbosity,
         }
     }
 
     fn take(&mut self, event: &RunEvent) {
+        if let Some(journal) = &mut self.journal {
+            journal.event(event);
+        }
         let hidden = matches!(event, RunEvent::Dialogue { level, .. } if *level > self.verbosity);
         if hidden {
             return;
@@ -194,8 +246,8 @@ impl Viewer {
     }
 }
 
-/// Shows events until the run has finished.
-async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
+/// Shows events until the run has finished, and hands its journal back.
+pub(super) async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) -> Option<Journal> {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         tokio::select! {
@@ -206,10 +258,11 @@ async fn show(mut events: UnboundedReceiver<RunEvent>, mut viewer: Viewer) {
             _ = ticks.tick() => viewer.display.tick(),
         }
     }
-    viewer.display.clear();
+    viewer.display.finish();
+    viewer.journal
 }
 
-fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
+pub(super) fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration) {
     match output {
         Output::Text => {
             let look = look();
@@ -230,8 +283,12 @@ fn print_end(output: Output, run_id: &str, outcome: &Outcome, elapsed: Duration)
 pub(super) fn look() -> Look {
     let stdout = io::stdout();
     let color = anstream::AutoStream::choice(&stdout) != anstream::ColorChoice::Never;
-    let width = stdout.is_terminal().then(|| console::Term::stdout().size().1);
-    Look { width, color }
+    let size = stdout.is_terminal().then(|| console::Term::stdout().size());
+    Look {
+        width: size.map(|(_, columns)| columns),
+        rows: size.map(|(rows, _)| rows),
+        color,
+    }
 }
 
 /// A reader that went away does not make the run a failure.

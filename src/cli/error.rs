@@ -19,6 +19,8 @@ pub(super) enum Error {
     SshArguments(String),
     #[error("-K: cannot ask for the password: there is no terminal")]
     NoTerminal(#[source] std::io::Error),
+    #[error("a play wants to ask before its batches (`pause: confirm`), and standard input is no terminal")]
+    NobodyToAsk,
     #[error("cannot ask for the vault password: there is no terminal")]
     NoVaultTerminal(#[source] std::io::Error),
     #[error("no vault password was given")]
@@ -35,16 +37,22 @@ pub(super) enum Error {
     WatchedDocuments,
     #[error(transparent)]
     Lab(#[from] crate::lab::Error),
+    #[error(transparent)]
+    Journal(#[from] crate::journal::Error),
+    #[error(transparent)]
+    Resume(#[from] super::resume::Refusal),
     #[error("cannot start the asynchronous runtime")]
     Runtime(#[source] std::io::Error),
 }
 
 impl Error {
     fn hint(&self) -> Option<String> {
-        if let Self::Lab(error) = self {
-            return error.hint();
+        match self {
+            Self::Lab(error) => error.hint(),
+            Self::Journal(error) => error.hint().map(str::to_owned),
+            Self::Resume(refusal) => refusal.hint(),
+            _ => self.fixed_hint().map(str::to_owned),
         }
-        self.fixed_hint().map(str::to_owned)
     }
 
     fn fixed_hint(&self) -> Option<&'static str> {
@@ -53,16 +61,13 @@ impl Error {
                 Some("name an inventory: portmap-deploy -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
             }
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
-            Self::NoPassword
-            | Self::NoVaultPassword
-            | Self::Problems(_)
-            | Self::Runtime(_)
-            | Self::OutputFile { .. }
-            | Self::Lab(_) => None,
+            Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) => None,
+            Self::Lab(_) | Self::Journal(_) | Self::Resume(_) | Self::OutputFile { .. } => None,
             Self::WatchedDocuments => {
                 Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")
             }
             Self::NoVaultTerminal(_) => Some("run it in a terminal, or give --vault-password-file"),
+            Self::NobodyToAsk => Some("run it on a terminal, or give a time in its place, such as --pause 60s"),
             Self::NoTerminal(_) => Some(
                 "run it in a terminal, set ansible_become_password in the inventory, or let sudo ask for none (NOPASSWD)",
             ),

@@ -4,37 +4,53 @@ mod args;
 mod demo;
 mod deploy;
 mod error;
+mod history;
 mod inventory;
+mod invocation;
+mod journaling;
 mod lab;
+mod machines;
 mod output_file;
 mod request;
+mod resume;
 mod schema;
 mod sources;
 mod status;
+mod verify;
 mod work;
 
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use clap::Parser;
-
 use args::{Args, Command};
 
+use crate::journal::{Journals, Retries};
 use crate::machine::Machine;
 use crate::report::ExitCode;
+use crate::transaction::Verdict;
 use crate::world::World;
 
 /// Runs the program with its arguments (the first is the program's name).
 pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
-    let args = match Args::try_parse_from(args) {
+    let (args, invocation) = match Args::read(args) {
         Ok(args) => args,
         Err(answer) => return answer_of_clap(&answer).into(),
     };
     let result = match args.command {
-        None => deploy::run(args.deploy).map(Into::into),
-        Some(Command::Deploy(deploy)) => deploy::run(deploy).map(Into::into),
-        Some(Command::Remove(remove)) => deploy::remove(remove).map(Into::into),
-        Some(Command::Status(arguments)) => status::run(arguments).map(Into::into),
+        None => deploy::run(args.deploy, invocation).map(Into::into),
+        Some(Command::Deploy(deploy)) => deploy::run(deploy, invocation).map(Into::into),
+        Some(Command::Remove(remove)) => deploy::remove(remove, invocation).map(Into::into),
+        Some(Command::Rollback(rollback)) => deploy::rollback(rollback, invocation).map(Into::into),
+        Some(Command::Confirm(which)) => deploy::by_hand(Verdict::Confirm, which, invocation).map(Into::into),
+        Some(Command::Cancel(which)) => deploy::by_hand(Verdict::Cancel, which, invocation).map(Into::into),
+        Some(Command::Extend(extend)) => {
+            deploy::by_hand(Verdict::Extend(extend.by), extend.which, invocation).map(Into::into)
+        }
+        Some(Command::Drill(drill)) => deploy::drill(drill, invocation).map(Into::into),
+        Some(Command::Verify(arguments)) => verify::run(arguments, invocation).map(Into::into),
+        Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
+        Some(Command::Resume(arguments)) => resume::run(arguments).map(Into::into),
+        Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),
@@ -53,7 +69,7 @@ fn answer_of_clap(answer: &clap::Error) -> ExitCode {
     }
 }
 
-/// The machine as inventories see it.
+/// The machine as inventories see it, and limits.
 fn machine() -> Arc<dyn World> {
-    Arc::new(Machine::default())
+    Arc::new(Retries::new(Machine::default(), Journals::of_user()))
 }

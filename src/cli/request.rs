@@ -2,16 +2,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, Deploy, Output, Remove};
+use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
 use super::error::{self, Error};
+use super::invocation::Invocation;
 use super::sources;
-use crate::inventory::{self, HostKeyChecking, HostSpec, Password, Setting, Settings};
+use crate::inventory::{self, HostKeyChecking, HostSpec, ROLLBACK_AFTER, Setting, Settings};
 use crate::playbook;
-use crate::transaction::Goal;
+use crate::transaction::{Confirm, Goal, Verdict};
 use crate::world::World;
-
-/// The window where neither the command line nor the inventory names one.
-const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
 
 /// How many hosts at a time, where nobody says.
 const FORKS: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9);
@@ -28,8 +26,13 @@ pub(super) struct Request {
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,
+    pub confirm: Confirm,
+    /// What confirms by hand what this run leaves pending, but for the hosts.
+    pub confirm_command: String,
     pub output: Output,
     pub verbosity: u8,
+    /// How the program was called, for the journal.
+    pub invocation: Invocation,
 }
 
 /// What the command line and `ansible.cfg` say of the login. As with Ansible, plays and variables win.
@@ -48,20 +51,68 @@ pub(super) struct Login {
 }
 
 impl Request {
-    pub fn deploy(args: Deploy, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Deploy, args, world)
+    pub fn deploy(args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Deploy, args, invocation, world)
     }
 
-    pub fn remove(args: Remove, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Remove { force: args.force }, args.run, world)
+    pub fn remove(args: Remove, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::Remove { force: args.force }, args.run, invocation, world)
     }
 
     /// What a look needs to know: the hosts as a deploy would have them.
-    pub fn look(hosts: args::Hosts, login: args::Login, world: &dyn World) -> Result<Self, Error> {
-        Self::deploy(Deploy::of(hosts, login), world)
+    pub fn look(
+        hosts: args::Hosts,
+        login: args::Login,
+        invocation: Invocation,
+        world: &dyn World,
+    ) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts,
+            login,
+            ..Deploy::default()
+        };
+        Self::deploy(asked, invocation, world)
     }
 
-    fn new(goal: Goal, args: Deploy, world: &dyn World) -> Result<Self, Error> {
+    pub fn rollback(args: Rollback, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Self::new(Goal::RollBack(args.to), args.run, invocation, world)
+    }
+
+    pub fn drill(args: Drill, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let run = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            rollback_after: Some(args.rollback_after),
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::new(Goal::Drill, run, invocation, world)
+    }
+
+    pub fn by_hand(verdict: Verdict, args: ByHand, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let force = args.force;
+        let run = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::new(Goal::ByHand { verdict, force }, run, invocation, world)
+    }
+
+    /// What a deploy would ask for.
+    pub fn verify(args: Verify, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts: args.hosts,
+            login: args.login,
+            output: args.output,
+            ..Deploy::default()
+        };
+        Self::deploy(asked, invocation, world)
+    }
+
+    fn new(goal: Goal, args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let confirm_command = confirm_command(&args);
         let (hosts, logins) = (args.hosts, args.login);
         if hosts.says_nothing() {
             return Err(Error::NothingAsked);
@@ -70,7 +121,9 @@ impl Request {
         error::warn(&settings.warnings);
         let login = Login::new(&logins, &settings)?;
         let options = playbook::Options {
-            serial: args.serial,
+            policy: (&args.careful).into(),
+            serial: args.careful.serial,
+            rollback_after: args.rollback_after,
             forks: match hosts.forks {
                 Some(forks) => forks,
                 None => checked(settings.forks.as_ref(), FORKS, |forks| {
@@ -98,16 +151,17 @@ impl Request {
             login,
             timeout,
             rollback_after: args.rollback_after,
+            confirm: args.confirm.into(),
+            confirm_command,
             output: args.output,
             verbosity: logins.verbose,
+            invocation,
         })
     }
 
-    /// Adds what the command line (and who typed the password) says of its login, and its rollback window.
-    pub fn complete(&self, host: &mut HostSpec, password: Option<&Password>) {
+    /// Adds what the command line says of its login, and its rollback window.
+    pub fn complete(&self, host: &mut HostSpec) {
         self.login.complete(host);
-        let to = &mut host.connection;
-        to.become_password = to.become_password.take().or_else(|| password.cloned());
         host.rollback_after = Some(self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER));
     }
 }
@@ -165,6 +219,41 @@ impl Login {
             to.extra_args.clone_from(&self.extra_args);
         }
     }
+}
+
+/// The call that confirms by hand on the same hosts: what names them and how to log in. Variables are left out, for they may
+/// hold secrets, unless they are in a file.
+fn confirm_command(args: &Deploy) -> String {
+    let (sources, login) = (&args.hosts.sources, &args.login);
+    let mut words = vec!["portmap-deploy".to_owned(), "confirm".to_owned()];
+    let mut option = |name: &str, values: &mut dyn Iterator<Item = &String>| {
+        for value in values {
+            words.extend([name.to_owned(), value.clone()]);
+        }
+    };
+    option("-i", &mut sources.inventory.iter());
+    option(
+        "-e",
+        &mut sources.extra_vars.iter().filter(|vars| vars.starts_with('@')),
+    );
+    option("--vault-password-file", &mut sources.vault_password_file.iter());
+    option("--vault-id", &mut sources.vault_id.iter());
+    option("-u", &mut login.user.iter());
+    option("--private-key", &mut login.private_key.iter());
+    let flags = [
+        (sources.ask_vault_pass, "-J"),
+        (login.r#become, "-b"),
+        (login.ask_become_pass, "-K"),
+    ];
+    words.extend(flags.iter().filter(|(on, _)| *on).map(|(_, flag)| (*flag).to_owned()));
+    // One word even where it begins like an option.
+    words.extend(
+        login
+            .ssh_common_args
+            .iter()
+            .map(|value| format!("--ssh-common-args={value}")),
+    );
+    shlex::try_join(words.iter().map(String::as_str)).unwrap_or_else(|_| words.join(" "))
 }
 
 /// Only sudo to root is supported, whoever asks for another way.
@@ -227,9 +316,9 @@ mod tests {
         let asked = |words: &[&str]| {
             let args = Args::parse_from([&["portmap-deploy"], words].concat());
             match args.command {
-                Some(Command::Deploy(args)) => Request::deploy(args, &world),
-                Some(Command::Remove(args)) => Request::remove(args, &world),
-                _ => Request::deploy(args.deploy, &world),
+                Some(Command::Deploy(args)) => Request::deploy(args, Invocation::default(), &world),
+                Some(Command::Remove(args)) => Request::remove(args, Invocation::default(), &world),
+                _ => Request::deploy(args.deploy, Invocation::default(), &world),
             }
         };
         for words in [&[][..], &["deploy"], &["remove"], &["remove", "--force"]] {

@@ -13,6 +13,8 @@ use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::error::{self, Error};
+use super::invocation::Invocation;
+use super::journaling;
 use super::output_file::OutputFile;
 use super::request::Request;
 use super::work::Fleetwork;
@@ -29,14 +31,14 @@ use view::View;
 const TICK: Duration = Duration::from_secs(1);
 
 /// Looks at what the arguments ask for.
-pub(super) fn run(args: args::Status) -> Result<ExitCode, Error> {
+pub(super) fn run(args: args::Status, invocation: Invocation) -> Result<ExitCode, Error> {
     let form = args.written.output;
-    let streams = matches!(form, args::Form::Text | args::Form::Jsonl);
+    let streams = matches!(form, args::Shape::Text | args::Shape::Jsonl);
     if args.watch.is_some() && !streams && args.written.output_file.is_none() {
         return Err(Error::WatchedDocuments);
     }
     let world = machine();
-    let request = Request::look(args.hosts, args.login, &*world)?;
+    let request = Request::look(args.hosts, args.login, invocation, &*world)?;
     let file = args.written.output_file.map(OutputFile::at).transpose()?;
     let run = deploy::planned(&request, &world)?;
     deploy::say_untouched(&run.untouched);
@@ -50,7 +52,13 @@ async fn look_at(request: Request, run: Run, view: View, every: Option<Duration>
     view.tell_dialogue(received);
     ssh::sweep();
     let forks = run.plan.forks();
-    let fleet = Arc::new(Fleetwork::new(&request, &deploy::run_id(), run.turns, forks, events));
+    let fleet = Arc::new(Fleetwork::new(
+        &request,
+        &journaling::run_id(),
+        run.turns,
+        forks,
+        events,
+    ));
     let mut looks = Looks {
         names,
         fleet: Arc::clone(&fleet),

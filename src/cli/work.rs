@@ -1,7 +1,6 @@
 //! What a run does to its hosts: transactions, watching, questions to the operator.
 
 use std::fs;
-use std::io::{self, BufRead as _, IsTerminal as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +15,9 @@ use crate::playbook::Turn;
 use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
 use crate::rollout::HostId;
+use crate::screen;
 use crate::status::{State, Status};
-use crate::transaction::{self, Goal, Options};
+use crate::transaction::{self, Confirm, Goal, Machines, Options};
 
 /// The hosts of a run, and all that their transactions share.
 pub(super) struct Fleetwork {
@@ -28,8 +28,11 @@ pub(super) struct Fleetwork {
     operator: String,
     memory: Arc<Memory>,
     bastions: Bastions,
+    confirm: Confirm,
+    confirm_command: String,
+    machines: Arc<Machines>,
     events: UnboundedSender<RunEvent>,
-    /// Bounds what is not counted by the rollout: watching.
+    /// Bounds what is not counted by the rollout: the logins of hosts that are watched.
     forks: Arc<Semaphore>,
 }
 
@@ -51,6 +54,9 @@ impl Fleetwork {
             operator: operator(),
             memory: Arc::new(memory),
             bastions: Bastions::default(),
+            confirm: request.confirm,
+            confirm_command: request.confirm_command.clone(),
+            machines: Arc::default(),
             events,
             forks: Arc::new(Semaphore::new(forks)),
         }
@@ -71,7 +77,9 @@ impl Fleetwork {
             bastions: self.bastions.clone(),
             memory: Arc::clone(&self.memory),
             checks: turn.checks.clone(),
-            confirm: transaction::Confirm::Proven,
+            confirm: self.confirm,
+            confirm_command: self.confirm_command.clone(),
+            machines: Arc::clone(&self.machines),
         }
     }
 
@@ -91,12 +99,20 @@ impl Fleetwork {
         transaction::look(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
     }
 
+    /// Looks at a host from outside, and changes nothing.
+    pub async fn verify(&self, host: HostId) -> HostReport {
+        match self.turns.get(host.0) {
+            Some(turn) => transaction::verify(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await,
+            None => HostReport::new(EndState::Skipped),
+        }
+    }
+
     async fn watch(&self, host: HostId, time: Duration) -> Result<(), String> {
         let Some(turn) = self.turns.get(host.0) else {
             return Ok(());
         };
-        let _place = self.forks.acquire().await;
-        transaction::soak(&turn.host, &self.options(turn, Goal::Deploy), time).await
+        let options = self.options(turn, Goal::Deploy);
+        transaction::soak(&turn.host, &options, time, Arc::clone(&self.forks)).await
     }
 }
 
@@ -127,26 +143,21 @@ impl Work for Fleetwork {
     }
 
     async fn ask(self: Arc<Self>, _batch: usize, _hosts: usize) -> bool {
-        tokio::task::spawn_blocking(read_consent).await.unwrap_or(false)
+        screen::consent().await
     }
-}
-
-/// Whether the operator types `y` or `yes`. The question itself is on the screen.
-fn read_consent() -> bool {
-    if !io::stdin().is_terminal() {
-        return false;
-    }
-    let mut answer = String::new();
-    let read = io::stdin().lock().read_line(&mut answer);
-    read.is_ok() && matches!(answer.trim().to_lowercase().as_str(), "y" | "yes")
 }
 
 /// Who runs this, for the hosts' locks: `ann@laptop`, the person behind sudo where there is one.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
         .find_map(|name| std::env::var(name).ok());
-    let machine = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), machine.trim());
+    let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), host_name());
     report::sanitise(&operator)
+}
+
+/// What this machine calls itself.
+pub(super) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    report::sanitise(name.trim())
 }

@@ -42,7 +42,7 @@ use std::net::IpAddr;
 use crate::mapping::Protocol;
 
 /// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub enum Family {
     /// IPv4.
     #[serde(rename = "ipv4")]

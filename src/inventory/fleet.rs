@@ -10,6 +10,7 @@ use super::pattern::Patterns;
 use super::precedence::{Layered, Precedence};
 use super::scope::PlayScope;
 use super::shared::Shared;
+use super::variables::Render;
 use super::vars_files::read_map;
 use super::{Request, pattern};
 use crate::problem::{Problem, Source};
@@ -140,30 +141,42 @@ impl Fleet {
     /// # Errors
     /// What is wrong with the patterns, or with the variables of any of the hosts.
     pub fn hosts(&self, patterns: &[String], play: &PlayVars) -> Result<Vec<HostSpec>, Vec<Problem>> {
+        self.hosts_as(patterns, play, &|host, _| Ok(host))
+    }
+
+    /// The same, each made into something by `make`, which may render more of the play with the host's variables.
+    ///
+    /// # Errors
+    /// As [`Self::hosts`], and what `make` says of any of the hosts.
+    pub fn hosts_as<T>(
+        &self,
+        patterns: &[String],
+        play: &PlayVars,
+        make: &Make<'_, T>,
+    ) -> Result<Vec<T>, Vec<Problem>> {
         let chosen = self.chosen(patterns)?;
         let scope = PlayScope::new(&self.layered, own_vars(play), chosen, &play.folder);
         let keywords: Vars = play.keywords.iter().cloned().collect();
         let files = FilesOfPlay::read(self, play)?;
         let vars = with_files(play, &files.fixed);
         let precedence = Precedence::new(&self.layered, &keywords, &vars);
-        let mut shared = Shared::default();
-        let mut specs = Vec::new();
+        let mut hosts = Made::default();
         let scope = scope.with_vars(vars.clone());
         for &host in &scope.hosts {
             if files.are_fixed() {
-                self.host(&precedence, &scope, host, &mut shared, &mut specs);
+                self.host(&precedence, &scope, host, make, &mut hosts);
                 continue;
             }
             match files.of_host(self, play, &scope, host) {
                 Ok(vars) => {
                     let scope = scope.with_vars(vars.clone());
                     let precedence = Precedence::new(&self.layered, &keywords, &vars);
-                    self.host(&precedence, &scope, host, &mut shared, &mut specs);
+                    self.host(&precedence, &scope, host, make, &mut hosts);
                 }
-                Err(problems) => shared.add_files(problems),
+                Err(problems) => hosts.shared.add_files(problems),
             }
         }
-        shared.named().map_or(Ok(specs), Err)
+        hosts.shared.named().map_or(Ok(hosts.made), Err)
     }
 
     fn chosen(&self, patterns: &[String]) -> Result<Vec<HostId>, Vec<Problem>> {
@@ -183,23 +196,42 @@ impl Fleet {
         selection.hosts.into_iter().map(known).collect()
     }
 
-    fn host(
+    fn host<T>(
         &self,
         precedence: &Precedence<'_>,
         scope: &Arc<PlayScope>,
         host: HostId,
-        shared: &mut Shared,
-        specs: &mut Vec<HostSpec>,
+        make: &Make<'_, T>,
+        hosts: &mut Made<T>,
     ) {
         let vars = match precedence.of(host) {
             Ok(vars) => vars,
-            Err(problems) => return shared.add_files(problems),
+            Err(problems) => return hosts.shared.add_files(problems),
         };
         self.layered.files.texts.warn(not_obeyed(&vars));
         let scope = scope.of(host);
-        match HostSpec::from_vars(&vars, &|node| self.templates.render(node, &scope)) {
-            Ok(spec) => specs.push(spec),
-            Err(problems) => shared.add(&vars, problems),
+        let render = |node: &Node| self.templates.render(node, &scope);
+        match HostSpec::from_vars(&vars, &render).and_then(|spec| make(spec, &render)) {
+            Ok(host) => hosts.made.push(host),
+            Err(problems) => hosts.shared.add(&vars, problems),
+        }
+    }
+}
+
+/// Makes something of a host; also given what renders values with its variables.
+pub type Make<'m, T> = dyn Fn(HostSpec, &Render<'_>) -> Result<T, Vec<Problem>> + 'm;
+
+/// What was made of the hosts so far, and what was wrong with others.
+struct Made<T> {
+    made: Vec<T>,
+    shared: Shared,
+}
+
+impl<T> Default for Made<T> {
+    fn default() -> Self {
+        Self {
+            made: Vec::new(),
+            shared: Shared::default(),
         }
     }
 }

@@ -31,7 +31,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use answer::{Answer, Question, ask};
-pub use fleet::{Fleet, Loaded, PlayVars, load};
+pub use fleet::{Fleet, Loaded, Make, PlayVars, load};
 pub use host::{Connection, HostKeyChecking, HostSpec};
 pub use password::Password;
 pub(crate) use pattern::names_nothing;
@@ -39,7 +39,7 @@ pub(crate) use privilege::unsupported as unsupported_become;
 pub use settings::{Setting, Settings};
 pub use source::Ignored;
 pub(crate) use variables::boolean;
-pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, rollback_after};
+pub use variables::{MAX_ROLLBACK_AFTER, MIN_ROLLBACK_AFTER, OURS, ROLLBACK_AFTER, Render, rollback_after};
 
 use data::{Data, GroupId, HostId};
 use graph::Graph;

@@ -12,6 +12,8 @@ use crate::yaml::{Node, Value};
 pub const MIN_ROLLBACK_AFTER: Duration = Duration::from_secs(5);
 /// The longest time that a host may be unreachable.
 pub const MAX_ROLLBACK_AFTER: Duration = Duration::from_secs(600);
+/// The window where nobody names one.
+pub const ROLLBACK_AFTER: Duration = Duration::from_secs(30);
 
 /// The variables of this program.
 pub const OURS: [&str; 3] = ["portmap", "portmap_rollback_after", "portmap_previous_ports"];
@@ -58,7 +60,7 @@ fn is_slip(written: &str, word: &str) -> bool {
 }
 
 /// Replaces the templates in a value by what they give.
-pub(super) type Render<'r> = dyn Fn(&Node) -> Result<Node, Vec<Problem>> + 'r;
+pub type Render<'r> = dyn Fn(&Node) -> Result<Node, Vec<Problem>> + 'r;
 
 /// Reads a host's variables and collects what is wrong with them.
 pub(super) struct Variables<'h> {

@@ -258,8 +258,8 @@ proptest! {
             prop::option::of("[a-z]{1,6}[0-9]\\+?"), 0..3_u8, 0..3_u8,
         ), 0..6),
     ) {
-        let mapping = |(place, entry): (usize, &(Option<String>, u16, bool, bool, bool, Option<String>, u8, u8))| {
-            let (name, count, one_to_one, udp, loopback, interface, direct, nets) = entry.clone();
+        let mappings = entries.iter().cloned().enumerate().map(|(place, entry)| {
+            let (name, count, one_to_one, udp, loopback, interface, direct, nets) = entry;
             let port = 1 + 10 * u16::try_from(place).unwrap();
             let to = 1000 + port;
             let nets: Vec<IpNet> = ["192.0.2.7/32", "2001:db8::/32"].iter().take(nets.into())
@@ -273,8 +273,8 @@ proptest! {
                 source: nets.clone(),
                 direct_source: if direct == Direct::Allow { vec![] } else { nets },
             }
-        };
-        let set = MappingSet(entries.iter().enumerate().map(mapping).collect());
+        });
+        let set = MappingSet(mappings.collect());
         let text = set.to_text();
         prop_assert_eq!(text.lines().count(), entries.len());
         prop_assert_eq!(MappingSet::from_text(&text).unwrap(), set, "{}", text);

@@ -82,8 +82,13 @@ impl Kept {
     /// The one that was confirmed before the current one.
     #[must_use]
     pub fn previous(&self) -> Option<&KeptGeneration> {
-        let earlier = |kept: &&KeptGeneration| self.current.is_some_and(|current| kept.number < current);
-        self.generations.iter().rfind(earlier)
+        self.before(self.current?)
+    }
+
+    /// The one that was confirmed before that one.
+    #[must_use]
+    pub fn before(&self, number: u32) -> Option<&KeptGeneration> {
+        self.generations.iter().rfind(|kept| kept.number < number)
     }
 
     /// Who made a confirmed generation, as far as the host's ledger goes back.

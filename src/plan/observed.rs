@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Before, Sections, digit};
+use super::{Before, Held, Made, Sections, digit};
 use crate::firewall::{self, BaseChain, Family, HOST_RULE, Ruleset, View};
 use crate::mapping::MappingSet;
 
@@ -74,78 +74,6 @@ impl Boot {
     }
 }
 
-/// Who made a generation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Made {
-    /// The transaction's id.
-    pub transaction: String,
-    /// The run's id.
-    pub run: String,
-    /// Who ran it.
-    pub operator: String,
-    /// When it was begun, by the host's clock.
-    pub since: String,
-    /// The generation that was confirmed then.
-    pub before: Option<u32>,
-}
-
-impl Made {
-    /// `T RUN WHO SINCE BEFORE`, the last being `-` where there was none.
-    fn read(text: &str) -> Option<Self> {
-        let mut words = text.split(' ').map(str::to_owned);
-        Some(Self {
-            transaction: words.next()?,
-            run: words.next()?,
-            operator: words.next()?,
-            since: words.next()?,
-            before: words.next()?.parse().ok(),
-        })
-    }
-}
-
-/// A change that holds a host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Held {
-    /// The transaction's id.
-    pub transaction: String,
-    /// The generation that it makes.
-    pub generation: Option<u32>,
-    /// The run's id.
-    pub run: String,
-    /// Who runs it.
-    pub operator: String,
-    /// Since when, by the host's clock.
-    pub since: String,
-    /// For how many seconds more at most.
-    pub left: u64,
-}
-
-impl Held {
-    /// `T GEN RUN WHO SINCE UNTIL PID`, as the agent has it in its lock; `now`: how long the host runs, seconds.
-    #[must_use]
-    pub fn read(text: &str, now: Option<&str>) -> Option<Self> {
-        let mut words = text.split(' ').map(str::to_owned);
-        let seconds = |text: Option<&str>| text.and_then(|text| text.parse::<u64>().ok()).unwrap_or_default();
-        Some(Self {
-            transaction: words.next()?,
-            generation: words.next()?.parse().ok(),
-            run: words.next()?,
-            operator: words.next()?,
-            since: words.next()?,
-            left: seconds(words.next().as_deref()).saturating_sub(seconds(now)),
-        })
-    }
-
-    /// One sentence that names it.
-    #[must_use]
-    pub fn sentence(&self) -> String {
-        format!(
-            "{} is changing this host since {} (run {}), for {} s more at most",
-            self.operator, self.since, self.run, self.left
-        )
-    }
-}
-
 /// A host as it was found.
 #[derive(Debug, Clone)]
 pub struct Observed {
@@ -205,7 +133,7 @@ impl Observed {
             addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
             current: fact("current").and_then(|current| current.parse().ok()),
             made: fact("made").and_then(Made::read),
-            held: fact("lock").and_then(|lock| Held::read(lock, fact("uptime"))),
+            held: Held::of(sections),
             boot: Boot::read(fact("boot")),
             firewalld: fact("firewalld").is_some(),
             saved: fact("saved").map(|files| files.split(' ').collect::<Vec<_>>().join(", ")),
@@ -311,7 +239,7 @@ fn saved_elsewhere(files: &str) -> String {
     )
 }
 
-fn facts(sections: &Sections) -> BTreeMap<&str, &str> {
+pub(super) fn facts(sections: &Sections) -> BTreeMap<&str, &str> {
     let text = sections.get("facts").map_or("", String::as_str);
     text.lines().filter_map(|line| line.split_once(' ')).collect()
 }

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use super::fields::Fields;
 use super::value::{collect, count, items, time};
+use crate::inventory::MAX_ROLLBACK_AFTER;
 use crate::mapping::port;
-use crate::problem::{Problem, nearest};
+use crate::problem::{Location, Problem, nearest};
 use crate::template::needs_rendering;
 use crate::yaml::{Node, Value};
 
@@ -90,6 +91,57 @@ impl Check {
         if problems.is_empty() { Ok(checks) } else { Err(problems) }
     }
 
+    /// The same for a host with this rollback window: all checks run at once, within a third of it.
+    ///
+    /// # Errors
+    /// As [`Self::list`], and the checks that could take longer.
+    pub fn list_within(node: &Node, window: Duration) -> Result<Vec<Self>, Vec<Problem>> {
+        let checks = Self::list(node)?;
+        let places = all(node)?.iter().map(|item| &item.at);
+        let too_long = checks
+            .iter()
+            .zip(places)
+            .filter(|(check, _)| check.longest() > window / 3);
+        let problems: Vec<Problem> = too_long.map(|(check, at)| check.does_not_fit(at, window)).collect();
+        if problems.is_empty() { Ok(checks) } else { Err(problems) }
+    }
+
+    /// How long it takes when every try takes its time and fails.
+    #[must_use]
+    pub fn longest(&self) -> Duration {
+        self.timeout * (self.retries + 1) + self.delay * self.retries
+    }
+
+    fn does_not_fit(&self, at: &Location, window: Duration) -> Problem {
+        let tries = match self.retries {
+            0 => "its timeout".to_owned(),
+            retries => format!(
+                "{} tries of {} and {retries} x {} between them",
+                retries + 1,
+                seconds(self.timeout),
+                seconds(self.delay)
+            ),
+        };
+        let message = format!(
+            "this check may take {} ({tries}), and a third of the rollback window of {} is {}",
+            seconds(self.longest()),
+            seconds(window),
+            seconds(window / 3)
+        );
+        let needed = self.longest() * 3;
+        Problem::at(at, message).hint(if needed <= MAX_ROLLBACK_AFTER {
+            format!(
+                "allow it less time, or give the play `rollback_after: {}s`",
+                needed.as_millis().div_ceil(1000)
+            )
+        } else {
+            format!(
+                "allow it less time: no window is longer than {}",
+                seconds(MAX_ROLLBACK_AFTER)
+            )
+        })
+    }
+
     /// What is wrong with those checks of a value that no template hides.
     pub(super) fn inspect(node: &Node) -> Vec<Problem> {
         match all(node) {
@@ -103,6 +155,11 @@ impl Check {
             Err(_) => vec![],
         }
     }
+}
+
+/// `40s`, or `1.5s`.
+fn seconds(time: Duration) -> String {
+    format!("{}s", time.as_secs_f64())
 }
 
 fn all(node: &Node) -> Result<&[Node], Vec<Problem>> {

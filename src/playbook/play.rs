@@ -96,7 +96,7 @@ pub struct Play {
 }
 
 /// What shapes the rollout of a play, all templates rendered.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Settled {
     /// The host patterns.
     pub hosts: Vec<String>,

@@ -3,17 +3,23 @@
 use std::collections::HashMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::time::Duration;
 
 use super::{Check, Play, Playbook, Settled};
-use crate::inventory::{Fleet, HostSpec, PlayVars};
+use crate::inventory::{self, Fleet, HostSpec, PlayVars, ROLLBACK_AFTER};
 use crate::problem::{Location, Problem};
-use crate::rollout::{BatchSize, Policy, RolloutPlan};
+use crate::rollout::{BatchSize, Overrides, Policy, RolloutPlan};
+use crate::yaml::Node;
 
 /// What the command line says of a run of playbooks.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Sizes of batches, in place of those of the plays; empty: theirs.
     pub serial: Vec<BatchSize>,
+    /// What stands in place of the plays' policies.
+    pub policy: Overrides,
+    /// The rollback window of all hosts, in place of their own.
+    pub rollback_after: Option<Duration>,
     /// The most hosts at a time.
     pub forks: NonZeroUsize,
     /// Only plays with one of these tags; empty: all but those with the tag `never`.
@@ -42,6 +48,19 @@ pub struct Run {
     pub plan: RolloutPlan,
     /// The names of hosts that are left out, having no variable `portmap`.
     pub untouched: Vec<String>,
+    pub(super) parts: Vec<Part>,
+    pub(super) forks: NonZeroUsize,
+}
+
+/// What a play brought into a run.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Part {
+    /// How many hosts.
+    pub hosts: usize,
+    pub serial: Vec<BatchSize>,
+    pub policy: Policy,
+    /// Where the play stands; `None`: there is no playbook.
+    pub at: Option<Location>,
 }
 
 impl Run {
@@ -50,25 +69,51 @@ impl Run {
             turns: Vec::new(),
             plan: RolloutPlan::new(forks),
             untouched: Vec::new(),
+            parts: Vec::new(),
+            forks,
         }
     }
 
     /// Adds the hosts of a play, in their order.
-    fn add(&mut self, hosts: Vec<HostSpec>, serial: &[BatchSize], policy: Policy, options: &Options) {
-        let serial = if options.serial.is_empty() {
-            serial
-        } else {
-            &options.serial
+    fn add(&mut self, turns: Vec<Turn>, settled: Settled, at: Option<Location>, options: &Options) {
+        let (meant, untouched): (Vec<_>, Vec<_>) = turns.into_iter().partition(|turn| options.means(&turn.host));
+        let part = Part {
+            hosts: meant.len(),
+            serial: if options.serial.is_empty() {
+                settled.serial
+            } else {
+                options.serial.clone()
+            },
+            policy: options.policy.over(settled.policy),
+            at,
         };
-        let is_meant = |host: &HostSpec| host.has_portmap || !options.mapped_only;
-        let (meant, untouched): (Vec<_>, Vec<_>) = hosts.into_iter().partition(is_meant);
         let plan = std::mem::replace(&mut self.plan, RolloutPlan::new(options.forks));
-        self.plan = plan.then(&[meant.len()], serial, policy);
-        self.turns.extend(meant.into_iter().map(|host| Turn {
-            host,
-            checks: Vec::new(),
-        }));
-        self.untouched.extend(untouched.into_iter().map(|host| host.name));
+        self.plan = plan.then(&[part.hosts], &part.serial, part.policy);
+        self.parts.push(part);
+        self.turns.extend(meant);
+        self.untouched.extend(untouched.into_iter().map(|turn| turn.host.name));
+    }
+}
+
+impl Options {
+    fn means(&self, host: &HostSpec) -> bool {
+        host.has_portmap || !self.mapped_only
+    }
+
+    /// A host's turn, with the checks of `verify`. They are of a deploy: other runs have none.
+    fn turn(
+        &self,
+        host: HostSpec,
+        verify: Option<&Node>,
+        render: &inventory::Render<'_>,
+    ) -> Result<Turn, Vec<Problem>> {
+        let verify = verify.filter(|_| self.mapped_only && self.means(&host));
+        let window = self.rollback_after.or(host.rollback_after).unwrap_or(ROLLBACK_AFTER);
+        let checks = match verify {
+            Some(node) => Check::list_within(&render(node)?, window)?,
+            None => Vec::new(),
+        };
+        Ok(Turn { host, checks })
     }
 }
 
@@ -82,8 +127,9 @@ pub fn without_plays(fleet: &Fleet, options: &Options, folder: &Path) -> Result<
         ..PlayVars::default()
     };
     let mut run = Run::new(options.forks);
-    let hosts = fleet.hosts(&["all".to_owned()], &vars)?;
-    run.add(hosts, &[], Policy::default(), options);
+    let turn = |host, render: &inventory::Render<'_>| options.turn(host, None, render);
+    let turns = fleet.hosts_as(&["all".to_owned()], &vars, &turn)?;
+    run.add(turns, Settled::default(), None, options);
     Ok(run)
 }
 
@@ -107,15 +153,16 @@ pub fn plan(
         let vars = vars_of(play);
         let planned = settled(play, fleet, &vars, options).and_then(|settled| match settled {
             Some(settled) => {
-                let hosts = fleet.hosts(&settled.hosts, &vars)?;
-                let mut hosts = turns.first(hosts, play)?;
-                settled.order.arrange(&mut hosts, |host| &host.name, &mut below);
-                Ok(Some((hosts, settled)))
+                let turn = |host, render: &inventory::Render<'_>| options.turn(host, play.verify.as_ref(), render);
+                let of_play = fleet.hosts_as(&settled.hosts, &vars, &turn)?;
+                let mut of_play = turns.first(of_play, play)?;
+                settled.order.arrange(&mut of_play, |turn| &turn.host.name, &mut below);
+                Ok(Some((of_play, settled)))
             }
             None => Ok(None),
         });
         match planned {
-            Ok(Some((hosts, settled))) => run.add(hosts, &settled.serial, settled.policy, options),
+            Ok(Some((turns, settled))) => run.add(turns, settled, Some(play.at.clone()), options),
             Ok(None) => {}
             Err(found) => problems.extend(found),
         }
@@ -173,20 +220,20 @@ fn is_meant(tags: &[String], options: &Options) -> bool {
 
 /// What was asked of hosts by the plays so far.
 #[derive(Default)]
-struct Turns(HashMap<String, (HostSpec, Location)>);
+struct Turns(HashMap<String, (Turn, Location)>);
 
 impl Turns {
-    /// The hosts that had no turn yet.
-    fn first(&mut self, hosts: Vec<HostSpec>, play: &Play) -> Result<Vec<HostSpec>, Vec<Problem>> {
+    /// Those of hosts that had none yet.
+    fn first(&mut self, turns: Vec<Turn>, play: &Play) -> Result<Vec<Turn>, Vec<Problem>> {
         let (mut first, mut problems) = (Vec::new(), Vec::new());
-        for host in hosts {
-            match self.0.get(&host.name) {
+        for turn in turns {
+            match self.0.get(&turn.host.name) {
                 None => {
-                    self.0.insert(host.name.clone(), (host.clone(), play.at.clone()));
-                    first.push(host);
+                    self.0.insert(turn.host.name.clone(), (turn.clone(), play.at.clone()));
+                    first.push(turn);
                 }
-                Some((earlier, _)) if *earlier == host => {}
-                Some((_, at)) => problems.push(contradiction(&host.name, at, play)),
+                Some((earlier, _)) if *earlier == turn => {}
+                Some((_, at)) => problems.push(contradiction(&turn.host.name, at, play)),
             }
         }
         if problems.is_empty() { Ok(first) } else { Err(problems) }

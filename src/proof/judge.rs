@@ -40,7 +40,7 @@ impl Check {
     }
 
     /// Private networks overlap: what answers there need not be the host that told of the address.
-    fn somebody_else(&self) -> String {
+    pub(super) fn somebody_else(&self) -> String {
         format!(
             "{} answers, an address only the host told of: it may be another machine",
             self.to
@@ -121,19 +121,16 @@ impl Check {
         let (protocol, to_port) = (self.protocol, self.to_port);
         let guarded = moved(Counter::Guarded { protocol, to_port });
         let unverified = Verdict::direct(DirectAccess::Unverified);
-        let allowed = mapping.direct == Direct::Allow
-            || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)));
+        let allowed = may_connect_directly(mapping, here);
         Some(match outcome {
             Some(Outcome::Connected) if !self.named && protocol == Protocol::Tcp => {
                 unverified.because(self.somebody_else())
             }
             Some(Outcome::Connected) if protocol == Protocol::Tcp => {
-                let open = Verdict::direct(DirectAccess::Open);
                 if allowed {
-                    open
+                    Verdict::direct(DirectAccess::Open)
                 } else {
-                    open.because(format!("port {to_port} can still be reached directly"))
-                        .broken()
+                    self.exposed()
                 }
             }
             _ if guarded => Verdict::direct(DirectAccess::Closed),
@@ -147,4 +144,16 @@ impl Check {
             )),
         })
     }
+
+    pub(super) fn exposed(&self) -> Verdict {
+        Verdict::direct(DirectAccess::Open)
+            .because(format!("port {} can still be reached directly", self.to_port))
+            .broken()
+    }
+}
+
+/// Whether direct access from here is as promised.
+pub(super) fn may_connect_directly(mapping: &Mapping, here: Option<IpAddr>) -> bool {
+    mapping.direct == Direct::Allow
+        || here.is_some_and(|here| mapping.direct_source.iter().any(|net| net.contains(&here)))
 }

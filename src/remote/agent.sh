@@ -15,7 +15,7 @@ nl='
 IFS=" $nl"
 R=/run/portmap-deploy
 P=/var/lib/portmap-deploy
-nonce=- x4=iptables x6=ip6tables x=- err='' remains=''
+nonce=- x4=iptables x6=ip6tables x=- err='' remains='' moved=0
 bound=''
 if timeout 5 true 2>/dev/null; then bound='timeout 15'; fi
 
@@ -314,6 +314,9 @@ take_lock() {
     return "$taken"
 }
 
+# watched T: its timer runs.
+watched() { [ -e "$R/$1.unit" ] || alive "$(slurp "$R/$1.pid")"; }
+
 # A transaction that nobody will finish any more is finished, by its own agent. Waits a little for one that is ending.
 settle() {
     read -r o_t o_gen o_run o_who o_since o_until o_pid 2>/dev/null <"$R/lock" || return 0
@@ -322,7 +325,7 @@ settle() {
     if [ "$up" -le "$o_until" ] && ! decided "$o_t" && ! [ -e "$R/$o_t.undoing" ]; then
         # Its session, or its timer, has time left.
         if alive "$o_pid"; then return 0; fi
-        if [ -e "$R/$o_t.armed" ] && { [ -e "$R/$o_t.unit" ] || alive "$(slurp "$R/$o_t.pid")"; }; then return 0; fi
+        if [ -e "$R/$o_t.armed" ] && watched "$o_t"; then return 0; fi
     fi
     if [ -e "$R/$o_t.sh" ]; then
         detached sh "$R/$o_t.sh" expire "$o_t" </dev/null >/dev/null 2>&1 &
@@ -340,7 +343,7 @@ settle() {
 # there, so is everything that is needed to finish.
 forget() {
     ! holds_lock "$1" || rm -f "$R/lock"
-    rm -rf "$R/$1.undo" "$R/$1.sh" "$R/$1.sh.tmp" "$R/$1.armed.tmp" "$R/$1.pid" "$R/$1.unit"
+    rm -rf "$R/$1.undo" "$R/$1.sh" "$R/$1.sh.tmp" "$R/$1.armed.tmp" "$R/$1.pid" "$R/$1.unit" "$R/$1.until"
 }
 
 known() { [ -d "$R/$1.undo" ]; }
@@ -440,7 +443,9 @@ announce() {
 
 # rollback T BY: in $answer what the host runs now. Never ends before the old rules read back when BY is timer.
 rollback() {
-    mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
+    moved=0
+    if [ "$2" = timer ] && has_time "$1"; then return 1; fi
+    mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null && moved=1
     if decided "$1"; then return 0; fi
     if ! known "$1"; then
         # Somebody has just finished it, or it never was.
@@ -461,9 +466,16 @@ put_back() {
         answer=unknown
         return 1
     }
+    if [ "$2" = timer ]; then
+        # Somebody was inside just before us, and gave it more time.
+        [ "$moved" = 0 ] || ! watched "$1" || ! prolonged "$1" || mv "$R/$1.undoing" "$R/$1.armed" 2>/dev/null
+        if has_time "$1"; then return 1; fi
+    fi
     # Not armed yet: from now on it cannot be, see arm.
     [ -e "$R/$1.undoing" ] || mark "$R/$1.undoing"
     mv "$R/$1.armed" "$R/$1.undoing" 2>/dev/null
+    # From here on nobody prolongs it.
+    rm -f "$R/$1.until"
     emptied=0 tries=0 wait_s=1
     if [ -e "$R/$1.sh" ]; then
         persist "$1" "$2" || return 1
@@ -492,18 +504,77 @@ persist() {
     done
 }
 
+# prolonged T: in $left the seconds until its time is over; fails when it is.
+prolonged() {
+    left=0
+    read -r ends 2>/dev/null <"$R/$1.until" || return 1
+    uptime_s
+    left=$((ends - up))
+    [ "$left" -gt 0 ]
+}
+
+# has_time T: somebody gave it more, and its timer lives to end that.
+has_time() {
+    [ -e "$R/$1.armed" ] && watched "$1" && prolonged "$1" && answer=prolonged
+}
+
+# extend T SECONDS LIMIT: its time is over so much later, LIMIT seconds from now at most. In $answer what is left of it.
+extend() {
+    answer=unknown
+    if ! known "$1"; then
+        decided "$1"
+        return 1
+    fi
+    enter "$1"
+    prolong "$@"
+    extended=$?
+    leave "$1"
+    return "$extended"
+}
+
+prolong() {
+    if decided "$1"; then return 1; fi
+    answer=undoing
+    read -r ends 2>/dev/null <"$R/$1.until" || return 1
+    answer='its timer does not run any more'
+    watched "$1" || return 1
+    uptime_s
+    ends=$((ends + $2)) left=$3
+    [ "$ends" -le $((up + left)) ] || ends=$((up + left))
+    answer="cannot write to $R"
+    read -r o_t o_gen o_run o_who o_since o_until o_pid 2>/dev/null <"$R/lock" && [ "$o_t" = "$1" ] || return 1
+    # As with lock, nobody takes it before the timer had its time.
+    write "$R/lock" "$o_t $o_gen $o_run $o_who $o_since $((ends + 60)) $o_pid$nl" 2>/dev/null || return 1
+    write "$R/$1.until" "$ends$nl" 2>/dev/null || return 1
+    # A timer whose time was over waits for us to leave: it has not begun.
+    mv "$R/$1.undoing" "$R/$1.armed" 2>/dev/null
+    answer=undoing
+    # Who was overtaken may be too late.
+    [ "$(readlink "$R/$1.busy")" = "$$" ] || return 1
+    answer="left $((ends - up))"
+}
+
 # timer T SECONDS
 timer() {
-    T=$1 left=$2 nap=''
+    T=$1 left=$2
+    # From the first moment that anybody can know of us.
+    trap '' TERM
     echo -1000 2>/dev/null >/proc/self/oom_score_adj
     # Whoever started us reads this until we close it: proof of life without polling.
     say "alive $$"
     exec </dev/null >/dev/null 2>&1
     cd / || exit 1
     load_transaction "$T"
+    never_give_up
+    sleep_through "$T"
+    expire "$T" "${gen-}"
+}
+
+# sleep_through T: for $left seconds, and longer when it is prolonged.
+sleep_through() {
+    nap=''
     uptime_s
     deadline=$((up + left))
-    never_give_up
     # Only when all is decided does anybody end us; else the rest is slept, less than a second too short.
     trap 'kill "$nap"; if decided "$T"; then trap - EXIT; exit 0; fi' TERM
     while [ "$left" -gt 0 ]; do
@@ -512,9 +583,9 @@ timer() {
         wait "$nap"
         uptime_s
         left=$((deadline - up))
+        if [ "$left" -le 0 ] && prolonged "$1"; then deadline=$((up + left)); fi
     done
     trap '' TERM
-    expire "$T"
 }
 
 # A shell that cannot fork ends. Then it begins anew: an exec needs no fork.
@@ -535,7 +606,8 @@ await_others() {
 # is_past GEN: that, or a later one, was confirmed.
 is_past() { [ "$(slurp "$P/current")" -ge "$1" ]; } 2>/dev/null
 
-# expire T [GEN]: the time is over. What is not decided is undone, what is not finished is finished.
+# expire T [GEN]: the time is over. What is not decided is undone, what is not finished is finished. With GEN it is the
+# timer itself.
 expire() {
     T=$1 gen=${2-${gen-}}
     never_give_up
@@ -546,7 +618,17 @@ expire() {
         take_lock "$1 $gen - - - 0 $$"
     fi
     rollback "$1" timer
+    while [ "$answer" = prolonged ] && [ -n "${2-}" ]; do
+        write "$R/$1.pid" "$$" 2>/dev/null
+        sleep_through "$1"
+        rollback "$1" timer
+    done
     case $answer in
+    # Its own timer waits for that.
+    prolonged)
+        trap - EXIT
+        return
+        ;;
     confirmed) confirm "$1" timer ;;
     "undone timer"*) announce "$1" ;;
     esac
@@ -623,7 +705,7 @@ stop_timer() {
     have systemctl && [ -e "$R/$1.unit" ] && $bound systemctl stop "portmap-rollback-$1.timer" >/dev/null 2>&1
     pid=$(slurp "$R/$1.pid")
     case $pid in '' | "$$" | *[!0-9]*) return 0 ;; esac
-    case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in *"$R/$1.sh timer "*) kill "$pid" ;; esac
+    case $(tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline") in *"$R/$1.sh timer "* | *"$R/$1.sh expire "*) kill "$pid" ;; esac
 }
 
 # The inputs in their order; of each the first try that succeeds is enough.
@@ -717,6 +799,22 @@ observe_nft() {
     IFS=" $nl"
 }
 
+# Who holds the host, and how far that is.
+observe_lock() {
+    read -r o_t o_gen o_run o_who o_since o_until o_pid 2>/dev/null <"$R/lock" || return 0
+    say "lock $o_t $o_gen $o_run $o_who $o_since $o_until $o_pid"
+    # Its controller is still at it.
+    alive "$o_pid" && say "attended yes"
+    if ! [ -e "$R/$o_t.armed" ] || ! prolonged "$o_t"; then return 0; fi
+    say "left $left"
+    for family in 4 6; do
+        for table in nat filter; do
+            if [ -e "$R/$o_t.undo/$family.$table.want" ] && ! [ -e "$R/$o_t.undo/$family.$table.live" ]; then return 0; fi
+        done
+    done
+    say "switched yes"
+}
+
 observe() {
     section facts
     say "uid $(id -u)"
@@ -731,7 +829,7 @@ observe() {
         # Looked at anew: a kernel can learn it. (Asking creates the table where it can, so only where there was none.)
         [ ! -e "$P/gen-$current/6.nonat" ] || single 6 -t nat -S || say "nat6 no"
     fi
-    [ -s "$R/lock" ] && say "lock $(slurp "$R/lock")"
+    observe_lock
     uptime_s
     say "uptime $up"
     if [ -e "$P" ] || [ -e "$R" ] || has_unit; then say "files yes"; fi
@@ -867,12 +965,14 @@ stage() {
     done_ "$not_at_boot"
 }
 
+# A prolonged one waits as a service, heeds no TERM, and must not hold up a shutdown: that is a rollback by itself.
 start_timer() {
     if pid1_is_ours; then
         mark "$R/$T.unit"
         $bound systemd-run --quiet --unit="portmap-rollback-$T" --description="portmap-deploy rollback timer" \
             --on-active="$1s" --timer-property=AccuracySec=100ms --property=OOMScoreAdjust=-1000 \
             --property=Restart=on-failure --property=RestartSec=1s --property=StartLimitIntervalSec=0 \
+            --property=KillSignal=SIGKILL \
             /bin/sh -c "[ ! -e $R/$T.sh ] || exec sh $R/$T.sh expire $T $gen; [ ! -e $P/agent.sh ] || exec sh $P/agent.sh expire $T $gen" \
             </dev/null >/dev/null 2>&1 &&
             $bound systemctl is-active --quiet "portmap-rollback-$T.timer" && return 0
@@ -891,7 +991,9 @@ start_timer() {
 }
 
 arm() {
-    if ! write "$R/$T.sh" "$s" 2>/dev/null || ! write "$R/$T.armed" "$gen$nl" 2>/dev/null; then
+    uptime_s
+    if ! write "$R/$T.sh" "$s" 2>/dev/null || ! write "$R/$T.until" "$((up + $1))$nl" 2>/dev/null ||
+        ! write "$R/$T.armed" "$gen$nl" 2>/dev/null; then
         why="cannot write to $R"
     elif ! ours; then
         why="another login ended this change"
@@ -1041,6 +1143,19 @@ dialogue() {
         resume) if resume "$a"; then done_; else failed unknown; fi ;;
         rules) rules ;;
         generations) generations ;;
+        pending)
+            section facts
+            uptime_s
+            say "uptime $up"
+            observe_lock
+            done_
+            ;;
+        extend) if extend "$a" "$b" "$c"; then done_ "$answer"; else failed "$answer"; fi ;;
+        ended)
+            answer=open
+            decided "$a"
+            done_ "$answer"
+            ;;
         mend) if boot_install; then done_; else failed "$why"; fi ;;
         confirm | rollback) decide "$verb" "$a" ;;
         abandon)

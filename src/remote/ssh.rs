@@ -5,9 +5,11 @@
 
 mod arguments;
 mod bastion;
+mod beside;
 mod config;
 mod jump;
 mod known_hosts;
+mod leads;
 mod log;
 mod master;
 mod mux;
@@ -37,6 +39,8 @@ use master::{Place, master_command};
 use session::Entrance;
 
 pub use bastion::{Bastion, Bastions};
+pub use beside::{Ran, Sessions};
+pub use leads::{Leads, leads};
 pub use mux::Channel;
 pub use proxy_command::{Piped, ProxyCommand};
 pub use session::Connection;
@@ -133,6 +137,10 @@ impl Ssh {
         command.arg("-o").arg(format!("StrictHostKeyChecking={checking}"));
         command.arg("-o").arg(format!("Port={}", at.port()));
         if let Some(address) = at.address() {
+            if !self.route.addresses().contains(&address) {
+                // Not one that the host's name stands for: the host told of it.
+                command.arg("-o").arg(format!("HostName={address}"));
+            }
             command.arg("-o").arg(if address.is_ipv4() {
                 "AddressFamily=inet"
             } else {

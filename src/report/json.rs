@@ -1,8 +1,13 @@
+mod read;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{DirectAccess, EndState, HostReport, Mapped, MappingProof, Outcome, RolledBackBy, RunEvent, Step};
+pub use read::{Written, read_line};
+
 use crate::firewall::Family;
 use crate::mapping::{PortRange, Protocol};
 
@@ -40,17 +45,18 @@ struct Document<'a> {
     hosts: &'a [(String, HostReport)],
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct End<'a> {
-    run_id: &'a str,
+    run_id: Cow<'a, str>,
     exit_code: u8,
+    #[serde(skip_deserializing)]
     totals: Totals,
 }
 
 impl<'a> End<'a> {
     fn of(run_id: &'a str, outcome: &Outcome) -> Self {
         Self {
-            run_id,
+            run_id: run_id.into(),
             exit_code: outcome.exit_code().number(),
             totals: Totals::of(outcome),
         }
@@ -58,6 +64,7 @@ impl<'a> End<'a> {
 }
 
 /// How many hosts ended in each state, all states named.
+#[derive(Default)]
 struct Totals(Vec<(EndState, usize)>);
 
 impl Totals {
@@ -76,23 +83,24 @@ fn hosts_by_name<S: Serializer>(hosts: &[(String, HostReport)], serializer: S) -
     serializer.collect_map(hosts.iter().map(|(name, report)| (name, Host::of(report))))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Host<'a> {
     state: EndState,
     generation: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     before: Option<u32>,
     batch: usize,
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hint: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    warnings: &'a [String],
+    hint: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    warnings: Cow<'a, [String]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    login: Option<&'a str>,
+    login: Option<Cow<'a, str>>,
     rolled_back_by: Option<RolledBackBy>,
     connections: u32,
     seconds: f64,
+    #[serde(default)]
     mappings: Vec<Mapping<'a>>,
 }
 
@@ -103,10 +111,10 @@ impl<'a> Host<'a> {
             generation: report.generation,
             before: report.before,
             batch: report.batch,
-            reason: report.reason.as_deref(),
-            hint: report.hint.as_deref(),
-            warnings: &report.warnings,
-            login: report.login.as_deref(),
+            reason: borrowed(report.reason.as_ref()),
+            hint: borrowed(report.hint.as_ref()),
+            warnings: Cow::Borrowed(&report.warnings),
+            login: borrowed(report.login.as_ref()),
             rolled_back_by: report.rolled_back_by,
             connections: report.connections,
             seconds: seconds(report.elapsed),
@@ -115,39 +123,37 @@ impl<'a> Host<'a> {
     }
 }
 
-#[derive(Serialize)]
+fn borrowed(text: Option<&String>) -> Option<Cow<'_, str>> {
+    text.map(|text| Cow::Borrowed(text.as_str()))
+}
+
+#[derive(Serialize, Deserialize)]
 struct Mapping<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<Cow<'a, str>>,
     family: Family,
     protocol: Protocol,
-    #[serde(serialize_with = "ports")]
+    #[serde(serialize_with = "ports", deserialize_with = "read::ports")]
     port: PortRange,
-    #[serde(serialize_with = "ports")]
+    #[serde(serialize_with = "ports", deserialize_with = "read::ports")]
     to_port: PortRange,
     mapped: Mapped,
     direct: DirectAccess,
     #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
+    reason: Option<Cow<'a, str>>,
 }
 
 impl<'a> Mapping<'a> {
     fn of(proof: &'a MappingProof) -> Self {
-        let MappingProof {
-            family,
-            protocol,
-            port,
-            to_port,
-            mapped,
-            direct,
-            ..
-        } = *proof;
         Self {
-            family,
-            protocol,
-            port,
-            to_port,
-            mapped,
-            direct,
-            reason: proof.reason.as_deref(),
+            name: borrowed(proof.name.as_ref()),
+            family: proof.family,
+            protocol: proof.protocol,
+            port: proof.port,
+            to_port: proof.to_port,
+            mapped: proof.mapped,
+            direct: proof.direct,
+            reason: borrowed(proof.reason.as_ref()),
         }
     }
 }
@@ -166,22 +172,22 @@ fn seconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 enum Line<'a> {
     Started {
-        run_id: &'a str,
-        batches: &'a [Vec<String>],
+        run_id: Cow<'a, str>,
+        batches: Cow<'a, [Vec<String>]>,
     },
     BatchStarted {
         batch: usize,
     },
     BatchFinished {
         batch: usize,
-        verdict: &'a str,
+        verdict: Cow<'a, str>,
     },
     Stopping {
-        why: &'a str,
+        why: Cow<'a, str>,
     },
     SoakStarted {
         batch: usize,
@@ -190,7 +196,7 @@ enum Line<'a> {
     },
     SoakFinished {
         batch: usize,
-        unhealthy: &'a [String],
+        unhealthy: Cow<'a, [String]>,
     },
     PauseStarted {
         before: usize,
@@ -201,48 +207,48 @@ enum Line<'a> {
         go_on: bool,
     },
     RevertStarted {
-        hosts: &'a [String],
-        why: &'a str,
+        hosts: Cow<'a, [String]>,
+        why: Cow<'a, str>,
     },
     HostUnhealthy {
-        host: &'a str,
+        host: Cow<'a, str>,
         #[serde(flatten)]
         report: Host<'a>,
     },
     HostReverting {
-        host: &'a str,
+        host: Cow<'a, str>,
     },
     HostReverted {
-        host: &'a str,
+        host: Cow<'a, str>,
         #[serde(flatten)]
         report: Host<'a>,
     },
     HostStarted {
-        host: &'a str,
+        host: Cow<'a, str>,
     },
     Step {
-        host: &'a str,
+        host: Cow<'a, str>,
         step: Step,
-        detail: &'a str,
+        detail: Cow<'a, str>,
     },
     TimerArmed {
-        host: &'a str,
+        host: Cow<'a, str>,
         seconds: f64,
     },
     TimerStopped {
-        host: &'a str,
+        host: Cow<'a, str>,
     },
     Warning {
-        host: &'a str,
-        text: &'a str,
+        host: Cow<'a, str>,
+        text: Cow<'a, str>,
     },
     Dialogue {
-        host: &'a str,
+        host: Cow<'a, str>,
         level: u8,
-        line: &'a str,
+        line: Cow<'a, str>,
     },
     HostFinished {
-        host: &'a str,
+        host: Cow<'a, str>,
         #[serde(flatten)]
         report: Host<'a>,
     },
@@ -259,10 +265,16 @@ enum Line<'a> {
 impl<'a> Line<'a> {
     fn of(event: &'a RunEvent) -> Option<Self> {
         Some(match event {
-            RunEvent::Started { run_id, batches } => Self::Started { run_id, batches },
+            RunEvent::Started { run_id, batches } => Self::Started {
+                run_id: run_id.into(),
+                batches: batches.into(),
+            },
             RunEvent::BatchStarted(batch) => Self::BatchStarted { batch: *batch },
-            RunEvent::BatchFinished { batch, verdict } => Self::BatchFinished { batch: *batch, verdict },
-            RunEvent::Stopping { why } => Self::Stopping { why },
+            RunEvent::BatchFinished { batch, verdict } => Self::BatchFinished {
+                batch: *batch,
+                verdict: verdict.into(),
+            },
+            RunEvent::Stopping { why } => Self::Stopping { why: why.into() },
             RunEvent::SoakStarted { batch, hosts, time } => Self::SoakStarted {
                 batch: *batch,
                 hosts: *hosts,
@@ -270,7 +282,7 @@ impl<'a> Line<'a> {
             },
             RunEvent::SoakFinished { batch, unhealthy } => Self::SoakFinished {
                 batch: *batch,
-                unhealthy,
+                unhealthy: unhealthy.into(),
             },
             RunEvent::PauseStarted { before, hosts, time } => Self::PauseStarted {
                 before: *before,
@@ -278,35 +290,41 @@ impl<'a> Line<'a> {
                 seconds: time.map(seconds),
             },
             RunEvent::PauseFinished { go_on } => Self::PauseFinished { go_on: *go_on },
-            RunEvent::RevertStarted { hosts, why } => Self::RevertStarted { hosts, why },
+            RunEvent::RevertStarted { hosts, why } => Self::RevertStarted {
+                hosts: hosts.into(),
+                why: why.into(),
+            },
             RunEvent::HostUnhealthy { host, report } => Self::HostUnhealthy {
-                host,
+                host: host.into(),
                 report: Host::of(report),
             },
-            RunEvent::HostReverting { host } => Self::HostReverting { host },
+            RunEvent::HostReverting { host } => Self::HostReverting { host: host.into() },
             RunEvent::HostReverted { host, report } => Self::HostReverted {
-                host,
+                host: host.into(),
                 report: Host::of(report),
             },
-            RunEvent::HostStarted { host } => Self::HostStarted { host },
+            RunEvent::HostStarted { host } => Self::HostStarted { host: host.into() },
             RunEvent::Step { host, step, detail } => Self::Step {
-                host,
+                host: host.into(),
                 step: *step,
-                detail,
+                detail: detail.into(),
             },
             RunEvent::TimerArmed { host, window } => Self::TimerArmed {
-                host,
+                host: host.into(),
                 seconds: seconds(*window),
             },
-            RunEvent::TimerStopped { host } => Self::TimerStopped { host },
-            RunEvent::Warning { host, text } => Self::Warning { host, text },
+            RunEvent::TimerStopped { host } => Self::TimerStopped { host: host.into() },
+            RunEvent::Warning { host, text } => Self::Warning {
+                host: host.into(),
+                text: text.into(),
+            },
             RunEvent::Dialogue { host, level, line } => Self::Dialogue {
-                host,
+                host: host.into(),
                 level: *level,
-                line,
+                line: line.into(),
             },
             RunEvent::HostFinished { host, report } => Self::HostFinished {
-                host,
+                host: host.into(),
                 report: Host::of(report),
             },
             RunEvent::Interrupted { running, again } => Self::Interrupted {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::policy::{OnFailure, Policy};
+use super::policy::{OnFailure, Percentage, Policy};
 
 /// The failures so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,7 +24,7 @@ pub struct Tally {
     pub batch: usize,
     /// The failures.
     pub failures: Failures,
-    /// The limit that was exceeded, or the nearest of those that were given.
+    /// The limit that was exceeded, or the first of those that were given.
     limit: Limit,
     /// Whether more failed than may.
     pub exceeded: bool,
@@ -39,6 +39,8 @@ enum Limit {
     Fatal,
     /// `max_fail_percentage`: so many percent, so many hosts of this batch.
     Percentage(f64, usize),
+    /// `max_fail_percentage` of Ansible, whatever it says: a batch of which every host failed is the last.
+    WholeBatch,
     /// `max_failures`.
     Run(u32),
     /// Nobody: after a batch with a failure no other starts.
@@ -48,10 +50,10 @@ enum Limit {
 impl Limit {
     fn is_exceeded(self, failures: &Failures) -> bool {
         match self {
-            Self::Fatal => failures.run > 0,
+            Self::Fatal | Self::Batch => failures.batch > 0,
             Self::Percentage(percent, _) => exceeds(failures.batch, failures.of, percent),
+            Self::WholeBatch => failures.of > 0 && failures.batch >= failures.of,
             Self::Run(most) => failures.run > usize::try_from(most).unwrap_or(usize::MAX),
-            Self::Batch => failures.batch > 0,
         }
     }
 }
@@ -64,33 +66,57 @@ fn exceeds(failed: usize, of: usize, percent: f64) -> bool {
 
 /// The most hosts of a batch that may fail.
 fn budget(of: usize, percent: f64) -> usize {
-    (0..=of)
-        .rev()
-        .find(|failed| !exceeds(*failed, of, percent))
-        .unwrap_or(0)
+    // The greatest number that does not exceed: ever greater ones exceed all the more.
+    let (mut fits, mut exceeding) = (0, of.saturating_add(1));
+    while exceeding - fits > 1 {
+        let middle = fits.midpoint(exceeding);
+        if exceeds(middle, of, percent) {
+            exceeding = middle;
+        } else {
+            fits = middle;
+        }
+    }
+    fits
 }
 
 impl Policy {
-    /// Whether so many failures are too many already, while hosts of the batch are still to come: never where nobody
-    /// gave a limit.
+    /// Whether so many failures are too many already, or, when the batch is over, for another one to begin. While hosts of
+    /// the batch are still to come they never are where nobody gave a limit.
     #[must_use]
     pub fn tally(&self, batch: usize, failures: Failures, batch_is_over: bool) -> Tally {
-        let given = [
-            self.any_errors_fatal.then_some(Limit::Fatal),
-            self.max_fail_percentage
-                .map(|percent| Limit::Percentage(percent.0, budget(failures.of, percent.0))),
-            self.max_failures.map(Limit::Run),
-        ];
-        let given: Vec<Limit> = given.into_iter().flatten().collect();
-        let exceeded = given.iter().find(|limit| limit.is_exceeded(&failures)).copied();
-        let limit = exceeded.or(given.first().copied()).unwrap_or(Limit::Batch);
-        let of_batch = given.is_empty() && batch_is_over && Limit::Batch.is_exceeded(&failures);
+        let given = self.limits(&failures);
+        let is_exceeded = |limit: &&Limit| limit.is_exceeded(&failures);
+        let early = given.iter().find(is_exceeded).copied();
+        let late = self
+            .limit_at_the_end()
+            .filter(|limit| batch_is_over && limit.is_exceeded(&failures));
+        let exceeded = early.or(late);
         Tally {
             batch,
             failures,
-            limit,
-            exceeded: exceeded.is_some() || of_batch,
+            limit: exceeded.or(given.first().copied()).unwrap_or(Limit::Batch),
+            exceeded: exceeded.is_some(),
             on_failure: self.on_failure,
+        }
+    }
+
+    /// What holds at any time.
+    fn limits(&self, failures: &Failures) -> Vec<Limit> {
+        let percentage = |percent: Percentage| Limit::Percentage(percent.0, budget(failures.of, percent.0));
+        let given = [
+            self.any_errors_fatal.then_some(Limit::Fatal),
+            self.max_fail_percentage.map(percentage),
+            self.max_failures.map(Limit::Run),
+        ];
+        given.into_iter().flatten().collect()
+    }
+
+    /// What holds at the end of a batch alone.
+    fn limit_at_the_end(&self) -> Option<Limit> {
+        match (self.max_fail_percentage, self.max_failures) {
+            (Some(_), _) => Some(Limit::WholeBatch),
+            (None, None) => Some(Limit::Batch),
+            (None, Some(_)) => None,
         }
     }
 }
@@ -114,6 +140,7 @@ impl Tally {
             _ if run == 0 => failed,
             Limit::Fatal => format!("{failed}, any_errors_fatal"),
             Limit::Percentage(percent, budget) => format!("{failed}, budget {budget} ({percent}%)"),
+            Limit::WholeBatch => format!("{failed}, the whole batch"),
             Limit::Run(most) => format!("{failed}, {run} of {of_run} in the whole run, budget {most}"),
             Limit::Batch => format!("{failed}, budget 0"),
         }

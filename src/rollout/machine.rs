@@ -1,21 +1,24 @@
 //! The state machine: events in, commands out.
 
+mod reverting;
+
 use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use super::budget::{Failures, Tally};
 use super::plan::RolloutPlan;
-use super::policy::{OnFailure, Pause, Policy};
+use super::policy::{Pause, Policy};
 use super::{Command, Event, HostId, StopReason};
 use crate::report::EndState;
 
 /// What is known of a run before it begins, where it is one that is resumed.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Known {
-    /// Hosts that have their end: they are not started.
+    /// Hosts that have their end: they are not started, and those of them that failed count against the budgets. A host
+    /// that was skipped has none: its turn comes.
     pub ended: Vec<(HostId, EndState)>,
     /// Hosts that were to get their old rules back, and for which it is not known that they have them: no other host
-    /// is started.
+    /// is started. Of those that cannot run rules of the run nothing is asked.
     pub reverting: Option<Vec<HostId>>,
 }
 
@@ -51,6 +54,8 @@ pub struct Rollout {
     running: BTreeSet<HostId>,
     /// Failed hosts of the run.
     failed: BTreeSet<HostId>,
+    /// How many of them are of that batch.
+    failed_in_batch: usize,
     phase: Phase,
     /// Groups of hosts that are to be taken back, once none runs any more, and why.
     reverts: VecDeque<Vec<HostId>>,
@@ -67,22 +72,26 @@ impl Rollout {
         Self::resumed(plan, Known::default())
     }
 
-    /// A run of which a part is over.
+    /// A run of which a part is over. It takes up the batch that had begun last, or the first that lacks an end: what is
+    /// known of that one counts, and it soaks, before the next batch begins.
     #[must_use]
     pub fn resumed(plan: &RolloutPlan, known: Known) -> Self {
         let mut ends = vec![None; plan.hosts()];
         for (host, state) in known.ended {
             if let Some(end) = ends.get_mut(host.0) {
-                *end = Some(state);
+                *end = Some(state).filter(|state| *state != EndState::Skipped);
             }
         }
+        let is_failure = |end: &Option<EndState>| end.is_some_and(EndState::is_failure);
+        let failed = ends.iter().enumerate().filter(|(_, end)| is_failure(end));
         Self {
             plan: plan.clone(),
+            failed: failed.map(|(index, _)| HostId(index)).collect(),
             ends,
             batch: 0,
             queued: VecDeque::new(),
             running: BTreeSet::new(),
-            failed: BTreeSet::new(),
+            failed_in_batch: 0,
             phase: Phase::Waiting,
             reverts: VecDeque::new(),
             stopped: None,
@@ -117,13 +126,7 @@ impl Rollout {
             (Event::Begin, _) | (_, Phase::Over | Phase::Waiting) => vec![],
             (Event::Ended { host, state }, _) => self.ended(host, state),
             (Event::Soaked { unhealthy }, Phase::Soaking) => self.soaked(&unhealthy),
-            (Event::Paused { go_on: true }, Phase::Pausing) => {
-                self.phase = Phase::Rolling;
-                let mut commands = self.next_batch();
-                commands.extend(self.advance());
-                commands
-            }
-            (Event::Paused { go_on: false }, Phase::Pausing) => self.stop(StopReason::Declined),
+            (Event::Paused { go_on }, Phase::Pausing) => self.paused(go_on),
             (Event::Soaked { .. } | Event::Paused { .. }, _) => vec![],
             (Event::Interrupted, _) if self.interrupted => self.abandon(),
             (Event::Interrupted, _) => self.interrupt(),
@@ -132,11 +135,22 @@ impl Rollout {
 
     fn begin(&mut self) -> Vec<Command> {
         if let Some(hosts) = self.resumed_revert.take() {
-            self.reverts = self.by_batch(&hosts);
-            return self.stop(StopReason::Resumed);
+            return self.resume_revert(&hosts);
         }
         self.phase = Phase::Rolling;
-        self.advance()
+        let mut commands = match self.first_batch() {
+            Some(number) => self.begin_batch(number),
+            None => vec![self.finish()],
+        };
+        commands.extend(self.advance());
+        commands
+    }
+
+    fn first_batch(&self) -> Option<usize> {
+        let newest = self.ends.iter().rposition(Option::is_some);
+        let newest = newest.and_then(|index| self.plan.batch_of(HostId(index)));
+        let left = self.next_with_hosts();
+        newest.into_iter().chain(left).min()
     }
 
     fn ended(&mut self, host: HostId, state: EndState) -> Vec<Command> {
@@ -144,21 +158,29 @@ impl Rollout {
             return vec![];
         }
         self.note(host, state);
-        if self.phase == Phase::Rolling {
-            let tally = self.tally(false);
-            if tally.stops() {
-                return self.stop(StopReason::Failures(tally));
-            }
+        let mut commands = self.stop_early();
+        commands.extend(self.advance());
+        commands
+    }
+
+    /// Stops as soon as a limit is exceeded that somebody gave.
+    fn stop_early(&mut self) -> Vec<Command> {
+        if self.phase != Phase::Rolling {
+            return vec![];
         }
-        self.advance()
+        let tally = self.tally(false);
+        if tally.stops() {
+            self.stop(StopReason::Failures(tally))
+        } else {
+            vec![]
+        }
     }
 
     fn note(&mut self, host: HostId, state: EndState) {
-        if let Some(end) = self.ends.get_mut(host.0) {
-            *end = Some(state);
-        }
-        if state.is_failure() {
-            self.failed.insert(host);
+        let Some(end) = self.ends.get_mut(host.0) else { return };
+        *end = Some(state);
+        if state.is_failure() && self.failed.insert(host) && self.plan.batch_of(host) == Some(self.batch) {
+            self.failed_in_batch += 1;
         }
     }
 
@@ -189,11 +211,8 @@ impl Rollout {
         started.into_iter().map(start).collect()
     }
 
-    /// All hosts of the batch have ended, or none has begun.
+    /// All hosts of the batch have ended.
     fn batch_over(&mut self) -> Vec<Command> {
-        if self.batch == 0 {
-            return self.next_batch();
-        }
         let soak = self.policy().soak;
         let watched = self.to_watch();
         if !soak.is_zero() && !watched.is_empty() && !self.tally(true).stops() {
@@ -213,10 +232,23 @@ impl Rollout {
 
     fn soaked(&mut self, unhealthy: &[HostId]) -> Vec<Command> {
         self.phase = Phase::Rolling;
-        for host in unhealthy {
-            self.note(*host, EndState::Unhealthy);
+        let unhealthy: BTreeSet<&HostId> = unhealthy.iter().collect();
+        for host in self.to_watch() {
+            if let Some(end) = self.end_of(host).filter(|_| unhealthy.contains(&host)) {
+                self.note(host, end.unhealthy());
+            }
         }
         let mut commands = self.judge();
+        commands.extend(self.advance());
+        commands
+    }
+
+    fn paused(&mut self, go_on: bool) -> Vec<Command> {
+        self.phase = Phase::Rolling;
+        if !go_on {
+            return self.stop(StopReason::Declined);
+        }
+        let mut commands = self.next_batch();
         commands.extend(self.advance());
         commands
     }
@@ -263,10 +295,21 @@ impl Rollout {
     }
 
     fn next_batch(&mut self) -> Vec<Command> {
-        let Some(number) = self.next_with_hosts() else {
-            return vec![self.finish()];
-        };
+        match self.next_with_hosts() {
+            Some(number) => self.begin_batch(number),
+            None => vec![self.finish()],
+        }
+    }
+
+    /// Begins a batch, unless failures before it are too many already for its play.
+    fn begin_batch(&mut self, number: usize) -> Vec<Command> {
         self.batch = number;
+        let failed = |host: &&HostId| self.failed.contains(host);
+        self.failed_in_batch = self.hosts_of_batch().iter().filter(failed).count();
+        let stopped = self.stop_early();
+        if !stopped.is_empty() {
+            return stopped;
+        }
         self.queued = self.left_of(number).into();
         let mut commands = vec![Command::BeginBatch(number)];
         commands.extend(self.fill());
@@ -308,69 +351,9 @@ impl Rollout {
         }
     }
 
-    /// Nobody runs any more: whether hosts get their old rules back.
-    fn begin_revert(&mut self) -> Vec<Command> {
-        let reason = self.stopped.unwrap_or(StopReason::Interrupted);
-        if let StopReason::Failures(_) = reason {
-            self.reverts = self.to_revert();
-        }
-        if self.reverts.is_empty() {
-            return vec![self.finish()];
-        }
-        self.phase = Phase::Reverting;
-        let hosts = self.reverts.iter().flatten().copied().collect();
-        let mut commands = vec![Command::BeginRevert { hosts, reason }];
-        commands.extend(if self.interrupted {
-            self.leave()
-        } else {
-            self.next_group()
-        });
-        commands
-    }
-
-    fn to_revert(&self) -> VecDeque<Vec<HostId>> {
-        let hosts: Vec<HostId> = match self.policy().on_failure {
-            OnFailure::Stop | OnFailure::Continue => vec![],
-            OnFailure::RollbackBatch => self.hosts_of_batch().to_vec(),
-            OnFailure::RollbackAll => (0..self.ends.len()).map(HostId).collect(),
-        };
-        let changed = |host: &HostId| self.end_of(*host).is_some_and(EndState::may_run_new_rules);
-        self.by_batch(&hosts.into_iter().filter(changed).collect::<Vec<_>>())
-    }
-
-    /// Groups of one batch each, the newest first.
-    fn by_batch(&self, hosts: &[HostId]) -> VecDeque<Vec<HostId>> {
-        let meant: BTreeSet<&HostId> = hosts.iter().collect();
-        let batches = self.plan.batches.iter().rev();
-        let groups = batches.map(|batch| batch.iter().copied().filter(|host| meant.contains(host)).collect());
-        groups.filter(|group: &Vec<HostId>| !group.is_empty()).collect()
-    }
-
-    fn next_group(&mut self) -> Vec<Command> {
-        match self.reverts.pop_front() {
-            Some(group) => {
-                self.queued = group.into();
-                self.fill()
-            }
-            None => vec![self.finish()],
-        }
-    }
-
-    /// What has not begun to come back stays as it is.
-    fn leave(&mut self) -> Vec<Command> {
-        let left: Vec<HostId> = self.queued.drain(..).chain(self.reverts.drain(..).flatten()).collect();
-        for host in &left {
-            self.note(*host, EndState::NotRolledBack);
-        }
-        left.into_iter().map(Command::Leave).collect()
-    }
-
+    /// Neither running hosts nor those that are to come back are waited for.
     fn abandon(&mut self) -> Vec<Command> {
-        let mut commands = if self.phase == Phase::Reverting {
-            self.leave()
-        } else {
-            vec![]
-        };
+        let mut commands = self.begin_leaving();
         for host in std::mem::take(&mut self.running) {
             self.note(host, EndState::Unknown);
             commands.push(Command::Abandon(host));
@@ -387,7 +370,7 @@ impl Rollout {
     fn tally(&self, batch_is_over: bool) -> Tally {
         let hosts = self.hosts_of_batch();
         let failures = Failures {
-            batch: hosts.iter().filter(|host| self.failed.contains(host)).count(),
+            batch: self.failed_in_batch,
             of: hosts.len(),
             run: self.failed.len(),
             of_run: self.ends.len(),

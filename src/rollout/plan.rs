@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::HostId;
-use super::policy::Policy;
+use super::policy::{Pause, Policy};
 use super::split::{self, BatchSize};
 
 /// The batches of a run.
@@ -43,6 +43,29 @@ impl RolloutPlan {
         self
     }
 
+    /// The same hosts in other batches: each keeps the play of its first host. `None`: these are not all of its hosts,
+    /// each once.
+    #[must_use]
+    pub fn in_batches(self, batches: Vec<Vec<HostId>>) -> Option<Self> {
+        let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
+        let mut plays = vec![None; self.hosts()];
+        for (batch, play) in self.batches.iter().zip(&self.plays) {
+            for host in batch {
+                *plays.get_mut(host.0)? = Some(*play);
+            }
+        }
+        let mut of_batches = Vec::new();
+        for batch in &batches {
+            let taken: Option<Vec<usize>> = batch.iter().map(|host| plays.get_mut(host.0)?.take()).collect();
+            of_batches.push(*taken?.first()?);
+        }
+        plays.iter().all(Option::is_none).then_some(Self {
+            batches,
+            plays: of_batches,
+            ..self
+        })
+    }
+
     /// How many hosts it has.
     #[must_use]
     pub fn hosts(&self) -> usize {
@@ -61,6 +84,18 @@ impl RolloutPlan {
         &self.policies
     }
 
+    /// Whether the operator may be asked something: a play that wants consent between its batches has several.
+    #[must_use]
+    pub fn asks(&self) -> bool {
+        let confirms = |play: &usize| {
+            self.policies
+                .get(*play)
+                .is_some_and(|policy| policy.pause == Some(Pause::Confirm))
+        };
+        let pairs = self.plays.iter().zip(self.plays.iter().skip(1));
+        pairs.into_iter().any(|(play, next)| play == next && confirms(play))
+    }
+
     /// The most hosts that run at a time.
     #[must_use]
     pub fn forks(&self) -> usize {
@@ -70,9 +105,9 @@ impl RolloutPlan {
     /// The batch that a host is in, from 1; `None` for a host that is not of the plan.
     #[must_use]
     pub fn batch_of(&self, host: HostId) -> Option<usize> {
-        self.batches
-            .iter()
-            .position(|batch| batch.contains(&host))
-            .map(|index| index + 1)
+        // Hosts are numbered on from batch to batch.
+        let before = |batch: &Vec<HostId>| batch.last().is_some_and(|last| *last < host);
+        let index = self.batches.partition_point(before);
+        (index < self.batches.len()).then_some(index + 1)
     }
 }

@@ -55,3 +55,33 @@ pub struct Policy {
     /// How long the checks of a batch must stay good before it counts; zero: not at all.
     pub soak: Duration,
 }
+
+/// What stands in place of a play's own policy, key by key.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Overrides {
+    /// In place of [`Policy::max_fail_percentage`].
+    pub max_fail_percentage: Option<Percentage>,
+    /// In place of [`Policy::max_failures`].
+    pub max_failures: Option<u32>,
+    /// In place of [`Policy::on_failure`].
+    pub on_failure: Option<OnFailure>,
+    /// In place of [`Policy::pause`].
+    pub pause: Option<Pause>,
+    /// In place of [`Policy::soak`].
+    pub soak: Option<Duration>,
+}
+
+impl Overrides {
+    /// The policy that holds.
+    #[must_use]
+    pub fn over(self, policy: Policy) -> Policy {
+        Policy {
+            max_fail_percentage: self.max_fail_percentage.or(policy.max_fail_percentage),
+            max_failures: self.max_failures.or(policy.max_failures),
+            on_failure: self.on_failure.unwrap_or(policy.on_failure),
+            pause: self.pause.or(policy.pause),
+            soak: self.soak.unwrap_or(policy.soak),
+            ..policy
+        }
+    }
+}

@@ -1,80 +1,138 @@
+mod budgets;
+mod interrupts;
+mod invariants;
+mod resumed;
+mod reverts;
+mod splits;
+mod waits;
+mod world;
+
 use std::num::NonZeroUsize;
 
 use super::*;
 
-fn plan(hosts: usize, serial: usize, forks: usize) -> RolloutPlan {
-    let serial = BatchSize::Hosts(u32::try_from(serial).expect("few"));
-    let forks = NonZeroUsize::new(forks).expect("forks");
-    RolloutPlan::new(forks).then(&[hosts], &[serial], Policy::default())
+/// One play of so many hosts.
+fn plan_of(hosts: usize, serial: &[u32], forks: usize, policy: Policy) -> RolloutPlan {
+    no_plan(forks).then(&[hosts], &sizes(serial), policy)
 }
 
-fn ended(host: usize, state: EndState) -> Event {
-    Event::Ended {
-        host: HostId(host),
-        state,
+fn no_plan(forks: usize) -> RolloutPlan {
+    RolloutPlan::new(NonZeroUsize::new(forks).expect("forks"))
+}
+
+fn sizes(serial: &[u32]) -> Vec<BatchSize> {
+    serial.iter().copied().map(BatchSize::Hosts).collect()
+}
+
+fn on_failure(on_failure: OnFailure) -> Policy {
+    Policy {
+        on_failure,
+        ..Policy::default()
     }
 }
 
-fn start(hosts: &[usize]) -> Vec<Command> {
-    hosts.iter().map(|&host| Command::Start(HostId(host))).collect()
+const STATES: [(&str, EndState); 10] = [
+    ("unchanged", EndState::Unchanged),
+    ("confirmed", EndState::Confirmed),
+    ("pending", EndState::Pending),
+    ("rolled_back", EndState::RolledBack),
+    ("refused", EndState::Refused),
+    ("failed", EndState::Failed),
+    ("unreachable", EndState::Unreachable),
+    ("unknown", EndState::Unknown),
+    ("unhealthy", EndState::Unhealthy),
+    ("not_rolled_back", EndState::NotRolledBack),
+];
+
+fn state(name: &str) -> EndState {
+    let found = STATES.iter().find(|(known, _)| *known == name);
+    found.unwrap_or_else(|| panic!("no state {name}")).1
 }
 
-fn batch(number: usize, hosts: &[usize]) -> Vec<Command> {
-    [vec![Command::BeginBatch(number)], start(hosts)].concat()
+fn hosts(words: &[&str]) -> Vec<HostId> {
+    words.iter().map(|word| HostId(word.parse().expect("a host"))).collect()
 }
 
-#[test]
-fn without_serial_all_hosts_are_one_batch() {
-    assert_eq!(plan(5, 0, 2).batches().len(), 1);
-    assert_eq!(
-        plan(5, 2, 2).batches(),
-        [vec![HostId(0), HostId(1)], vec![HostId(2), HostId(3)], vec![HostId(4)]]
-    );
-    assert_eq!(plan(5, 2, 2).batch_of(HostId(4)), Some(3));
-    assert_eq!(plan(5, 2, 2).batch_of(HostId(5)), None);
+/// `begin`, `3 confirmed`, `soaked 1 2` (these are unhealthy), `go on`, `decline`, `interrupt`.
+fn event(text: &str) -> Event {
+    match text.split(' ').collect::<Vec<_>>().as_slice() {
+        ["begin"] => Event::Begin,
+        ["interrupt"] => Event::Interrupted,
+        ["go", "on"] => Event::Paused { go_on: true },
+        ["decline"] => Event::Paused { go_on: false },
+        ["soaked", unhealthy @ ..] => Event::Soaked {
+            unhealthy: hosts(unhealthy),
+        },
+        [host, name] => Event::Ended {
+            host: HostId(host.parse().expect("a host")),
+            state: state(name),
+        },
+        other => panic!("no event {other:?}"),
+    }
 }
 
-#[test]
-fn plays_come_one_after_the_other() {
-    let plan = plan(3, 2, 1)
-        .then(&[0], &[], Policy::default())
-        .then(&[2], &[], Policy::default());
-    let batches: Vec<Vec<usize>> = plan
-        .batches()
+/// Commands in words; hosts that have the same done to them in one group.
+fn shown(commands: &[Command]) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for command in commands {
+        let (what, host) = words(command);
+        let goes_on = |line: &&mut String| host.is_some() && line.starts_with(&what);
+        match (lines.last_mut().filter(goes_on), host) {
+            (Some(line), Some(host)) => line.extend([" ".to_owned(), host.0.to_string()]),
+            (None, Some(host)) => lines.push(format!("{what} {}", host.0)),
+            (_, None) => lines.push(what),
+        }
+    }
+    lines.join("; ")
+}
+
+fn words(command: &Command) -> (String, Option<HostId>) {
+    let several = |hosts: &[HostId]| {
+        hosts
+            .iter()
+            .map(|host| host.0.to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    let (what, host) = match command {
+        Command::BeginBatch(number) => (format!("batch {number}"), None),
+        Command::Start(host) => ("start".to_owned(), Some(*host)),
+        Command::Soak { batch, hosts, time } => (format!("soak {batch} for {time:?}: {}", several(hosts)), None),
+        Command::EndBatch(tally) => (format!("end {}: {tally}", tally.batch), None),
+        Command::Pause { before, hosts, pause } => (format!("pause before {before} of {hosts}: {pause:?}"), None),
+        Command::StopWaiting => ("stop waiting".to_owned(), None),
+        Command::Stop(reason) => (format!("stop: {reason}"), None),
+        Command::Skip { host, .. } => ("skip".to_owned(), Some(*host)),
+        Command::BeginRevert { hosts, reason } => (format!("take back {} ({reason})", several(hosts)), None),
+        Command::Revert(host) => ("revert".to_owned(), Some(*host)),
+        Command::Leave(host) => ("leave".to_owned(), Some(*host)),
+        Command::Abandon(host) => ("abandon".to_owned(), Some(*host)),
+        Command::Finish => ("finish".to_owned(), None),
+    };
+    (what, host)
+}
+
+/// Tells a run one event after the other, and expects these commands.
+#[track_caller]
+fn expect(mut rollout: Rollout, steps: &[(&str, &str)]) -> Rollout {
+    let told: Vec<(String, String)> = steps
         .iter()
-        .map(|batch| batch.iter().map(|host| host.0).collect())
+        .map(|(text, _)| ((*text).to_owned(), shown(&rollout.handle(event(text)))))
         .collect();
-    assert_eq!(batches, [vec![0, 1], vec![2], vec![3, 4]]);
+    let expected: Vec<(String, String)> = steps.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+    assert_eq!(told, expected);
+    rollout
 }
 
-#[test]
-fn sizes_of_batches_are_numbers_or_shares() {
-    assert_eq!("3".parse(), Ok(BatchSize::Hosts(3)));
-    assert_eq!(" 25 % ".parse(), Ok(BatchSize::Percent(25)));
-    for wrong in ["", "%", "-1", "+3", "2.5", "33.3%", "5%%", "1_0", "many", "99999999999"] {
-        assert!(wrong.parse::<BatchSize>().is_err(), "{wrong}");
-    }
+/// The same for a run that is not resumed.
+#[track_caller]
+fn expect_run(plan: &RolloutPlan, steps: &[(&str, &str)]) -> Rollout {
+    expect(Rollout::new(plan), steps)
 }
 
-#[test]
-fn a_shuffle_loses_nobody_whatever_is_drawn() {
-    for drawn in [0, 1, 7, usize::MAX] {
-        let mut hosts = ["a", "b", "c", "d"];
-        Order::Shuffle.arrange(&mut hosts, |name| name, |below| drawn % below.max(1));
-        hosts.sort_unstable();
-        assert_eq!(hosts, ["a", "b", "c", "d"]);
-    }
-}
-
-#[test]
-fn forks_bound_the_running_hosts() {
-    let mut rollout = Rollout::new(&plan(3, 0, 2));
-    assert_eq!(rollout.handle(Event::Begin), batch(1, &[0, 1]));
-    assert_eq!(rollout.handle(ended(1, EndState::Confirmed)), start(&[2]));
-    assert_eq!(rollout.handle(ended(2, EndState::Unchanged)), []);
-    let last = rollout.handle(ended(0, EndState::Confirmed));
-    assert!(
-        matches!(last.as_slice(), [Command::EndBatch(_), Command::Finish]),
-        "{last:?}"
-    );
+#[track_caller]
+fn expect_ends(rollout: &Rollout, ends: &[EndState]) {
+    let found: Vec<Option<EndState>> = (0..ends.len()).map(|host| rollout.end_of(HostId(host))).collect();
+    let expected: Vec<Option<EndState>> = ends.iter().copied().map(Some).collect();
+    assert_eq!(found, expected);
 }

@@ -2,69 +2,83 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 use console::Term;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::echo::QuietInterrupts;
-use super::{Canvas, Screen, plain_lines};
+use super::echo::Quiet;
+use super::frame::Frame;
+use super::{Canvas, Plain, Screen};
 use crate::report::RunEvent;
 
 /// Shows a run on standard error: drawn on a terminal, plain lines elsewhere.
 pub struct Display {
     kind: Kind,
-    verbosity: u8,
 }
 
 enum Kind {
     Drawn(Box<Drawn>),
-    Plain,
+    Plain(Plain),
 }
+
+/// Tells how long the run has taken.
+type Clock = Box<dyn Fn() -> Duration + Send>;
 
 struct Drawn {
     screen: Screen,
+    frame: Frame,
     term: Term,
     color: bool,
-    since: Instant,
-    multi: MultiProgress,
-    bars: Vec<ProgressBar>,
-    /// Held for its end.
-    _quiet: Option<QuietInterrupts>,
+    clock: Clock,
+    quiet: Option<Quiet>,
 }
 
 impl Display {
-    /// A display whose clock starts now. `verbosity` is the number of `-v`, `color` whether standard error may have
-    /// colours.
+    /// A display whose clock starts now, of a run of at most `forks` hosts at a time. `verbosity` is the number of `-v`,
+    /// `color` whether standard error may have colours.
     #[must_use]
-    pub fn new(verbosity: u8, color: bool) -> Self {
+    pub fn new(forks: usize, verbosity: u8, color: bool) -> Self {
+        let since = Instant::now();
+        Self::with_clock(forks, verbosity, color, move || since.elapsed())
+    }
+
+    /// The same with a clock of one's own.
+    #[must_use]
+    pub fn with_clock(forks: usize, verbosity: u8, color: bool, clock: impl Fn() -> Duration + Send + 'static) -> Self {
         let term = Term::stderr();
-        let drawable = term.is_term() && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
-        let kind = if drawable {
-            Kind::Drawn(Box::new(Drawn::new(verbosity, color, term)))
+        let moves = std::env::var_os("TERM").is_some_and(|term| term != "dumb");
+        let kind = if term.is_term() && moves {
+            let screen = Screen::new(forks, verbosity);
+            Kind::Drawn(Box::new(Drawn {
+                screen,
+                frame: Frame::default(),
+                term,
+                color,
+                clock: Box::new(clock),
+                quiet: Quiet::new(),
+            }))
         } else {
-            Kind::Plain
+            Kind::Plain(Plain::new(verbosity))
         };
-        Self { kind, verbosity }
+        Self { kind }
     }
 
     /// Shows an event.
     pub fn show(&mut self, event: &RunEvent) {
         match &mut self.kind {
             Kind::Drawn(drawn) => drawn.show(event),
-            Kind::Plain => print(&plain_lines(event, self.verbosity)),
+            Kind::Plain(plain) => print(&plain.lines(event)),
         }
     }
 
     /// Moves clocks and countdowns on; to be called some times a second.
     pub fn tick(&mut self) {
         if let Kind::Drawn(drawn) = &mut self.kind {
-            drawn.draw();
+            drawn.draw(&[]);
         }
     }
 
     /// Takes the drawn lines away; what was printed for good stays.
-    pub fn clear(self) {
-        if let Kind::Drawn(drawn) = self.kind {
-            drawn.bars.iter().for_each(ProgressBar::finish_and_clear);
-            let _ = drawn.multi.clear();
+    pub fn finish(self) {
+        if let Kind::Drawn(mut drawn) = self.kind {
+            drawn.finish();
         }
     }
 }
@@ -78,58 +92,76 @@ fn print(lines: &[String]) {
 }
 
 impl Drawn {
-    fn new(verbosity: u8, color: bool, term: Term) -> Self {
-        let multi = MultiProgress::with_draw_target(ProgressDrawTarget::term(term.clone(), 20));
-        Self {
-            screen: Screen::new(verbosity),
-            term,
-            color,
-            since: Instant::now(),
-            multi,
-            bars: vec![],
-            _quiet: QuietInterrupts::new(),
-        }
-    }
-
+    /// The last column stays free: a terminal wraps behind it, each in its own way.
     fn canvas(&self) -> Canvas {
-        let (height, width) = self.term.size();
+        let (width, height) = self.size();
         Canvas {
-            width: width.into(),
-            height: height.into(),
+            width: width.saturating_sub(1).max(1),
+            height,
             color: self.color,
         }
     }
 
-    fn now(&self) -> Duration {
-        self.since.elapsed()
+    /// Columns and rows.
+    fn size(&self) -> (usize, usize) {
+        let (height, width) = self.term.size();
+        (width.into(), height.into())
     }
 
     fn show(&mut self, event: &RunEvent) {
-        let (now, canvas) = (self.now(), self.canvas());
-        for line in self.screen.apply(event, now, canvas) {
-            let _ = self.multi.println(line);
-        }
-        self.draw();
-    }
-
-    fn draw(&mut self) {
-        let lines = self.screen.lines(self.now(), self.canvas());
-        while self.bars.len() > lines.len() {
-            if let Some(bar) = self.bars.pop() {
-                self.multi.remove(&bar);
+        let asked = self.screen.question().is_some();
+        let printed = self.screen.apply(event, (self.clock)(), self.canvas());
+        match self.screen.question() {
+            Some(question) if !asked => self.ask(&printed, &format!("{question} ")),
+            _ => {
+                if asked {
+                    self.echo(false);
+                }
+                // Whoever answers ends the line; an interrupt does not.
+                if asked && matches!(event, RunEvent::Interrupted { .. }) {
+                    self.write("\n");
+                }
+                self.draw(&printed);
             }
         }
-        while self.bars.len() < lines.len() {
-            self.bars
-                .push(self.multi.add(ProgressBar::new_spinner().with_style(text_only())));
-        }
-        for (bar, line) in self.bars.iter().zip(lines) {
-            bar.set_message(line);
+    }
+
+    /// The question takes the place of the lines, the answer is typed behind it.
+    fn ask(&mut self, printed: &[String], question: &str) {
+        let size = self.size();
+        let text = self.frame.draw(printed, vec![], size);
+        self.write(&(text + question));
+        self.echo(true);
+    }
+
+    fn echo(&self, on: bool) {
+        if let Some(quiet) = &self.quiet {
+            quiet.echo(on);
         }
     }
-}
 
-/// A bar that is its message and nothing else.
-fn text_only() -> ProgressStyle {
-    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    fn draw(&mut self, printed: &[String]) {
+        // Only its answer can come now, and that ends it.
+        if self.screen.question().is_some() {
+            return;
+        }
+        let lines = self.screen.lines((self.clock)(), self.canvas());
+        let size = self.size();
+        let text = self.frame.draw(printed, lines, size);
+        self.write(&text);
+    }
+
+    fn finish(&mut self) {
+        let rest = self.screen.finish(self.canvas());
+        let size = self.size();
+        let text = self.frame.draw(&rest, vec![], size);
+        self.write(&text);
+    }
+
+    /// All at once: nobody sees half of it. A terminal that is gone is no reason to stop a run.
+    fn write(&self, text: &str) {
+        if !text.is_empty() {
+            let _ = self.term.write_str(text);
+        }
+    }
 }

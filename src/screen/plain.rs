@@ -1,77 +1,82 @@
-use crate::report::{self, EndState, HostReport, RunEvent};
+use super::words::{self, Batches, ending, joined};
+use crate::report::RunEvent;
 
-/// The lines of an event where there is no terminal: `host | step | detail`. `verbosity` is the number of `-v`.
-#[must_use]
-pub fn plain_lines(event: &RunEvent, verbosity: u8) -> Vec<String> {
-    match event {
-        RunEvent::Step { host, step, detail } => vec![joined(host, &step.to_string(), detail)],
+/// A run in plain lines, for logs: `host | step | detail`, without control characters.
+#[derive(Debug, Clone, Default)]
+pub struct Plain {
+    verbosity: u8,
+    batches: Batches,
+    /// The batch that has begun last, from 1.
+    batch: usize,
+    interrupted: bool,
+}
+
+impl Plain {
+    /// Shows the dialogue up to level `verbosity`, the number of `-v`.
+    #[must_use]
+    pub fn new(verbosity: u8) -> Self {
+        Self {
+            verbosity,
+            ..Self::default()
+        }
+    }
+
+    /// The line of an event; none for those that say nothing to whoever reads on.
+    pub fn lines(&mut self, event: &RunEvent) -> Vec<String> {
+        self.line(event).into_iter().collect()
+    }
+
+    fn line(&mut self, event: &RunEvent) -> Option<String> {
+        match event {
+            RunEvent::Started { batches, .. } => {
+                self.batches = Batches::of(batches);
+                None
+            }
+            RunEvent::BatchStarted(batch) => {
+                self.batch = *batch;
+                self.batches.heading(*batch)
+            }
+            RunEvent::Interrupted { running, again } => {
+                self.interrupted = true;
+                Some(words::interrupted(*running, *again))
+            }
+            RunEvent::Dialogue { level, .. } if *level > self.verbosity => None,
+            RunEvent::SoakFinished { .. } if self.interrupted => None,
+            RunEvent::PauseStarted { .. } | RunEvent::SoakStarted { .. } => self.wait(event),
+            RunEvent::BatchFinished { batch, verdict } => Some(words::verdict(*batch, verdict)),
+            RunEvent::Stopping { why } => Some(words::stopping(why)),
+            RunEvent::SoakFinished { batch, unhealthy } => Some(words::soaked(*batch, unhealthy)),
+            RunEvent::RevertStarted { hosts, why } => Some(words::taking_back(hosts.len(), why)),
+            _ => of_host(event),
+        }
+    }
+
+    fn wait(&self, event: &RunEvent) -> Option<String> {
+        match event {
+            RunEvent::SoakStarted { batch, hosts, time } => {
+                Some(format!("{} for {}", words::soaking(*batch, *hosts), words::span(*time)))
+            }
+            RunEvent::PauseStarted { before, hosts, time } => Some(match time {
+                Some(time) => format!("{}: {}", words::pausing(*before, *hosts), words::span(*time)),
+                None => words::question(self.batch, *before, *hosts),
+            }),
+            _ => None,
+        }
+    }
+}
+
+fn of_host(event: &RunEvent) -> Option<String> {
+    Some(match event {
+        RunEvent::Step { host, step, detail } => joined(host, &step.to_string(), detail),
         RunEvent::TimerArmed { host, window } => {
-            vec![joined(
-                host,
-                "arm",
-                &format!("rollback timer runs: {}", report::time(*window)),
-            )]
+            joined(host, "arm", &format!("rollback timer runs: {}", words::span(*window)))
         }
-        RunEvent::Warning { host, text } => vec![joined(host, "warning", text)],
-        RunEvent::Dialogue { host, level, line } if *level <= verbosity => vec![joined(host, "ssh", line)],
-        RunEvent::HostFinished { host, report } => vec![joined(host, report.state.words(), &ending(report))],
-        RunEvent::Interrupted { running, again } => vec![interrupted(*running, *again)],
-        RunEvent::BatchFinished { batch, verdict } => vec![format!("batch {batch} | {verdict}")],
-        RunEvent::Stopping { why } => vec![format!("stopping: {why}")],
-        RunEvent::RevertStarted { hosts, why } => vec![format!("taking back {} hosts: {why}", hosts.len())],
-        RunEvent::HostUnhealthy { host, report } | RunEvent::HostReverted { host, report } => {
-            vec![joined(host, report.state.words(), &ending(report))]
-        }
-        RunEvent::Started { .. }
-        | RunEvent::BatchStarted(_)
-        | RunEvent::SoakStarted { .. }
-        | RunEvent::SoakFinished { .. }
-        | RunEvent::PauseStarted { .. }
-        | RunEvent::PauseFinished { .. }
-        | RunEvent::HostReverting { .. }
-        | RunEvent::HostStarted { .. }
-        | RunEvent::TimerStopped { .. }
-        | RunEvent::Dialogue { .. }
-        | RunEvent::Finished => vec![],
-    }
-}
-
-fn joined(host: &str, step: &str, detail: &str) -> String {
-    if detail.is_empty() {
-        format!("{host} | {step}")
-    } else {
-        format!("{host} | {step} | {detail}")
-    }
-}
-
-/// The reason of a host's end, or what there is to say of a good one: `generation 17, 2 logins, 0.41 s`.
-pub(super) fn ending(report: &HostReport) -> String {
-    if let Some(reason) = &report.reason {
-        return reason.clone();
-    }
-    if report.state == EndState::Skipped {
-        return String::new();
-    }
-    let generation = report
-        .generation
-        .map(|generation| format!("generation {generation}, "))
-        .unwrap_or_default();
-    let logins = if report.connections == 1 { "login" } else { "logins" };
-    format!(
-        "{generation}{} {logins}, {}",
-        report.connections,
-        report::time(report.elapsed)
-    )
-}
-
-fn interrupted(running: usize, again: bool) -> String {
-    let hosts = if running == 1 { "host" } else { "hosts" };
-    match (running, again) {
-        (0, _) => "interrupted".to_owned(),
-        (_, false) => format!(
-            "interrupted: no host starts any more, waiting for {running} running {hosts}; interrupt again to leave \
-             them to their rollback timers"
-        ),
-        (_, true) => format!("interrupted again: {running} running {hosts} left to their rollback timers"),
-    }
+        RunEvent::Warning { host, text } => joined(host, "warning", text),
+        RunEvent::Dialogue { host, line, .. } => joined(host, "ssh", line),
+        RunEvent::HostReverting { host } => joined(host, "taking back", ""),
+        RunEvent::HostFinished { host, report }
+        | RunEvent::HostUnhealthy { host, report }
+        | RunEvent::HostReverted { host, report } => joined(host, report.state.words(), &ending(report)),
+        _ => return None,
+    })
 }

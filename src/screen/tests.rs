@@ -22,6 +22,17 @@ fn step(host: &str, step: Step, detail: &str) -> RunEvent {
     }
 }
 
+fn started(host: &str) -> RunEvent {
+    RunEvent::HostStarted { host: host.to_owned() }
+}
+
+fn armed(host: &str, window: u64) -> RunEvent {
+    RunEvent::TimerArmed {
+        host: host.to_owned(),
+        window: seconds(window),
+    }
+}
+
 fn finished(host: &str, report: HostReport) -> RunEvent {
     RunEvent::HostFinished {
         host: host.to_owned(),
@@ -29,138 +40,209 @@ fn finished(host: &str, report: HostReport) -> RunEvent {
     }
 }
 
+fn confirmed() -> HostReport {
+    HostReport {
+        generation: Some(17),
+        connections: 2,
+        elapsed: Duration::from_millis(4_700),
+        ..HostReport::new(EndState::Confirmed)
+    }
+}
+
+fn run_of(batches: &[&[&str]]) -> RunEvent {
+    let names = |batch: &&[&str]| batch.iter().map(|name| (*name).to_owned()).collect();
+    RunEvent::Started {
+        run_id: "run-1".into(),
+        batches: batches.iter().map(names).collect(),
+    }
+}
+
 /// A run of `hosts` hosts, all of them running.
 fn running(hosts: usize) -> Screen {
     let names: Vec<String> = (1..=hosts).map(|number| format!("web{number}")).collect();
-    let mut screen = Screen::new(0);
-    let canvas = canvas(80, 24);
-    screen.apply(
-        &RunEvent::Started {
-            run_id: "run-1".into(),
-            batches: vec![names.clone()],
-        },
-        Duration::ZERO,
-        canvas,
-    );
-    screen.apply(&RunEvent::BatchStarted(1), Duration::ZERO, canvas);
-    for host in names {
-        screen.apply(&RunEvent::HostStarted { host }, Duration::ZERO, canvas);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut screen = Screen::new(hosts, 0);
+    let events = [run_of(&[&names]), RunEvent::BatchStarted(1)];
+    let events = events.into_iter().chain(names.into_iter().map(started));
+    for event in events {
+        screen.apply(&event, Duration::ZERO, canvas(80, 24));
     }
     screen
 }
 
-/// Frames of a short run with everything that can be seen: what was printed, then what is drawn.
-fn film(width: usize) -> String {
-    let canvas = canvas(width, 24);
-    let mut screen = Screen::new(1);
+/// What a run looks like: at each time what was printed, then what is drawn.
+fn film(forks: usize, canvas: Canvas, frames: &[(u64, Vec<RunEvent>)]) -> String {
+    let mut screen = Screen::new(forks, 1);
     let mut film = String::new();
-    let host = |name: &str| name.to_owned();
-    let frames: Vec<(u64, Vec<RunEvent>)> = vec![
+    for (at, events) in frames {
+        let printed: Vec<String> = events
+            .iter()
+            .flat_map(|event| screen.apply(event, seconds(*at), canvas))
+            .collect();
+        let drawn = match screen.question() {
+            Some(question) => vec![format!("{question} _")],
+            None => screen.lines(seconds(*at) + Duration::from_millis(340), canvas),
+        };
+        let _ = write!(film, "-- {at} s\n{}{}", block("+ ", &printed), block("| ", &drawn));
+    }
+    film + "-- end\n" + &block("+ ", &screen.finish(canvas))
+}
+
+fn block(mark: &str, lines: &[String]) -> String {
+    lines.iter().fold(String::new(), |text, line| {
+        text + (mark.to_owned() + line).trim_end() + "\n"
+    })
+}
+
+const LONG: &str = "db-primary-with-a-very-long-name";
+
+/// A canary, a batch that is interrupted: everything that can be seen of a short run.
+fn interrupted_run() -> Vec<(u64, Vec<RunEvent>)> {
+    let detail = "198.51.100.7:2222, then 198.51.100.7:22, as admin";
+    let dialogue = |level, line: &str| RunEvent::Dialogue {
+        host: "web1".into(),
+        level,
+        line: line.into(),
+    };
+    let verdict = RunEvent::BatchFinished {
+        batch: 1,
+        verdict: "0 of 1 failed".into(),
+    };
+    let failed = HostReport::new(EndState::Unreachable).because("no answer on ports 2222 and 22");
+    let skipped = HostReport::new(EndState::Skipped).because("not started: the run was interrupted");
+    vec![
         (
             0,
             vec![
-                RunEvent::Started {
-                    run_id: "run-1".into(),
-                    batches: vec![
-                        vec![host("web1"), host("db-primary-with-a-very-long-name")],
-                        vec![host("web3")],
-                    ],
-                },
+                run_of(&[&["web1"], &[LONG, "web3"]]),
                 RunEvent::BatchStarted(1),
-                RunEvent::HostStarted { host: host("web1") },
-                RunEvent::HostStarted {
-                    host: host("db-primary-with-a-very-long-name"),
-                },
+                started("web1"),
             ],
         ),
         (
             1,
             vec![
                 step("web1", Step::Observe, "nft, 14 rules"),
-                step(
-                    "db-primary-with-a-very-long-name",
-                    Step::Connect,
-                    "198.51.100.7:2222, then 198.51.100.7:22, as admin",
-                ),
-                RunEvent::Dialogue {
-                    host: host("web1"),
-                    level: 1,
-                    line: "> observe".into(),
-                },
-                RunEvent::Dialogue {
-                    host: host("web1"),
-                    level: 2,
-                    line: "all of it".into(),
-                },
+                dialogue(1, "> observe"),
+                dialogue(2, "all of it"),
             ],
         ),
         (
             2,
             vec![
-                step("web1", Step::Arm, "30 s"),
-                RunEvent::TimerArmed {
-                    host: host("web1"),
-                    window: seconds(30),
-                },
+                armed("web1", 30),
                 step("web1", Step::Verify, "ipv4 tcp 2222 → 22 open, direct closed"),
             ],
         ),
         (
             5,
             vec![
-                RunEvent::TimerStopped { host: host("web1") },
-                finished(
-                    "web1",
-                    HostReport {
-                        generation: Some(17),
-                        connections: 2,
-                        elapsed: Duration::from_millis(4_700),
-                        ..HostReport::new(EndState::Confirmed)
-                    },
-                ),
-                RunEvent::Interrupted {
-                    running: 1,
-                    again: false,
+                RunEvent::TimerStopped { host: "web1".into() },
+                finished("web1", confirmed()),
+                RunEvent::SoakStarted {
+                    batch: 1,
+                    hosts: 1,
+                    time: seconds(20),
                 },
             ],
         ),
         (
-            6,
+            25,
             vec![
-                finished(
-                    "db-primary-with-a-very-long-name",
-                    HostReport::new(EndState::Unreachable).because("no answer on ports 2222 and 22"),
-                ),
-                finished(
-                    "web3",
-                    HostReport::new(EndState::Skipped).because("not started: the run was interrupted"),
-                ),
+                RunEvent::SoakFinished {
+                    batch: 1,
+                    unhealthy: vec![],
+                },
+                verdict,
+                pause(Some(seconds(10))),
             ],
         ),
-    ];
-    for (at, events) in frames {
-        let printed: Vec<String> = events
-            .iter()
-            .flat_map(|event| screen.apply(event, seconds(at), canvas))
-            .collect();
-        let drawn = screen.lines(seconds(at) + Duration::from_millis(340), canvas);
-        let _ = write!(film, "-- {at} s\n{}{}", block("+ ", &printed), block("| ", &drawn));
+        (
+            35,
+            vec![
+                RunEvent::PauseFinished { go_on: true },
+                RunEvent::BatchStarted(2),
+                started(LONG),
+                step(LONG, Step::Connect, detail),
+            ],
+        ),
+        (
+            36,
+            vec![
+                RunEvent::Interrupted {
+                    running: 1,
+                    again: false,
+                },
+                stopping("the run was interrupted"),
+                finished("web3", skipped),
+            ],
+        ),
+        (96, vec![finished(LONG, failed)]),
+    ]
+}
+
+fn pause(time: Option<Duration>) -> RunEvent {
+    RunEvent::PauseStarted {
+        before: 2,
+        hosts: 2,
+        time,
     }
-    film
 }
 
-fn block(mark: &str, lines: &[String]) -> String {
-    lines.iter().fold(String::new(), |text, line| text + mark + line + "\n")
+fn stopping(why: &str) -> RunEvent {
+    RunEvent::Stopping { why: why.to_owned() }
+}
+
+/// A batch that fails after the operator's consent, and is taken back.
+fn reverted_run() -> Vec<(u64, Vec<RunEvent>)> {
+    let skipped = HostReport::new(EndState::Skipped).because("not started: 1 of 2 failed, budget 0 in batch 2");
+    let back = HostReport {
+        generation: Some(16),
+        connections: 2,
+        ..HostReport::new(EndState::RolledBack)
+    };
+    let kept = HostReport::new(EndState::NotRolledBack).because("somebody else changed its rules since");
+    let reverted = |host: &str, report| RunEvent::HostReverted {
+        host: host.into(),
+        report: Box::new(report),
+    };
+    let reverting = |host: &str| RunEvent::HostReverting { host: host.into() };
+    vec![
+        (0, vec![run_of(&[&["web1"], &["web2", "web3"], &["web4"]]), RunEvent::BatchStarted(1), started("web1")]),
+        (4, vec![
+            finished("web1", confirmed()),
+            RunEvent::BatchFinished { batch: 1, verdict: "0 of 1 failed".into() },
+            pause(None),
+        ]),
+        (9, vec![RunEvent::PauseFinished { go_on: true }, RunEvent::BatchStarted(2), started("web2"), started("web3")]),
+        (14, vec![
+            finished("web2", confirmed()),
+            finished("web3", HostReport::new(EndState::RolledBack).because("ipv4 tcp 2222 → 22: port 2222 cannot be reached from here: a security group or a firewall on the way drops it")),
+            RunEvent::BatchFinished { batch: 2, verdict: "1 of 2 failed, budget 0: stopping, and taking the whole run back".into() },
+            stopping("1 of 2 failed, budget 0 in batch 2"),
+            finished("web4", skipped),
+            RunEvent::RevertStarted { hosts: vec!["web2".into(), "web1".into()], why: "1 of 2 failed, budget 0 in batch 2".into() },
+            reverting("web2"),
+        ]),
+        (15, vec![step("web2", Step::Switch, ""), armed("web2", 30)]),
+        (16, vec![reverted("web2", back), reverting("web1")]),
+        (17, vec![reverted("web1", kept)]),
+    ]
 }
 
 #[test]
-fn a_run_in_80_columns() {
-    insta::assert_snapshot!(film(80));
+fn an_interrupted_run_in_80_columns() {
+    insta::assert_snapshot!(film(10, canvas(80, 24), &interrupted_run()));
 }
 
 #[test]
-fn a_run_in_160_columns() {
-    insta::assert_snapshot!(film(160));
+fn an_interrupted_run_in_160_columns() {
+    insta::assert_snapshot!(film(10, canvas(160, 24), &interrupted_run()));
+}
+
+#[test]
+fn a_run_that_asks_and_is_taken_back() {
+    insta::assert_snapshot!(film(10, canvas(80, 24), &reverted_run()));
 }
 
 #[test]
@@ -227,11 +309,11 @@ fn the_countdown_counts_down_to_zero() {
     );
     let shown = |millis| screen.lines(Duration::from_millis(millis), canvas(80, 24))[0].clone();
     for (millis, expected) in [
-        (10_000, "⏱ 30 s"),
-        (10_001, "⏱ 30 s"),
-        (39_500, "⏱ 1 s"),
-        (40_000, "⏱ 0 s"),
-        (50_000, "⏱ 0 s"),
+        (10_000, "⏱  30 s"),
+        (10_001, "⏱  30 s"),
+        (39_500, "⏱   1 s"),
+        (40_000, "⏱   0 s"),
+        (50_000, "⏱   0 s"),
     ] {
         assert!(shown(millis).ends_with(expected), "{}", shown(millis));
     }
@@ -266,49 +348,17 @@ fn colours_change_no_letter() {
 
 #[test]
 fn without_a_terminal_lines_are_plain() {
-    let events = [
-        RunEvent::Started {
-            run_id: "run-1".into(),
-            batches: vec![vec!["web1".into()]],
-        },
-        RunEvent::BatchStarted(1),
-        RunEvent::HostStarted { host: "web1".into() },
-        step("web1", Step::Connect, ""),
-        step("web1", Step::Observe, "nft, 14 rules"),
-        RunEvent::TimerArmed {
-            host: "web1".into(),
-            window: seconds(30),
-        },
-        RunEvent::Dialogue {
-            host: "web1".into(),
-            level: 1,
-            line: "> observe".into(),
-        },
-        RunEvent::Dialogue {
-            host: "web1".into(),
-            level: 2,
-            line: "all of it".into(),
-        },
-        RunEvent::Interrupted {
-            running: 2,
-            again: true,
-        },
-        finished(
-            "web1",
-            HostReport {
-                connections: 1,
-                ..HostReport::new(EndState::Unchanged)
-            },
-        ),
-        RunEvent::Finished,
-    ];
-    let lines = |verbosity| {
-        events
-            .iter()
-            .flat_map(|event| plain_lines(event, verbosity))
-            .collect::<Vec<_>>()
+    let lines = |verbosity, frames: &[(u64, Vec<RunEvent>)]| {
+        let mut plain = Plain::new(verbosity);
+        let events = frames.iter().flat_map(|(_, events)| events);
+        events.flat_map(|event| plain.lines(event)).collect::<Vec<_>>()
     };
-    insta::assert_snapshot!(lines(1).join("\n"));
-    assert_eq!(lines(0).len() + 1, lines(1).len());
-    assert_eq!(lines(2).len(), lines(1).len() + 1);
+    let run = interrupted_run();
+    insta::assert_snapshot!(
+        [lines(1, &run), vec![String::new()], lines(1, &reverted_run())]
+            .concat()
+            .join("\n")
+    );
+    assert_eq!(lines(0, &run).len() + 1, lines(1, &run).len());
+    assert_eq!(lines(2, &run).len(), lines(1, &run).len() + 1);
 }

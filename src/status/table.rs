@@ -10,10 +10,8 @@ use crate::report::{Look, sanitise, time};
 /// How it is to be shown.
 #[derive(Debug, Clone)]
 pub struct Showing {
-    /// Width and colours.
+    /// Width, rows and colours. More hosts than rows are shown only where something is off.
     pub look: Look,
-    /// Rows of the terminal; `None` where there is none. More hosts than that are shown only where something is off.
-    pub height: Option<u16>,
     /// All hosts all the same.
     pub all: bool,
     /// What the operator's clock goes by.
@@ -32,7 +30,7 @@ impl Showing {
     }
 
     fn folds(&self, hosts: usize) -> bool {
-        !self.all && self.height.is_some_and(|rows| hosts + 2 > rows.into())
+        !self.all && self.look.rows.is_some_and(|rows| hosts + 2 > rows.into())
     }
 }
 

@@ -289,8 +289,11 @@ fn overview() -> Overview {
 
 fn showing(width: Option<u16>, height: Option<u16>, all: bool) -> Showing {
     Showing {
-        look: Look { width, color: false },
-        height,
+        look: Look {
+            width,
+            rows: height,
+            color: false,
+        },
         all,
         zone: TimeZone::UTC,
     }

@@ -72,6 +72,10 @@ impl<'a, R: Remote> Contact<'a, R> {
         }
     }
 
+    pub fn events(&self) -> &UnboundedSender<RunEvent> {
+        self.events
+    }
+
     pub fn step(&self, step: Step, detail: &str) {
         self.tell(RunEvent::Step {
             host: self.host.to_owned(),

@@ -68,9 +68,11 @@ impl<R: Remote> Transaction<'_, R> {
         marks: proving::Marks,
     ) -> Result<Loaded, Ended> {
         self.ask_for_change(first, &change);
-        let armed = |change, observed| Armed {
+        let mut since = Instant::now();
+        let armed = |change, observed, since| Armed {
             change,
             observed,
+            since,
             latest: Instant::now() + self.options.rollback_after,
             marks,
         };
@@ -84,13 +86,16 @@ impl<R: Remote> Transaction<'_, R> {
                 Ok(answer) => answer,
                 Err(why) => {
                     return Ok(Loaded::Done(Changed::Lost(
-                        Box::new(armed(change, observed)),
+                        Box::new(armed(change, observed, since)),
                         why.sentence(),
                     )));
                 }
             };
             match answer.status {
-                Status::Ok if verb == "arm" => self.contact.armed(self.options.rollback_after),
+                Status::Ok if verb == "arm" => {
+                    since = Instant::now();
+                    self.contact.armed(self.options.rollback_after);
+                }
                 Status::Ok if verb == "stage" => self
                     .warnings
                     .extend(answer.text.strip_prefix("boot ").map(gone_at_boot)),
@@ -102,12 +107,12 @@ impl<R: Remote> Transaction<'_, R> {
         self.warnings.extend(change.warnings());
         match (failure, rules) {
             (None, Some(rules)) => Ok(Loaded::Done(Changed::Loosened(
-                Box::new(armed(change, observed)),
+                Box::new(armed(change, observed, since)),
                 rules,
             ))),
-            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed)),
+            (Some((step, reason)), _) => self.not_loaded(step, &reason, || armed(change, observed, since)),
             (None, None) => Ok(Loaded::Done(Changed::Lost(
-                Box::new(armed(change, observed)),
+                Box::new(armed(change, observed, since)),
                 "the host did not show its rules".to_owned(),
             ))),
         }

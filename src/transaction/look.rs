@@ -17,7 +17,7 @@ use crate::status::{State, Status};
 pub async fn look(host: &HostSpec, options: &Options, events: &UnboundedSender<RunEvent>) -> Status {
     let began = Instant::now();
     let status = match ssh_to(host, options, events).await {
-        Ok(ssh) => Transaction::new(&ssh, host, options, events).look().await,
+        Ok(ssh) => Transaction::new(&ssh, host, options, events).status().await,
         Err(error) => without_login(&error),
     };
     let mut status = status.sanitised();
@@ -30,7 +30,7 @@ pub async fn look(host: &HostSpec, options: &Options, events: &UnboundedSender<R
 }
 
 impl<R: Remote> Transaction<'_, R> {
-    async fn look(&mut self) -> Status {
+    async fn status(&mut self) -> Status {
         self.recall().await;
         let ways = self.ways_in();
         let mut login = match self.contact.login(&ways, false, self.options.timeout).await {

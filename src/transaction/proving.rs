@@ -152,6 +152,11 @@ fn direct_vantage(
     Some(vantage(host, source_towards(host), named.is_some()))
 }
 
+/// Whether that address is one of this machine's: what it sends there comes from there.
+pub(super) fn is_here(address: IpAddr) -> bool {
+    source_towards(address) == Some(address)
+}
+
 /// The address that packets to there leave with: what the host sees unless somebody translates it.
 fn source_towards(host: IpAddr) -> Option<IpAddr> {
     let here: SocketAddr = if host.is_ipv4() {
@@ -168,22 +173,22 @@ fn source_towards(host: IpAddr) -> Option<IpAddr> {
 pub(super) fn with_unseen(
     mut proofs: Vec<MappingProof>,
     set: &MappingSet,
-    change: &HostChange,
+    families: impl Iterator<Item = Family>,
     vantages: &[Vantage],
 ) -> Vec<MappingProof> {
-    for one in &change.families {
-        if vantages.iter().any(|vantage| vantage.family == one.family) {
+    for family in families {
+        if vantages.iter().any(|vantage| vantage.family == family) {
             continue;
         }
         proofs.extend(set.mappings().iter().map(|mapping| MappingProof {
             name: mapping.name.clone(),
-            family: one.family,
+            family,
             protocol: mapping.protocol,
             port: mapping.port,
             to_port: mapping.to_port,
             mapped: Mapped::Unverified,
             direct: DirectAccess::Unverified,
-            reason: Some(format!("the host has no {} address", one.family.name())),
+            reason: Some(format!("the host has no {} address", family.name())),
         }));
     }
     proofs
@@ -226,7 +231,7 @@ impl<R: Remote> Transaction<'_, R> {
 }
 
 /// One probe, by the way that logins take.
-fn attempt(
+pub(super) fn attempt(
     check: &Check,
     marks: Marks,
     route: &Route,
@@ -239,7 +244,7 @@ fn attempt(
             (Place::Address(to), None) => {
                 let payload = usize::from(marks.payload);
                 let limit = wait_for(protocol, limit);
-                probe::attempt(protocol, SocketAddr::new(to, port), marks.mss, payload, limit).await
+                probe::attempt(protocol, SocketAddr::new(to, port), Some(marks.mss), payload, limit).await
             }
             (_, Some(tunnel)) => probe::attempt_through(&tunnel, port, limit).await,
             (Place::Behind(name), None) => Outcome::NoPath(format!("nothing leads to {name}")),

@@ -101,12 +101,7 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     fn confirmed(&mut self, said: &str, armed: &Armed) -> HostReport {
-        if said.contains("boot=no") {
-            self.warnings.push(
-                "the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only"
-                    .to_owned(),
-            );
-        }
+        self.warnings.extend(not_for_boot(said));
         if armed.change.removes {
             return removed();
         }
@@ -165,6 +160,14 @@ impl<R: Remote> Transaction<'_, R> {
         }
         Some(HostReport::new(EndState::Failed).because(format!("contact was lost before the change began: {why}")))
     }
+}
+
+/// What the agent's `confirmed …` says of the next boot, when that is bad.
+pub(super) fn not_for_boot(said: &str) -> Option<String> {
+    said.contains("boot=no").then(|| {
+        "the generation could not be written for the next boot: the host's /var/lib is full, slow or read-only"
+            .to_owned()
+    })
 }
 
 /// What the agent's `undone …` stands for; `None` when it says something else.

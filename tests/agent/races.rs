@@ -74,6 +74,21 @@ impl Round {
         change.generation.to_string()
     }
 
+    /// Waits until so long before a timer of one second undoes its change.
+    async fn until_its_end(&self, lead: Duration) {
+        let deadline = self.host.run(&format!(
+            "stat -c %.Z /run/portmap-deploy/{}.pid 2>/dev/null || date +%s.%N",
+            self.id()
+        ));
+        let deadline: f64 = deadline.trim().parse::<f64>().unwrap() + 1.0;
+        let now = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64();
+        let wait = deadline - now - lead.as_secs_f64();
+        tokio::time::sleep(Duration::from_secs_f64(wait.max(0.0))).await;
+    }
+
     /// What was decided, once it is.
     async fn decided(session: &mut Session, request: &str) -> String {
         loop {
@@ -122,17 +137,8 @@ fn confirm_against_the_timer_has_one_winner() {
     let won = on_all(ROUNDS, async |round| {
         let before = round.host.rules();
         let generation = round.switch(1).await;
-        let deadline = round.host.run(&format!(
-            "stat -c %.Z /run/portmap-deploy/{}.pid 2>/dev/null || date +%s.%N",
-            round.id()
-        ));
-        let deadline: f64 = deadline.trim().parse::<f64>().unwrap() + 1.0;
-        let now = std::time::SystemTime::now()
-            .duration_since(std::time::UNIX_EPOCH)
-            .unwrap()
-            .as_secs_f64();
-        let wait = deadline - now - round.lead.as_secs_f64();
-        tokio::time::sleep(Duration::from_secs_f64(wait.max(0.0))).await;
+        let lead = round.lead;
+        round.until_its_end(lead).await;
         let request = format!("confirm {}", round.id());
         let decided = Round::decided(&mut round.second, &request).await;
         round.agree(&decided, &generation, &before)
@@ -171,6 +177,38 @@ fn confirm_against_rollback_has_one_winner() {
         confirmed
     });
     assert!(won > 5 && won < ROUNDS * HOSTS - 5, "no race: confirm won {won} times");
+}
+
+/// More time that comes as the timer fires: who is told that there is more has it.
+#[test]
+fn more_time_against_the_timer_has_one_winner() {
+    const ROUNDS: u16 = 7;
+    let won = on_all(ROUNDS, async |round| {
+        let before = round.host.rules();
+        let generation = round.switch(1).await;
+        round.until_its_end(round.lead.min(Duration::from_millis(80))).await;
+        let said = round.second.said(&format!("extend {} 60 600", round.id())).await;
+        let has_time = said.starts_with("ok left ");
+        // The timer had its turn.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        if has_time {
+            assert_ne!(round.host.rules(), before, "{said}");
+        }
+        let request = format!("confirm {}", round.id());
+        let decided = Round::decided(&mut round.second, &request).await;
+        assert_eq!(
+            round.agree(&decided, &generation, &before),
+            has_time,
+            "{said} {decided}"
+        );
+        let running = round.host.running(&format!("{}.sh ", round.id()));
+        assert!(running.is_empty(), "{running:?}");
+        has_time
+    });
+    assert!(
+        won > 3 && won < ROUNDS * HOSTS - 3,
+        "no race: more time won {won} times"
+    );
 }
 
 /// Everybody who asks for the end of one change gets the same answer, however many there are.

@@ -309,3 +309,60 @@ fn the_timer_outlives_its_session_its_files_and_its_own_death() {
     lab.run("host3", "test -e /var/killed");
     said(lab.ssh("root", lab.address("host1", 4)).arg("true"));
 }
+
+/// A timer of PID 1 that is given more time goes on as PID 1's, ends the change in the end, and holds up no shutdown.
+#[test]
+fn more_time_is_given_where_pid_1_has_the_timer() {
+    let Some(mut lab) = booted(3, PERSISTENT) else { return };
+    let old: Vec<_> = ["host1", "host2", "host3"]
+        .iter()
+        .map(|host| rules(&lab, host))
+        .collect();
+    let hosts = ["host1", "host2", "host3"].map(|host| (host, "portmap: ['2200:22'], portmap_previous_ports: [2200]"));
+    let manual = ["--confirm", "manual", "--rollback-after", "6s"];
+    let run = lab.deploy_to(&hosts, &manual);
+    assert_eq!(
+        ["host1", "host2", "host3"].map(|host| run.state(host).to_owned()),
+        ["pending"; 3],
+        "{}",
+        run.said()
+    );
+    let folder = lab.inventory_of(&hosts);
+    let (login, hosts) = (folder.join("login.yaml"), folder.join("hosts.yaml"));
+    let (login, hosts) = (login.display().to_string(), hosts.display().to_string());
+    let call =
+        |lab: &Lab, words: &[&str]| lab.deploy(&[&words[..1], &["-i", &login, "-i", &hosts], &words[1..]].concat());
+    let run = call(&lab, &["extend", "--by", "8s"]);
+    assert_eq!(
+        ["host1", "host2", "host3"].map(|host| run.state(host).to_owned()),
+        ["pending"; 3],
+        "{}",
+        run.said()
+    );
+    // All timers have fired by then.
+    std::thread::sleep(Duration::from_secs(7));
+    for host in lab.hosts() {
+        assert!(!ours(&rules(&lab, host)).is_empty(), "{host}");
+        let services = lab.run(
+            host,
+            "systemctl list-units --no-legend --state=running 'portmap-rollback-*.service'",
+        );
+        assert_eq!(services.lines().count(), 1, "{host}: {services}");
+    }
+    let confirmed = call(&lab, &["confirm", "-l", "host2"]);
+    assert_eq!(confirmed.state("host2"), "confirmed", "{}", confirmed.said());
+    let began = std::time::Instant::now();
+    lab.reboot("host3");
+    assert!(began.elapsed() < Duration::from_secs(25), "{:?}", began.elapsed());
+    for (host, old) in [("host1", &old[0]), ("host3", &old[2])] {
+        crate::support::run::await_true(host, Duration::from_secs(15), || rules(&lab, host) == *old);
+    }
+    lab.expect_sshd("host2", 2200);
+    for host in lab.hosts() {
+        let none = || {
+            let units = "systemctl list-units --no-legend --state=running 'portmap-rollback-*.service'";
+            lab.run(host, units).is_empty()
+        };
+        crate::support::run::await_true("no timer is left", Duration::from_secs(10), none);
+    }
+}

@@ -1,16 +1,15 @@
 use std::io::{self, IsTerminal as _, Write as _};
 
-use indicatif::ProgressBar;
+use console::Term;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::super::args::Form;
+use super::super::args::Shape;
 use super::super::deploy;
 use super::super::error::Error;
 use super::super::output_file::OutputFile;
 use crate::report::{self, Look, RunEvent};
-use crate::screen;
 use crate::status::{self, Frame, Overview, Showing, Status};
 
 /// Changes that are remembered, for screens that grow.
@@ -18,14 +17,15 @@ const MOST_NEWS: usize = 100;
 
 /// Where looks go: a file, standard output, a terminal that is drawn anew each time.
 pub(super) struct View {
-    form: Form,
+    form: Shape,
     file: Option<OutputFile>,
     verbosity: u8,
     /// Looks follow one another.
     watches: bool,
     /// Standard output is a terminal to draw on.
     draws: bool,
-    progress: ProgressBar,
+    /// Where to show how far a look is.
+    progress: Option<Progress>,
     last: Option<Overview>,
     news: Vec<(Timestamp, String)>,
     /// When the next look begins; `None`: it is under way.
@@ -33,8 +33,8 @@ pub(super) struct View {
 }
 
 impl View {
-    pub fn new(form: Form, file: Option<OutputFile>, watches: bool, verbosity: u8) -> Self {
-        let to_terminal = form == Form::Text && file.is_none() && io::stdout().is_terminal();
+    pub fn new(form: Shape, file: Option<OutputFile>, watches: bool, verbosity: u8) -> Self {
+        let to_terminal = form == Shape::Text && file.is_none() && io::stdout().is_terminal();
         let drawable = std::env::var_os("TERM").is_none_or(|term| term != "dumb");
         Self {
             form,
@@ -42,7 +42,7 @@ impl View {
             verbosity,
             watches,
             draws: watches && to_terminal && drawable,
-            progress: ProgressBar::hidden(),
+            progress: None,
             last: None,
             news: Vec::new(),
             next: None,
@@ -54,8 +54,10 @@ impl View {
         let verbosity = if self.draws { 0 } else { self.verbosity };
         tokio::spawn(async move {
             while let Some(event) = events.recv().await {
-                for line in screen::plain_lines(&event.sanitised(), verbosity) {
-                    let _ = writeln!(anstream::stderr(), "{line}");
+                if let RunEvent::Dialogue { host, level, line } = event.sanitised()
+                    && level <= verbosity
+                {
+                    let _ = writeln!(anstream::stderr(), "{host} | ssh | {line}");
                 }
             }
         });
@@ -64,23 +66,26 @@ impl View {
     /// A look begins.
     pub fn begins(&mut self, hosts: usize) {
         if !self.watches && self.verbosity == 0 {
-            // Hides itself where standard error is no terminal.
-            self.progress = ProgressBar::new(hosts as u64);
+            self.progress = Progress::of(hosts);
         }
         self.tick();
     }
 
     /// A host was looked at.
     pub fn host(&mut self, name: &str, status: &Status) {
-        self.progress.inc(1);
-        if self.form == Form::Jsonl && self.file.is_none() {
+        if let Some(progress) = &mut self.progress {
+            progress.one_more();
+        }
+        if self.form == Shape::Jsonl && self.file.is_none() {
             deploy::print(&(status::host_line(name, status) + "\n"));
         }
     }
 
     /// A look has ended.
     pub fn ended(&mut self, overview: &Overview) -> Result<(), Error> {
-        self.progress.finish_and_clear();
+        if let Some(progress) = self.progress.take() {
+            progress.clear();
+        }
         let now = Timestamp::now();
         let news = self
             .last
@@ -97,12 +102,12 @@ impl View {
             self.news.drain(..surplus);
             if first {
                 // What stands on the screen moves up and is kept.
-                deploy::print(&"\n".repeat(self.showing().height.unwrap_or_default().into()));
+                deploy::print(&"\n".repeat(self.showing().look.rows.unwrap_or_default().into()));
             }
             self.tick();
-        } else if self.form == Form::Text && !first {
+        } else if self.form == Shape::Text && !first {
             self.tell(&news);
-        } else if self.form == Form::Jsonl {
+        } else if self.form == Shape::Jsonl {
             deploy::print(&(status::totals_line(overview) + "\n"));
         } else {
             deploy::print(&self.text(overview, now));
@@ -137,32 +142,59 @@ impl View {
 
     fn text(&self, overview: &Overview, now: Timestamp) -> String {
         match self.form {
-            Form::Text => status::table(overview, &self.showing()),
-            Form::Json => status::document(overview) + "\n",
-            Form::Jsonl => {
+            Shape::Text => status::table(overview, &self.showing()),
+            Shape::Json => status::document(overview) + "\n",
+            Shape::Jsonl => {
                 let hosts = overview.hosts.iter();
                 let lines = hosts.map(|(name, status)| status::host_line(name, status) + "\n");
                 lines.collect::<String>() + &status::totals_line(overview) + "\n"
             }
-            Form::Junit => report::junit("portmap-deploy status", &status::findings(overview), overview.elapsed),
-            Form::Prometheus => report::exposition(&status::gauges(overview, now)),
+            Shape::Junit => report::junit("portmap-deploy status", &status::findings(overview), overview.elapsed),
+            Shape::Prometheus => report::exposition(&status::gauges(overview, now)),
         }
     }
 
     fn showing(&self) -> Showing {
         let plain = Look {
             width: None,
+            rows: None,
             color: false,
         };
         let look = if self.file.is_some() { plain } else { deploy::look() };
         // The last row stays free: a line's end there would move all others up.
-        let height = look.width.map(|_| console::Term::stdout().size().0.saturating_sub(1));
+        let rows = look.rows.map(|rows| rows.saturating_sub(1));
         Showing {
-            look,
-            height,
+            look: Look { rows, ..look },
             all: self.verbosity > 0,
             zone: TimeZone::system(),
         }
+    }
+}
+
+/// A line of standard error that tells how far a look is.
+struct Progress {
+    term: Term,
+    done: usize,
+    hosts: usize,
+}
+
+impl Progress {
+    /// `None` where standard error is no terminal.
+    fn of(hosts: usize) -> Option<Self> {
+        let term = Term::stderr();
+        term.is_term().then_some(Self { term, done: 0, hosts })
+    }
+
+    fn one_more(&mut self) {
+        self.done += 1;
+        let _ = self.term.clear_line();
+        let _ = self
+            .term
+            .write_str(&format!("looked at {} of {}", self.done, self.hosts));
+    }
+
+    fn clear(self) {
+        let _ = self.term.clear_line();
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn without_jump(arguments: &[String]) -> Vec<String> {
 }
 
 /// Calls back for each option, its value and the word it stands in; `\0`: a word that is no option.
-fn walk<'a>(arguments: &'a [String], mut each: impl FnMut(char, Option<&'a str>, &'a str)) {
+pub(super) fn walk<'a>(arguments: &'a [String], mut each: impl FnMut(char, Option<&'a str>, &'a str)) {
     let mut words = arguments.iter().map(String::as_str);
     while let Some(word) = words.next() {
         let Some(flags) = word

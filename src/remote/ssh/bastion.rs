@@ -33,13 +33,13 @@ type Key = (Manner, Vec<Hop>);
 /// What the way to a host has in common with the ways to its bastions: ssh gives the ssh that it jumps with its
 /// configuration file, and nothing else.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Manner {
+pub(super) struct Manner {
     file: Option<String>,
     checking: HostKeyChecking,
 }
 
 impl Manner {
-    fn of(spec: &Spec) -> Self {
+    pub fn of(spec: &Spec) -> Self {
         let file = config_file(&spec.common_args).or_else(|| config_file(&spec.extra_args));
         Self {
             file: file.map(str::to_owned),
@@ -47,7 +47,7 @@ impl Manner {
         }
     }
 
-    fn spec(&self, hop: &Hop) -> Spec {
+    pub fn spec(&self, hop: &Hop) -> Spec {
         let file = self.file.iter().flat_map(|file| ["-F".to_owned(), file.clone()]);
         Spec {
             host: hop.host.clone(),

@@ -1,5 +1,6 @@
 //! One session over a master: the loader is started on the host, by sudo where it must be, and the dialogue begins.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,6 +12,7 @@ use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::beside::Sessions;
 use super::{Master, Ssh, local};
 use crate::inventory::{Connection as Spec, Password};
 use crate::remote::dialogue::{Dialogue, LOADER};
@@ -53,11 +55,7 @@ impl Ssh {
     pub(super) async fn open(&self, master: Master) -> Result<Login, LoginError> {
         let at = master.peer.clone();
         let opening = Opening::new(&self.entrance);
-        let streams = if opening.on_terminal {
-            on_terminal(&master, &opening.command())
-        } else {
-            piped(&master, opening.command()).await
-        };
+        let streams = opening.start(&master.place.socket()).await;
         let streams = streams.map_err(|why| local(format!("cannot open a session on {at}: {why}")))?;
         let heard = Arc::clone(&self.heard);
         let dialogue = Dialogue::new(streams.input, streams.output, random_word("PM"), move |level, line| {
@@ -84,17 +82,17 @@ impl Ssh {
 }
 
 /// A session that is about to begin.
-struct Opening {
+pub(super) struct Opening {
     sudo: bool,
     password: Option<Password>,
     on_terminal: bool,
     prompt: String,
     mark: String,
-    complaints: Arc<Complaints>,
+    pub complaints: Arc<Complaints>,
 }
 
 impl Opening {
-    fn new(entrance: &Entrance) -> Self {
+    pub fn new(entrance: &Entrance) -> Self {
         // After a wrong one sudo is to end instead of asking: the gate has no answer then.
         let rejected = entrance.rejected.load(Ordering::Relaxed);
         let password = entrance.password.clone().filter(|_| !rejected);
@@ -111,13 +109,22 @@ impl Opening {
     }
 
     /// Without a password the script can follow at once: sudo does not read what is not for it.
-    fn gate(&self) -> Option<Gate> {
+    pub fn gate(&self) -> Option<Gate> {
         (self.password.is_some() || self.on_terminal).then(|| Gate {
             mark: self.mark.clone(),
             password: self.password.clone(),
             complaints: Arc::clone(&self.complaints),
             on_terminal: self.on_terminal,
         })
+    }
+
+    /// Starts the loader in a session over the master that listens on this socket.
+    pub async fn start(&self, socket: &Path) -> Result<Streams, String> {
+        if self.on_terminal {
+            on_terminal(socket, &self.command())
+        } else {
+            piped(socket, self.command()).await
+        }
     }
 
     /// For the login shell, which may be csh or fish: words, single quotes, one variable that sshd sets.
@@ -141,16 +148,16 @@ impl Opening {
 }
 
 /// A running command's ends.
-struct Streams {
-    input: Box<dyn AsyncWrite + Send + Unpin>,
-    output: Box<dyn AsyncRead + Send + Unpin>,
-    errors: Box<dyn AsyncRead + Send + Unpin>,
+pub(super) struct Streams {
+    pub input: Box<dyn AsyncWrite + Send + Unpin>,
+    pub output: Box<dyn AsyncRead + Send + Unpin>,
+    pub errors: Box<dyn AsyncRead + Send + Unpin>,
     /// What keeps it.
-    process: Box<dyn Send + Sync>,
+    pub process: Box<dyn Send + Sync>,
 }
 
-async fn piped(master: &Master, command: String) -> Result<Streams, String> {
-    let session = Session::resume_mux(master.place.socket().into_boxed_path(), None);
+async fn piped(socket: &Path, command: String) -> Result<Streams, String> {
+    let session = Session::resume_mux(socket.into(), None);
     let mut child = Arc::new(session)
         .arc_raw_command(command)
         .stdin(MuxStdio::piped())
@@ -173,12 +180,12 @@ async fn piped(master: &Master, command: String) -> Result<Streams, String> {
 
 /// The openssh crate knows no terminals: `ssh` itself, over the same master and no other way. On a terminal the end of
 /// its input ends nothing on the host, so it is ended here when we close it, or are no more.
-fn on_terminal(master: &Master, command: &str) -> Result<Streams, String> {
+fn on_terminal(socket: &Path, command: &str) -> Result<Streams, String> {
     let mut ssh = Command::new("sh");
     ssh.process_group(0)
         .args(["-c", "{ cat; kill 0; } | { \"$@\"; kill 0; }", "pm"])
         .args(["ssh", "-tt", "-F", "none", "-S"])
-        .arg(master.place.socket())
+        .arg(socket)
         .args(TERMINAL_OPTIONS.iter().flat_map(|option| ["-o", option]))
         .args(["--", "host", command])
         .stdin(Stdio::piped())
@@ -245,6 +252,12 @@ impl Connection {
         self.complaints.lines()
     }
 
+    /// Sessions beside the dialogue, over the same connection.
+    #[must_use]
+    pub fn sessions(&self) -> Sessions {
+        Sessions::new(self.master.place.socket(), Arc::clone(&self.entrance))
+    }
+
     /// No password is sent to this host any more.
     pub fn reject_password(&self) {
         self.entrance.rejected.store(true, Ordering::Relaxed);
@@ -257,7 +270,7 @@ impl Connection {
         }
         self.entrance.terminal.store(true, Ordering::Relaxed);
         let opening = Opening::new(&self.entrance);
-        let Ok(streams) = on_terminal(&self.master, &opening.command()) else {
+        let Ok(streams) = on_terminal(&self.master.place.socket(), &opening.command()) else {
             return false;
         };
         dialogue.begin_again(streams.input, streams.output, opening.gate());
@@ -279,7 +292,7 @@ fn wants_terminal(complaints: &[String]) -> bool {
     complaints.iter().any(|line| line.contains("you must have a tty"))
 }
 
-fn collect(mut errors: Box<dyn AsyncRead + Send + Unpin>, complaints: Arc<Complaints>) -> JoinHandle<()> {
+pub(super) fn collect(mut errors: Box<dyn AsyncRead + Send + Unpin>, complaints: Arc<Complaints>) -> JoinHandle<()> {
     tokio::spawn(async move {
         let mut chunk = [0; 512];
         while let Ok(read @ 1..) = errors.read(&mut chunk).await {
@@ -289,7 +302,7 @@ fn collect(mut errors: Box<dyn AsyncRead + Send + Unpin>, complaints: Arc<Compla
 }
 
 /// 128 random bits for each login: no text that a host prints by itself can hold it.
-fn random_word(prefix: &str) -> String {
+pub(super) fn random_word(prefix: &str) -> String {
     let mut bytes = [0; 16];
     if getrandom::fill(&mut bytes).is_err() {
         bytes = fastrand::u128(..).to_le_bytes();

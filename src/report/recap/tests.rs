@@ -1,5 +1,8 @@
 use super::*;
+use crate::firewall::Family;
+use crate::mapping::{PortRange, Protocol};
 use crate::report::RolledBackBy;
+use crate::report::{DirectAccess, Mapped, MappingProof};
 
 fn proof(family: Family, port: u16, mapped: Mapped, direct: DirectAccess) -> MappingProof {
     MappingProof {
@@ -55,12 +58,20 @@ fn outcome() -> Outcome {
     ];
     Outcome {
         hosts,
-        interrupted: false,
+        ..Outcome::default()
     }
 }
 
 fn text(width: Option<u16>, color: bool) -> String {
-    recap(&outcome(), Duration::from_millis(12_400), Look { width, color })
+    recap(
+        &outcome(),
+        Duration::from_millis(12_400),
+        Look {
+            width,
+            rows: None,
+            color,
+        },
+    )
 }
 
 #[test]
@@ -88,6 +99,7 @@ fn without_hosts_there_is_one_line() {
         Duration::ZERO,
         Look {
             width: None,
+            rows: None,
             color: false,
         },
     );
@@ -100,13 +112,14 @@ fn the_same_advice_is_said_once() {
     let hosts = (1..=8).map(|number| (format!("web{number}"), report.clone())).collect();
     let outcome = Outcome {
         hosts,
-        interrupted: false,
+        ..Outcome::default()
     };
     let text = recap(
         &outcome,
         Duration::ZERO,
         Look {
             width: None,
+            rows: None,
             color: false,
         },
     );
