@@ -147,8 +147,8 @@ impl Rollout {
     }
 
     fn first_batch(&self) -> Option<usize> {
-        let newest = self.ends.iter().rposition(Option::is_some);
-        let newest = newest.and_then(|index| self.plan.batch_of(HostId(index)));
+        let known = self.ends.iter().enumerate().filter(|(_, end)| end.is_some());
+        let newest = known.filter_map(|(index, _)| self.plan.batch_of(HostId(index))).max();
         let left = self.next_with_hosts();
         newest.into_iter().chain(left).min()
     }

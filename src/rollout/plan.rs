@@ -10,6 +10,8 @@ use super::split::{self, BatchSize};
 #[derive(Debug, Clone, PartialEq)]
 pub struct RolloutPlan {
     pub(super) batches: Vec<Vec<HostId>>,
+    /// The batch of each host, from 1.
+    of_hosts: Vec<usize>,
     /// The play of each batch.
     pub(super) plays: Vec<usize>,
     pub(super) policies: Vec<Policy>,
@@ -22,6 +24,7 @@ impl RolloutPlan {
     pub fn new(forks: NonZeroUsize) -> Self {
         Self {
             batches: Vec::new(),
+            of_hosts: Vec::new(),
             plays: Vec::new(),
             policies: Vec::new(),
             forks,
@@ -38,6 +41,7 @@ impl RolloutPlan {
         for size in groups.iter().flat_map(|hosts| split::batches(*hosts, serial)) {
             self.batches.push((next..next + size).map(HostId).collect());
             self.plays.push(play);
+            self.of_hosts.extend(std::iter::repeat_n(self.batches.len(), size));
             next += size;
         }
         self
@@ -48,28 +52,34 @@ impl RolloutPlan {
     #[must_use]
     pub fn in_batches(self, batches: Vec<Vec<HostId>>) -> Option<Self> {
         let batches: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
-        let mut plays = vec![None; self.hosts()];
+        let mut plays = vec![None; self.of_hosts.len()];
         for (batch, play) in self.batches.iter().zip(&self.plays) {
             for host in batch {
                 *plays.get_mut(host.0)? = Some(*play);
             }
         }
         let mut of_batches = Vec::new();
-        for batch in &batches {
+        let mut of_hosts = self.of_hosts;
+        for (index, batch) in batches.iter().enumerate() {
+            for host in batch {
+                *of_hosts.get_mut(host.0)? = index + 1;
+            }
             let taken: Option<Vec<usize>> = batch.iter().map(|host| plays.get_mut(host.0)?.take()).collect();
             of_batches.push(*taken?.first()?);
         }
         plays.iter().all(Option::is_none).then_some(Self {
             batches,
+            of_hosts,
             plays: of_batches,
-            ..self
+            policies: self.policies,
+            forks: self.forks,
         })
     }
 
     /// How many hosts it has.
     #[must_use]
     pub fn hosts(&self) -> usize {
-        self.batches.iter().map(Vec::len).sum()
+        self.of_hosts.len()
     }
 
     /// The batches in their order.
@@ -105,9 +115,6 @@ impl RolloutPlan {
     /// The batch that a host is in, from 1; `None` for a host that is not of the plan.
     #[must_use]
     pub fn batch_of(&self, host: HostId) -> Option<usize> {
-        // Hosts are numbered on from batch to batch.
-        let before = |batch: &Vec<HostId>| batch.last().is_some_and(|last| *last < host);
-        let index = self.batches.partition_point(before);
-        (index < self.batches.len()).then_some(index + 1)
+        self.of_hosts.get(host.0).copied()
     }
 }

@@ -79,12 +79,25 @@ prop_compose! {
             proptest::collection::vec(any_size(), 0..3),
             any_policy(),
         ), 0..4),
+        is_turned in any::<bool>(),
     ) -> RolloutPlan {
         let add = |plan: RolloutPlan, (groups, serial, policy): (Vec<usize>, Vec<BatchSize>, Policy)| {
             plan.then(&groups, &serial, policy)
         };
-        plays.into_iter().fold(no_plan(forks), add)
+        let plan = plays.into_iter().fold(no_plan(forks), add);
+        if is_turned { turned(plan) } else { plan }
     }
+}
+
+/// As a run that is resumed has it: batches of the same sizes, of other hosts.
+fn turned(plan: RolloutPlan) -> RolloutPlan {
+    let mut hosts = (0..plan.hosts()).rev().map(HostId);
+    let sizes: Vec<usize> = plan.batches().iter().map(Vec::len).collect();
+    let batches = sizes
+        .into_iter()
+        .map(|size| hosts.by_ref().take(size).collect())
+        .collect();
+    plan.in_batches(batches).expect("the same hosts")
 }
 
 /// What is known of some of the hosts, and perhaps a list of those that were being taken back.

@@ -48,6 +48,27 @@ fn hosts_that_ended_are_not_started_and_skipped_ones_are() {
     );
 }
 
+/// A run that shuffled its hosts is resumed in the batches that it had.
+#[test]
+fn batches_may_hold_any_hosts() {
+    let batches = [[2, 0], [3, 1]].map(|batch| batch.map(HostId).to_vec()).to_vec();
+    let plan = plan_of(4, &[2], 2, Policy::default())
+        .in_batches(batches)
+        .expect("the same hosts");
+    let of_hosts: Vec<Option<usize>> = (0..5).map(|host| plan.batch_of(HostId(host))).collect();
+    assert_eq!(of_hosts, [Some(1), Some(2), Some(1), Some(2), None]);
+    expect(
+        resumed(&plan, "0 confirmed, 2 confirmed, 3 failed", None),
+        &[
+            ("begin", "batch 2; start 1"),
+            (
+                "1 confirmed",
+                "end 2: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed in batch 2, budget 0; finish",
+            ),
+        ],
+    );
+}
+
 /// Nobody knows whether the last batch had soaked, and whether the operator had agreed.
 #[test]
 fn the_batch_that_had_begun_last_is_taken_up_again() {

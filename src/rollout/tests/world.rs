@@ -220,6 +220,7 @@ impl World {
                 other => panic!("{other:?} takes nothing back"),
             }
             meant.retain(|host| self.ends[host.0].is_some_and(EndState::may_run_new_rules));
+            meant.sort_unstable();
             let mut listed = hosts.clone();
             listed.sort_unstable();
             assert_eq!(listed, meant, "not just those that may run new rules");
