@@ -1,6 +1,6 @@
 //! Carries out a rollout's commands: a task per running host, the clock, the operator's signals. Decides nothing.
 
-mod signals;
+pub(crate) mod signals;
 
 use std::collections::HashMap;
 use std::future::Future;

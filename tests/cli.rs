@@ -175,7 +175,7 @@ fn readme() -> String {
 
 #[test]
 fn the_readme_names_every_option_and_no_other() {
-    let commands = ["remove", "rollback", "confirm", "cancel", "extend", "drill"];
+    let commands = ["remove", "rollback", "confirm", "cancel", "extend", "drill", "status"];
     let help = commands.map(|command| stdout(&program(&[command, "--help"])));
     let help = stdout(&program(&["--help"])) + &help.concat();
     let options = |text: &str| -> BTreeSet<String> {

@@ -46,6 +46,8 @@ pub(super) enum Command {
     History(History),
     /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
     Resume(Resume),
+    /// Look at how hosts stand to the inventory, and change nothing; exit code 2 when something is off.
+    Status(Status),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -208,6 +210,45 @@ pub(super) struct Inventory {
     /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Status {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    #[command(flatten)]
+    pub written: Written,
+    /// Look again and again, this long after the beginning of the look before, and show what changes; Ctrl-C ends it.
+    #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, default_missing_value = "5s")]
+    pub watch: Option<Duration>,
+}
+
+/// Where what was found goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Written {
+    /// In which form.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Shape,
+    /// Write it to this file in place of standard output; an older file is replaced as a whole, never half.
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
+}
+
+/// What is made of what was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Shape {
+    /// A table for people.
+    Text,
+    /// One document at the end.
+    Json,
+    /// A line for each host, as it comes, and one at the end.
+    Jsonl,
+    /// JUnit's XML, a test case for each host.
+    Junit,
+    /// Gauges in Prometheus' text format, for the textfile collector.
+    Prometheus,
 }
 
 #[derive(Debug, clap::Args)]

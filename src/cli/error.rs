@@ -27,6 +27,14 @@ pub(super) enum Error {
     NoVaultPassword,
     #[error("-K: no password was given")]
     NoPassword,
+    #[error("cannot write to {}", path.display())]
+    OutputFile {
+        path: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("--watch: one document after the other on standard output is none that can be read")]
+    WatchedDocuments,
     #[error(transparent)]
     Lab(#[from] crate::lab::Error),
     #[error(transparent)]
@@ -54,7 +62,10 @@ impl Error {
             }
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
             Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) => None,
-            Self::Lab(_) | Self::Journal(_) | Self::Resume(_) => None,
+            Self::Lab(_) | Self::Journal(_) | Self::Resume(_) | Self::OutputFile { .. } => None,
+            Self::WatchedDocuments => {
+                Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")
+            }
             Self::NoVaultTerminal(_) => Some("run it in a terminal, or give --vault-password-file"),
             Self::NobodyToAsk => Some("run it on a terminal, or give a time in its place, such as --pause 60s"),
             Self::NoTerminal(_) => Some(

@@ -10,10 +10,12 @@ mod invocation;
 mod journaling;
 mod lab;
 mod machines;
+mod output_file;
 mod request;
 mod resume;
 mod schema;
 mod sources;
+mod status;
 mod verify;
 mod work;
 
@@ -48,6 +50,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Verify(arguments)) => verify::run(arguments, invocation).map(Into::into),
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(arguments).map(Into::into),
+        Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

@@ -59,6 +59,21 @@ impl Request {
         Self::new(Goal::Remove { force: args.force }, args.run, invocation, world)
     }
 
+    /// What a look needs to know: the hosts as a deploy would have them.
+    pub fn look(
+        hosts: args::Hosts,
+        login: args::Login,
+        invocation: Invocation,
+        world: &dyn World,
+    ) -> Result<Self, Error> {
+        let asked = Deploy {
+            hosts,
+            login,
+            ..Deploy::default()
+        };
+        Self::deploy(asked, invocation, world)
+    }
+
     pub fn rollback(args: Rollback, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         Self::new(Goal::RollBack(args.to), args.run, invocation, world)
     }

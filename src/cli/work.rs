@@ -16,6 +16,7 @@ use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
 use crate::rollout::HostId;
 use crate::screen;
+use crate::status::{State, Status};
 use crate::transaction::{self, Confirm, Goal, Machines, Options};
 
 /// The hosts of a run, and all that their transactions share.
@@ -87,6 +88,15 @@ impl Fleetwork {
             Some(turn) => transaction::deploy(&turn.host, &self.options(turn, goal), &self.events).await,
             None => HostReport::new(EndState::Skipped),
         }
+    }
+
+    /// Looks at how a host stands.
+    pub async fn look(&self, host: HostId) -> Status {
+        let Some(turn) = self.turns.get(host.0) else {
+            return Status::new(State::Failed);
+        };
+        let _place = self.forks.acquire().await;
+        transaction::look(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
     }
 
     /// Looks at a host from outside, and changes nothing.

@@ -7,7 +7,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 /// What came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Signal {
+pub(crate) enum Signal {
     /// SIGINT or SIGTERM.
     Interrupt,
     /// SIGHUP: the terminal was closed.
@@ -16,7 +16,7 @@ pub(super) enum Signal {
 
 /// SIGINT, SIGTERM and SIGHUP, but for those that whoever started this program has it ignore (as nohup does). Where
 /// handlers cannot be installed the signals keep their default: they end the program, and the hosts' timers do the rest.
-pub(super) fn listen() -> UnboundedReceiver<Signal> {
+pub(crate) fn listen() -> UnboundedReceiver<Signal> {
     let (sender, receiver) = unbounded_channel();
     let kinds = [
         (SignalKind::interrupt(), Signal::Interrupt),

@@ -37,16 +37,17 @@ pub fn standing(view: &View, set: &MappingSet) -> Standing {
         let jump = format!("a jump too many in {chain} ({table}): `{}`", rule.spec());
         (table_name(table), jump)
     }));
-    faults.extend(live.left_over.iter().map(|(table, chain)| {
-        let chain = format!("left-over chain {chain} ({table})");
-        (table_name(table), chain)
-    }));
     let generation = generation(view, &live, &mut faults);
     if let Some(generation) = generation {
         for (hook, lines) in bodies(view, set, &Mark::default()) {
             faults.extend(body(view, hook, generation, &lines).map(|fault| (hook.table(), fault)));
         }
     }
+    // Last: mostly they are left over of what is said above.
+    faults.extend(live.left_over.iter().map(|(table, chain)| {
+        let chain = format!("left-over chain {chain} ({table})");
+        (table_name(table), chain)
+    }));
     match generation {
         Some(generation) if faults.is_empty() => Standing::InSync(generation),
         _ => Standing::Differs(summed_up(view, faults)),

@@ -16,7 +16,7 @@ fn mappings(text: &str) -> MappingSet {
 }
 
 /// A view of filter rules: the chains besides the built-in ones, and the rules.
-fn view(chains: &str, rules: &str) -> View {
+pub(crate) fn view(chains: &str, rules: &str) -> View {
     let chains: Vec<_> = chains
         .split_whitespace()
         .map(|name| format!(":{name} - [0:0]\n"))
@@ -122,7 +122,7 @@ fn printed(table: &str, chains: &[(String, Vec<String>)]) -> String {
 }
 
 /// A host that has settled on these mappings.
-fn settled(view: &View, set: &MappingSet, generation: u32) -> View {
+pub(crate) fn settled(view: &View, set: &MappingSet, generation: u32) -> View {
     let change = change(view, set, Generation(generation), &Mark::default());
     let mut inputs = vec![change.stage.as_str()];
     inputs.extend(change.place.as_deref());

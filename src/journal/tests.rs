@@ -355,7 +355,7 @@ proptest! {
         }
         let past = Past::read(RUN, false, text.as_slice()).unwrap();
         let style = style(false);
-        let _ = shown(&past, &style, Look { width: Some(80), color: true });
+        let _ = shown(&past, &style, Look { width: Some(80), rows: None, color: true });
         let _ = runs(std::slice::from_ref(&past), &style);
         prop_assert!(past.ended().len() <= past.outcome().hosts.len());
         prop_assert!(past.to_retry().len() <= past.outcome().hosts.len());
@@ -385,7 +385,7 @@ fn what_is_no_journal_is_read_too() {
     ] {
         let past = Past::read(RUN, false, text).unwrap();
         assert_eq!((past.head.as_ref(), past.ending()), (None, Ending::Killed));
-        let _ = shown(&past, &style(false), Look { width: None, color: false });
+        let _ = shown(&past, &style(false), Look { width: None, rows: None, color: false });
     }
 }
 
@@ -468,6 +468,7 @@ fn the_table_of_a_host() {
 fn a_run_is_shown_from_its_call_to_its_hosts() {
     let look = Look {
         width: None,
+        rows: None,
         color: false,
     };
     let all: Vec<String> = pasts().iter().map(|past| shown(past, &style(false), look)).collect();

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::json::seconds;
 use super::{Overview, State, Status};
 use crate::report::{Fault, Finding, Gauge};
 
@@ -68,40 +69,54 @@ impl Status {
 /// The gauges of a look that ended at `now`.
 #[must_use]
 pub fn gauges(overview: &Overview, now: Timestamp) -> Vec<Gauge> {
-    let mut state = Gauge::new(
+    let each = |name, help, value: fn(&Status) -> Option<f64>| {
+        let mut gauge = Gauge::new(name, help);
+        for (host, status) in &overview.hosts {
+            if let Some(value) = value(status) {
+                gauge.add(vec![("host", host.clone())], value);
+            }
+        }
+        gauge
+    };
+    vec![
+        states(overview),
+        each(
+            "portmap_host_generation",
+            "The generation that the host has, or that is pending on it.",
+            |status| status.generation.map(f64::from),
+        ),
+        each(
+            "portmap_host_generation_timestamp_seconds",
+            "When that generation was confirmed.",
+            |status| status.made.since.map(unix),
+        ),
+        each(
+            "portmap_host_pending_seconds",
+            "How long the host still waits for a change to be confirmed; 0 without one.",
+            |status| Some(status.pending.as_ref().map_or(0.0, |pending| seconds(pending.left))),
+        ),
+        each(
+            "portmap_host_status_seconds",
+            "How long it took to look at the host.",
+            |status| Some(seconds(status.elapsed)),
+        ),
+        Gauge::new("portmap_status_timestamp_seconds", "When this look ended.").with(unix(now)),
+        Gauge::new("portmap_status_duration_seconds", "How long this look took.").with(seconds(overview.elapsed)),
+    ]
+}
+
+fn states(overview: &Overview) -> Gauge {
+    let mut gauge = Gauge::new(
         "portmap_host_state",
         "1 for the state that the host is in, 0 for all others.",
     );
-    let mut generation = Gauge::new("portmap_host_generation", "The generation that the host has.");
-    let mut since = Gauge::new(
-        "portmap_host_generation_timestamp_seconds",
-        "When that generation was confirmed.",
-    );
-    let mut pending = Gauge::new(
-        "portmap_host_pending_seconds",
-        "How long the host still waits for a change to be confirmed; 0 without one.",
-    );
-    let mut seconds = Gauge::new("portmap_host_status_seconds", "How long it took to look at the host.");
-    for (name, status) in &overview.hosts {
-        let host = || vec![("host", name.clone())];
-        for one in State::ALL {
-            let labels = vec![("host", name.clone()), ("state", one.name().to_owned())];
-            state.add(labels, f64::from(u8::from(status.state == one)));
+    for (host, status) in &overview.hosts {
+        for state in State::ALL {
+            let labels = vec![("host", host.clone()), ("state", state.name().to_owned())];
+            gauge.add(labels, f64::from(u8::from(status.state == state)));
         }
-        if let Some(number) = status.generation {
-            generation.add(host(), f64::from(number));
-        }
-        if let Some(at) = status.made.since {
-            since.add(host(), unix(at));
-        }
-        let left = status.pending.as_ref().map(|pending| pending.left);
-        pending.add(host(), left.unwrap_or_default().as_secs_f64());
-        seconds.add(host(), status.elapsed.as_secs_f64());
     }
-    let ended = Gauge::new("portmap_status_timestamp_seconds", "When this look ended.").with(unix(now));
-    let took =
-        Gauge::new("portmap_status_duration_seconds", "How long this look took.").with(overview.elapsed.as_secs_f64());
-    vec![state, generation, since, pending, seconds, ended, took]
+    gauge
 }
 
 fn unix(at: Timestamp) -> f64 {

@@ -157,6 +157,6 @@ impl<'a> Change<'a> {
 }
 
 /// Seconds to the millisecond.
-fn seconds(duration: std::time::Duration) -> f64 {
+pub(super) fn seconds(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1000.0).round() / 1000.0
 }

@@ -10,10 +10,8 @@ use crate::report::{Look, sanitise, time};
 /// How it is to be shown.
 #[derive(Debug, Clone)]
 pub struct Showing {
-    /// Width and colours.
+    /// Width, rows and colours. More hosts than rows are shown only where something is off.
     pub look: Look,
-    /// Rows of the terminal; `None` where there is none. More hosts than that are shown only where something is off.
-    pub height: Option<u16>,
     /// All hosts all the same.
     pub all: bool,
     /// What the operator's clock goes by.
@@ -32,7 +30,7 @@ impl Showing {
     }
 
     fn folds(&self, hosts: usize) -> bool {
-        !self.all && self.height.is_some_and(|rows| hosts + 2 > rows.into())
+        !self.all && self.look.rows.is_some_and(|rows| hosts + 2 > rows.into())
     }
 }
 
@@ -48,7 +46,7 @@ pub fn table(overview: &Overview, showing: &Showing) -> String {
     let parts = [
         rows(&shown, showing).concat(),
         totals(overview, showing) + "\n",
-        explained(overview, showing),
+        explained(overview, showing) + &hints(overview, showing),
     ];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("\n")
@@ -143,6 +141,21 @@ fn explained(overview: &Overview, showing: &Showing) -> String {
     groups.into_iter().map(group).collect()
 }
 
+/// What to do next, each once.
+fn hints(overview: &Overview, showing: &Showing) -> String {
+    let mut said: Vec<(&str, Vec<String>)> = vec![];
+    for (name, status) in &overview.hosts {
+        let Some(hint) = status.hint.as_deref() else { continue };
+        match said.iter_mut().find(|(known, _)| *known == hint) {
+            Some((_, names)) => names.push(sanitise(name)),
+            None => said.push((hint, vec![sanitise(name)])),
+        }
+    }
+    let label = showing.paint(Style::new().cyan(), "hint");
+    let line = |(hint, names): (&str, Vec<String>)| format!("{}: {label}: {hint}\n", listed(&names));
+    said.into_iter().map(line).collect()
+}
+
 /// What is to be said of a host beside its row.
 fn lines(status: &Status, showing: &Showing) -> Vec<String> {
     let labelled = |style: Style, word: &str, text: &str| format!("{}: {text}", showing.paint(style, word));
@@ -152,15 +165,12 @@ fn lines(status: &Status, showing: &Showing) -> Vec<String> {
     let asked = asked.map(|text| labelled(Style::new(), "inventory", text));
     let warnings = status.warnings.iter();
     let warnings = warnings.map(|text| labelled(Style::new().yellow(), "warning", text));
-    let hint = status.hint.iter();
-    let hint = hint.map(|text| labelled(Style::new().cyan(), "hint", text));
     let reasons = status.reasons.iter().cloned();
     reasons
         .chain(pending)
         .chain(blame)
         .chain(asked)
         .chain(warnings)
-        .chain(hint)
         .collect()
 }
 

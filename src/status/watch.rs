@@ -27,7 +27,7 @@ const MOST_NEWS: usize = 6;
 /// ones than it has room for.
 #[must_use]
 pub fn frame(frame: Frame<'_>, showing: &Showing) -> Vec<String> {
-    let height: usize = showing.height.unwrap_or(u16::MAX).into();
+    let height: usize = showing.look.rows.unwrap_or(u16::MAX).into();
     let news = frame
         .news
         .get(frame.news.len().saturating_sub(MOST_NEWS)..)

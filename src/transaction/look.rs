@@ -23,7 +23,8 @@ pub async fn look(host: &HostSpec, options: &Options, events: &UnboundedSender<R
     let mut status = status.sanitised();
     status.elapsed = began.elapsed();
     if let Some(pending) = &mut status.pending {
-        pending.until = Timestamp::now().checked_add(pending.left).ok();
+        let left = i64::try_from(pending.left.as_secs()).unwrap_or(i64::MAX);
+        pending.until = Timestamp::from_second(Timestamp::now().as_second().saturating_add(left)).ok();
     }
     status
 }
