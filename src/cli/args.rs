@@ -257,9 +257,8 @@ pub(super) struct Verify {
     pub hosts: Hosts,
     #[command(flatten)]
     pub login: Login,
-    /// What is written to standard output.
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub output: Output,
+    #[command(flatten)]
+    pub written: Written,
 }
 
 #[derive(Debug, clap::Args)]

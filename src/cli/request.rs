@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Verify};
+use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Shape, Verify, Written};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::sources;
@@ -102,10 +102,13 @@ impl Request {
 
     /// What a deploy would ask for.
     pub fn verify(args: Verify, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        let Written { output, output_file } = args.written;
+        // The other forms are written at the end.
+        let streams = output == Shape::Jsonl && output_file.is_none();
         let asked = Deploy {
             hosts: args.hosts,
             login: args.login,
-            output: args.output,
+            output: if streams { Output::Jsonl } else { Output::Text },
             ..Deploy::default()
         };
         Self::deploy(asked, invocation, world)

@@ -4,30 +4,33 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::unbounded_channel;
 
-use super::args::Verify;
+use super::args::{Output, Shape, Verify};
 use super::deploy::{self, Viewer};
-use super::error::Error;
+use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling;
 use super::machine;
+use super::output_file::OutputFile;
 use super::request::Request;
 use super::work::Fleetwork;
 use crate::driver::{self, Earlier, Work};
 use crate::playbook::Run;
 use crate::remote::ssh;
-use crate::report::{ExitCode, HostReport, Outcome};
+use crate::report::{self, ExitCode, HostReport, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, OnFailure, Policy, RolloutPlan};
 
 /// Proves from outside what the arguments ask for, and changes nothing.
 pub(super) fn run(args: Verify, invocation: Invocation) -> Result<ExitCode, Error> {
     let world = machine();
+    let shape = args.written.output;
+    let file = args.written.output_file.clone().map(OutputFile::at).transpose()?;
     let request = Request::verify(args, invocation, &*world)?;
     let run = deploy::planned(&request, &world)?;
     deploy::say_untouched(&run.untouched);
-    deploy::to_its_end(verify(request, run))
+    deploy::to_its_end(verify(request, run, shape, file))
 }
 
-async fn verify(request: Request, run: Run) -> ExitCode {
+async fn verify(request: Request, run: Run, shape: Shape, file: Option<OutputFile>) -> ExitCode {
     let started = Instant::now();
     let run_id = journaling::run_id();
     let names: Vec<String> = run.turns.iter().map(|turn| turn.host.name.clone()).collect();
@@ -51,9 +54,70 @@ async fn verify(request: Request, run: Run) -> ExitCode {
         only_looked: true,
         ..outcome
     };
-    deploy::print_end(request.output, &run_id, &outcome, started.elapsed());
-    outcome.exit_code()
+    let found = Found {
+        run_id: &run_id,
+        outcome: &outcome,
+        elapsed: started.elapsed(),
+    };
+    match found.write(shape, file) {
+        Ok(()) => outcome.exit_code(),
+        Err(error) => error::print(&error),
+    }
 }
+
+/// What a look found.
+struct Found<'a> {
+    run_id: &'a str,
+    outcome: &'a Outcome,
+    elapsed: Duration,
+}
+
+impl Found<'_> {
+    fn write(&self, shape: Shape, file: Option<OutputFile>) -> Result<(), Error> {
+        match (shape, file) {
+            (Shape::Text, None) => deploy::print_end(Output::Text, self.run_id, self.outcome, self.elapsed),
+            // The lines of the hosts are written as they come.
+            (Shape::Jsonl, None) => deploy::print_end(Output::Jsonl, self.run_id, self.outcome, self.elapsed),
+            (_, None) => deploy::print(&self.text(shape)),
+            (_, Some(file)) => return file.replace(&self.text(shape)),
+        }
+        Ok(())
+    }
+
+    /// As it is written to a file.
+    fn text(&self, shape: Shape) -> String {
+        let (outcome, elapsed) = (self.outcome, self.elapsed);
+        match shape {
+            Shape::Text => report::recap(outcome, elapsed, PLAIN),
+            Shape::Json => report::document(self.run_id, outcome) + "\n",
+            Shape::Jsonl => self.lines(),
+            Shape::Junit => report::junit("portmap-deploy verify", &report::findings(outcome), elapsed),
+            Shape::Prometheus => {
+                let now = jiff::Timestamp::now().as_duration().as_secs_f64();
+                report::exposition(&report::gauges(outcome, elapsed, now))
+            }
+        }
+    }
+
+    fn lines(&self) -> String {
+        let finished = |(host, report): &(String, HostReport)| {
+            report::event_line(&RunEvent::HostFinished {
+                host: host.clone(),
+                report: Box::new(report.clone()),
+            })
+        };
+        let hosts = self.outcome.hosts.iter().filter_map(finished);
+        let end = report::finished_line(self.run_id, self.outcome);
+        hosts.chain([end]).map(|line| line + "\n").collect()
+    }
+}
+
+/// Files are read by anything.
+const PLAIN: Look = Look {
+    width: None,
+    rows: None,
+    color: false,
+};
 
 /// Hosts that are looked at.
 struct Looking(Fleetwork);

@@ -23,7 +23,7 @@ impl Check {
     }
 
     fn mapped_unattributed(&self, mapping: &Mapping, outcome: &Outcome) -> Verdict {
-        let (at, to_port) = (self.at, self.to_port);
+        let at = self.at;
         let protocol = label(self.protocol);
         let unverified = Verdict::mapped(Mapped::Unverified);
         if let Some(why) = self.unseen_by(outcome) {
@@ -31,7 +31,7 @@ impl Check {
         }
         match outcome {
             Outcome::Refused => Verdict::mapped(Mapped::Refused).broken().because(format!(
-                "port {at}/{protocol} refuses: nothing listens on port {to_port}, or somebody before the host refuses"
+                "port {at}/{protocol} refuses: nothing listens behind it, or somebody before the host refuses"
             )),
             Outcome::Silent if self.protocol == Protocol::Udp => {
                 unverified.because("no answer, and without counters that tells nothing of a datagram")

@@ -92,12 +92,15 @@ impl<R: Remote> Transaction<'_, R> {
             mappings: proofs,
             ..HostReport::new(EndState::Unchanged)
         };
-        Ok(match astray.or(broken).or(failed).or(drift) {
-            None => report,
-            Some(why) => HostReport {
+        // What is seen from outside, and what may be its cause.
+        let off: Vec<String> = astray.or(broken).or(failed).into_iter().chain(drift).collect();
+        Ok(if off.is_empty() {
+            report
+        } else {
+            HostReport {
                 state: EndState::Failed,
-                ..report.because(why)
-            },
+                ..report.because(off.join("; "))
+            }
         })
     }
 

@@ -4,7 +4,7 @@ use super::bastion::behind_host1;
 use super::checks::{EACH_ITS_OWN, files, run};
 use super::support::deploy::Run;
 use super::support::deploy::Seen::Silent;
-use super::support::lab::Lab;
+use super::support::lab::{Lab, said};
 
 /// Rules with their counters aside, and all of our files, to the nanosecond of their times.
 fn state(lab: &Lab) -> Vec<String> {
@@ -60,6 +60,23 @@ fn a_look_tells_what_is_off_and_leaves_no_trace() {
     // By the way that operators use, and over IPv6 to see that it is the same host there.
     good.expect_logins("host1", 2);
     assert_eq!(lab.logins("host1"), logins + 2);
+
+    let one: Vec<&str> = files
+        .iter()
+        .map(String::as_str)
+        .chain(["-l", "host1", "--timeout", "2"])
+        .collect();
+    let written = |form| said(&mut lab.controller(&[&["verify"], &one[..], &["--output", form]].concat()));
+    let junit = written("junit");
+    assert!(
+        junit.contains(r#"tests="5" skipped="0" errors="0" failures="0""#),
+        "{junit}"
+    );
+    let gauges = written("prometheus");
+    assert!(
+        gauges.contains("portmap_verify_host_ok{host=\"host1\"} 1\n"),
+        "{gauges}"
+    );
 
     lab.run("host2", "iptables -F PORTMAP-GUARD; ip6tables -F PORTMAP-GUARD");
     drop(web.remove(2));
