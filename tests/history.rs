@@ -23,10 +23,12 @@ impl Place {
     }
 
     fn inventory(&self, hosts: &[&str], mapping: &str) {
-        let host = |name: &&str| format!("{name}: {{portmap: ['{mapping}']}}");
+        // Two names of one address and port would be one machine: the last letter of the name is the port.
+        let port = |name: &str| name.chars().last().unwrap_or('9');
+        let host = |name: &&str| format!("{name}: {{ansible_port: {}, portmap: ['{mapping}']}}", port(name));
         let hosts: Vec<String> = hosts.iter().map(host).collect();
         let text = format!(
-            "all: {{vars: {{ansible_host: 127.0.0.1, ansible_port: 1}}, hosts: {{{}}}}}",
+            "all: {{vars: {{ansible_host: 127.0.0.1}}, hosts: {{{}}}}}",
             hosts.join(", ")
         );
         fs::write(self.0.path().join("hosts.yaml"), text).expect("written");
