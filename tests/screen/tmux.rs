@@ -71,8 +71,9 @@ impl Terminal {
         self.until(text, |screen| screen.contains(text))
     }
 
-    /// Types keys, by tmux's names of them.
+    /// Types keys, by tmux's names of them, as soon as somebody could who has read what is there.
     pub fn types(&self, keys: &[&str]) {
+        std::thread::sleep(Duration::from_millis(300));
         self.tmux(&[&["send-keys"], keys].concat());
     }
 
