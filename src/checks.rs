@@ -12,7 +12,7 @@ mod tail;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout_at};
 
@@ -36,12 +36,14 @@ pub struct Subject {
     pub places: Arc<Semaphore>,
 }
 
-/// When there is no more time.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline {
-    /// Then.
-    pub at: Instant,
-    /// Why: the end of a sentence.
+/// The time that there is, beside what each check says for itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Time {
+    /// No try goes on after this; where nobody says, each has its whole patience, and may wait for its place.
+    pub ends: Option<Instant>,
+    /// Nothing is tried again after this.
+    pub tries_until: Option<Instant>,
+    /// Why there is no more: the end of a sentence.
     pub why: &'static str,
 }
 
@@ -52,22 +54,15 @@ pub type Said = Arc<dyn Fn(String) + Send + Sync>;
 ///
 /// # Errors
 /// Which does not hold, and why, one sentence.
-pub async fn hold(checks: &[Check], subject: &Subject, deadline: Deadline, said: &Said) -> Result<(), String> {
+pub async fn hold(checks: &[Check], subject: &Subject, time: Time, said: &Said) -> Result<(), String> {
     let mut trying = JoinSet::new();
     for check in checks.iter().filter(|check| check.probe != Probe::Ssh) {
-        trying.spawn(tried(check.clone(), subject.clone(), deadline, Arc::clone(said)));
+        trying.spawn(tried(check.clone(), subject.clone(), time, Arc::clone(said)));
     }
     while let Some(ended) = trying.join_next().await {
         ended.unwrap_or_else(|_| Err("a fault in this program ended a check".to_owned()))?;
     }
     Ok(())
-}
-
-/// The longest that checks may take by what they say themselves.
-#[must_use]
-pub fn patience(checks: &[Check]) -> Duration {
-    let longest = |check: &Check| (check.timeout + check.delay) * (check.retries + 1);
-    checks.iter().map(longest).max().unwrap_or_default()
 }
 
 /// What checks are called on one line: `tcp 80, http http://192.0.2.1/ and 3 more`.
@@ -108,19 +103,19 @@ pub fn failure(check: &Check, why: &str, tries: u32) -> String {
     format!("check `{}` failed: {why}{tries}", name(&check.probe))
 }
 
-async fn tried(check: Check, subject: Subject, deadline: Deadline, said: Said) -> Result<(), String> {
+async fn tried(check: Check, subject: Subject, time: Time, said: Said) -> Result<(), String> {
     let mut tries = 0;
     loop {
         tries += 1;
-        let Err(why) = once(&check, &subject, deadline).await else {
+        let Err(why) = once(&check, &subject, time).await else {
             return Ok(());
         };
         let again = Instant::now() + check.delay;
         if tries > check.retries {
             return Err(failure(&check, &why, tries));
         }
-        if again >= deadline.at {
-            let why = format!("{why}, and {}", deadline.why);
+        if time.tries_until.is_some_and(|end| again >= end) {
+            let why = format!("{why}, and {}", time.why);
             return Err(failure(&check, &why, tries));
         }
         said(format!("check {} again: {why}", name(&check.probe)));
@@ -129,24 +124,17 @@ async fn tried(check: Check, subject: Subject, deadline: Deadline, said: Said) -
 }
 
 /// One try, for as long as the check has patience and there is time.
-async fn once(check: &Check, subject: &Subject, deadline: Deadline) -> Result<(), String> {
-    let place = match check.probe {
-        Probe::Command(_) | Probe::Http { .. } => {
-            let waiting = Arc::clone(&subject.places).acquire_owned();
-            let place = timeout_at(deadline.at.into(), waiting).await;
-            Some(place.map_err(|_| format!("it never had its turn: {}", deadline.why))?)
-        }
-        _ => None,
-    };
-    let left = deadline.at.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        return Err(deadline.why.to_owned());
+async fn once(check: &Check, subject: &Subject, time: Time) -> Result<(), String> {
+    let place = place(&check.probe, subject, time).await?;
+    let left = time.ends.map(|end| end.saturating_duration_since(Instant::now()));
+    let limit = left.map_or(check.timeout, |left| left.min(check.timeout));
+    if limit.is_zero() {
+        return Err(time.why.to_owned());
     }
-    let limit = check.timeout.min(left);
     let ended = match &check.probe {
         Probe::Ssh => Ok(()),
         Probe::Tcp(port) => connect::open(subject, *port, limit).await,
-        Probe::Closed(port) => connect::closed(subject, *port, limit).await,
+        Probe::Closed(port) => connect::closed(subject, *port, limit, check.timeout).await,
         Probe::Http { url, status, contains } => http::asked(url, status, contains.as_deref(), limit).await,
         Probe::Command(words) => command::here(words, subject, limit).await,
         Probe::RemoteCommand(words) => command::there(words, subject, limit).await,
@@ -154,8 +142,29 @@ async fn once(check: &Check, subject: &Subject, deadline: Deadline) -> Result<()
     drop(place);
     match ended {
         // Its own patience would have been longer.
-        Err(why) if limit < check.timeout && Instant::now() >= deadline.at => Err(format!("{why}: {}", deadline.why)),
+        Err(why) if limit < check.timeout && time.is_over() => Err(format!("{why}: {}", time.why)),
         ended => ended,
+    }
+}
+
+/// For what uses this machine.
+async fn place(probe: &Probe, subject: &Subject, time: Time) -> Result<Option<OwnedSemaphorePermit>, String> {
+    if !matches!(probe, Probe::Command(_) | Probe::Http { .. }) {
+        return Ok(None);
+    }
+    let waiting = Arc::clone(&subject.places).acquire_owned();
+    let place = match time.ends {
+        Some(end) => timeout_at(end.into(), waiting).await,
+        None => Ok(waiting.await),
+    };
+    let place = place.map_err(|_| format!("it never had its turn: {}", time.why))?;
+    // They are never closed.
+    Ok(place.ok())
+}
+
+impl Time {
+    fn is_over(self) -> bool {
+        self.ends.is_some_and(|end| Instant::now() >= end)
     }
 }
 

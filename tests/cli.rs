@@ -9,6 +9,8 @@ use std::process::{Command, Output};
 fn program(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
         .args(args)
+        // Not among the journals of whoever runs the tests.
+        .env("XDG_STATE_HOME", env!("CARGO_TARGET_TMPDIR"))
         .output()
         .expect("the program runs")
 }
@@ -175,7 +177,9 @@ fn readme() -> String {
 
 #[test]
 fn the_readme_names_every_option_and_no_other() {
-    let commands = ["remove", "rollback", "confirm", "cancel", "extend", "drill"];
+    let commands = [
+        "remove", "rollback", "confirm", "cancel", "extend", "drill", "history", "resume",
+    ];
     let help = commands.map(|command| stdout(&program(&[command, "--help"])));
     let help = stdout(&program(&["--help"])) + &help.concat();
     let options = |text: &str| -> BTreeSet<String> {

@@ -21,11 +21,13 @@ pub(super) async fn open(subject: &Subject, port: u16, limit: Duration) -> Resul
     }
 }
 
-/// Whether none does.
-pub(super) async fn closed(subject: &Subject, port: u16, limit: Duration) -> Result<(), String> {
+/// Whether none does. Where less time is left than was `asked` for, silence may be too short to tell anything.
+pub(super) async fn closed(subject: &Subject, port: u16, limit: Duration, asked: Duration) -> Result<(), String> {
     match attempt(subject, port, limit).await {
         Outcome::Connected => Err("it can be connected to".to_owned()),
-        Outcome::Silent if limit < SETTLED => Err(format!("no answer {}, which is too short to tell", within(limit))),
+        Outcome::Silent if limit < asked.min(SETTLED) => {
+            Err(format!("no answer {}, which is too short to tell", within(limit)))
+        }
         Outcome::Refused | Outcome::Silent => Ok(()),
         Outcome::NoPath(why) | Outcome::Untold(why) => Err(why),
     }

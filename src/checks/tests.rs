@@ -38,14 +38,16 @@ async fn held_within(checks: &[Check], left: Duration) -> (Result<(), String>, V
         sessions: Sessions::none(),
         places: Arc::new(Semaphore::new(2)),
     };
-    let deadline = Deadline {
-        at: Instant::now() + left,
+    let end = Some(Instant::now() + left);
+    let time = Time {
+        ends: end,
+        tries_until: end,
         why: "the time is over",
     };
     let heard = Arc::new(Mutex::new(Vec::new()));
     let hearing = Arc::clone(&heard);
     let said: Said = Arc::new(move |line| hearing.lock().unwrap().push(line));
-    let held = hold(checks, &subject, deadline, &said).await;
+    let held = hold(checks, &subject, time, &said).await;
     let said = heard.lock().unwrap().clone();
     (held, said)
 }

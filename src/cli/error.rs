@@ -53,8 +53,13 @@ impl Error {
                 Some("name an inventory: portmap-deploy -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
             }
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
-            Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) => None,
-            Self::Lab(_) | Self::Journal(_) | Self::Resume(_) => None,
+            Self::NoPassword
+            | Self::NoVaultPassword
+            | Self::Problems(_)
+            | Self::Runtime(_)
+            | Self::Lab(_)
+            | Self::Journal(_)
+            | Self::Resume(_) => None,
             Self::NoVaultTerminal(_) => Some("run it in a terminal, or give --vault-password-file"),
             Self::NobodyToAsk => Some("run it on a terminal, or give a time in its place, such as --pause 60s"),
             Self::NoTerminal(_) => Some(

@@ -6,7 +6,7 @@ use super::args::{Form, History, HistoryCommand};
 use super::deploy::{look, print};
 use super::error::Error;
 use crate::journal::{self, Journals, Past, Style};
-use crate::report::{ExitCode, HostReport};
+use crate::report::{ExitCode, HostReport, Look};
 
 /// Tells of runs as the arguments want it.
 pub(super) fn run(args: History) -> Result<ExitCode, Error> {
@@ -21,7 +21,12 @@ pub(super) fn run(args: History) -> Result<ExitCode, Error> {
 fn show(journals: &Journals, asked: &str, form: Form) -> Result<(), Error> {
     let run = journals.find(asked)?;
     match form {
-        Form::Text => print(&journal::shown(&journals.read(&run)?, &style(), look())),
+        // Every host is told of, however short the terminal is.
+        Form::Text => print(&journal::shown(
+            &journals.read(&run)?,
+            &style(),
+            Look { rows: None, ..look() },
+        )),
         Form::Json => print(&format!("{:#}\n", serde_json::Value::Array(journals.events(&run)?))),
     }
     Ok(())
@@ -50,19 +55,24 @@ fn list(journals: &Journals, args: &History) -> Result<(), Error> {
 fn print_runs(pasts: Vec<Past>, form: Form) {
     match form {
         Form::Text => print(&journal::runs(&pasts, &style())),
-        Form::Json => print_document(pasts.into_iter().map(|past| (past, None)).collect()),
+        Form::Json => print_document(&pasts.into_iter().map(|past| (past, None)).collect::<Vec<_>>()),
     }
 }
 
 fn print_host(pasts: Vec<(Past, HostReport)>, form: Form) {
     match form {
         Form::Text => print(&journal::runs_of_host(&pasts, &style())),
-        Form::Json => print_document(pasts.into_iter().map(|(past, host)| (past, Some(host))).collect()),
+        Form::Json => print_document(
+            &pasts
+                .into_iter()
+                .map(|(past, host)| (past, Some(host)))
+                .collect::<Vec<_>>(),
+        ),
     }
 }
 
-fn print_document(pasts: Vec<(Past, Option<HostReport>)>) {
-    print(&(journal::document(&pasts) + "\n"));
+fn print_document(pasts: &[(Past, Option<HostReport>)]) {
+    print(&(journal::document(pasts) + "\n"));
 }
 
 fn style() -> Style {

@@ -27,21 +27,24 @@ pub(super) struct Begun {
 }
 
 impl Begun {
-    /// A new one. That it cannot be journaled is said, and no reason not to run.
+    /// A new one. That it cannot be journaled is said, and no reason not to run; one without hosts is not worth it.
     pub fn anew(request: &Request, run: &Run) -> Self {
         let run_id = run_id();
-        let journals = Journals::of_user();
-        journals.prune();
-        let begun = journals.begin(&head(request, &run_id)).map(|mut journal| {
-            journal.desired(fingerprints(request.goal, run));
-            journal
-        });
+        let journal = (!run.turns.is_empty()).then(|| journal(request, run, &run_id));
         Self {
+            journal: journal.and_then(|begun| begun.map_err(|error| warn(&error)).ok()),
             run_id,
-            journal: begun.map_err(|error| warn(&error)).ok(),
             earlier: Earlier::default(),
         }
     }
+}
+
+fn journal(request: &Request, run: &Run, run_id: &str) -> Result<Journal, journal::Error> {
+    let journals = Journals::of_user();
+    journals.prune();
+    let mut journal = journals.begin(&head(request, run_id))?;
+    journal.desired(fingerprints(request.goal, run));
+    Ok(journal)
 }
 
 /// Ends the journal. The name of the file with the hosts that are to be tried again, where there are any.

@@ -67,7 +67,8 @@ fn is_own(host: &HostSpec) -> bool {
 
 /// Only addresses of this machine can be bound.
 fn is_here(address: IpAddr) -> bool {
-    address.is_loopback() || !address.is_unspecified() && UdpSocket::bind((address, 0)).is_ok()
+    let is_one_machine = !address.is_unspecified() && !address.is_multicast();
+    address.is_loopback() || is_one_machine && UdpSocket::bind((address, 0)).is_ok()
 }
 
 #[cfg(test)]

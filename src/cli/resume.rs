@@ -73,7 +73,7 @@ fn changes(gone: &[String], new: &[String]) -> String {
 }
 
 /// Goes on with the run that is meant.
-pub(super) fn run(args: Resume) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &Resume) -> Result<ExitCode, Error> {
     let journals = Journals::of_user();
     let asked = asked(&journals, args.run.as_deref())?;
     let mut journal = journals.go_on(&asked)?;
@@ -102,13 +102,13 @@ fn asked(journals: &Journals, asked: Option<&str>) -> Result<String, Error> {
 }
 
 /// What was asked for, where it was asked.
-fn request(head: &Head, past: &Past, args: Resume, world: &dyn World) -> Result<Request, Error> {
+fn request(head: &Head, past: &Past, args: &Resume, world: &dyn World) -> Result<Request, Error> {
     let run = &head.run_id;
     if head.withheld > args.extra_vars.len() {
         return Err(Refusal::Withheld(run.clone()).into());
     }
     go_to(&head.folder)?;
-    let again = again(head, past, &args);
+    let again = again(head, past, args);
     let words = std::iter::once("portmap-deploy".to_owned()).chain(again);
     let read = Args::read(words.map(Into::into)).map_err(|error| Refusal::Arguments {
         run: run.clone(),
@@ -155,11 +155,8 @@ fn again(head: &Head, past: &Past, args: &Resume) -> Vec<String> {
         None => (head.arguments.as_slice(), [].as_slice()),
     };
     let hosts = || {
-        past.batches
-            .iter()
-            .flatten()
-            .map(|name| format!("{name},"))
-            .collect::<String>()
+        let names = past.batches.iter().flatten();
+        names.flat_map(|name| [name.as_str(), ","]).collect::<String>()
     };
     let of_file = |word: &str| word.starts_with("--limit=") && word.contains('@');
     let kept = before.iter().map(|word| {

@@ -171,7 +171,9 @@ impl Past {
         match event {
             RunEvent::Started { batches, .. } => {
                 for (index, batch) in batches.iter().enumerate() {
-                    batch.iter().for_each(|name| self.host(name.clone()).batch = index + 1);
+                    for name in batch {
+                        self.host(name.clone()).batch = index + 1;
+                    }
                 }
                 self.batches = batches;
             }

@@ -9,42 +9,40 @@ use crate::report::{self, HostReport, Look, sanitise};
 /// Everything that is known of a run: how it was called, what happened when, what became of its hosts.
 #[must_use]
 pub fn shown(past: &Past, style: &Style, look: Look) -> String {
-    let mut text = head(past, style);
-    for (time, note) in &past.notes {
-        text += &format!("{}  {note}\n", clock(*time, "%H:%M:%S", style));
-    }
-    text + "\n" + &report::recap(&past.outcome(), past.elapsed, look)
+    let notes = past.notes.iter();
+    let notes = notes.map(|(time, note)| format!("{}  {note}", clock(*time, "%H:%M:%S", style)));
+    let lines: Vec<String> = called(past, style).into_iter().chain(notes).collect();
+    lines.join("\n") + "\n\n" + &report::recap(&past.outcome(), past.elapsed, look)
 }
 
-fn head(past: &Past, style: &Style) -> String {
+/// Which run it is, and how it was called.
+fn called(past: &Past, style: &Style) -> Vec<String> {
+    let unknown = || "?".to_owned();
     let began = past
         .began
-        .map_or_else(|| "?".to_owned(), |time| clock(time, "%Y-%m-%d %H:%M:%S %Z", style));
-    let ending = match past.ending() {
-        Ending::Failed(code) => format!("failed, exit code {code}"),
-        Ending::Running => past
-            .controller()
-            .map_or_else(|| "running".to_owned(), |by| format!("running: {by}")),
-        other => other.words().to_owned(),
+        .map_or_else(unknown, |time| clock(time, "%Y-%m-%d %H:%M:%S %Z", style));
+    let took = report::time(past.elapsed);
+    let first = format!("run {}, {began}, {took}: {}", past.run_id, ending(past));
+    let Some(head) = &past.head else {
+        return vec![first, "how it was called is damaged, or of a newer version".to_owned()];
     };
-    let mut text = format!(
-        "run {}, {began}, {}: {ending}\n",
-        past.run_id,
-        report::time(past.elapsed)
-    );
-    match &past.head {
-        Some(head) => {
-            text += &format!("portmap-deploy {}\n", command_line(&head.arguments));
-            text += &format!(
-                "by {} in {}, version {}\n",
-                head.by.operator,
-                sanitise(&head.folder.to_string_lossy()),
-                head.program
-            );
-        }
-        None => text += "how it was called is damaged, or of a newer version\n",
+    let folder = sanitise(&head.folder.to_string_lossy());
+    vec![
+        first,
+        format!("portmap-deploy {}", command_line(&head.arguments)),
+        format!("by {} in {folder}, version {}", head.by.operator, head.program),
+    ]
+}
+
+fn ending(past: &Past) -> String {
+    match past.ending() {
+        Ending::Failed(code) => format!("failed, exit code {code}"),
+        Ending::Running => match past.controller() {
+            Some(by) => format!("running: {by}"),
+            None => "running".to_owned(),
+        },
+        other => other.words().to_owned(),
     }
-    text
 }
 
 /// As a shell takes it.

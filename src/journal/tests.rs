@@ -111,7 +111,9 @@ fn outcome(hosts: &[(&str, EndState)]) -> Outcome {
 /// A journal with these events; not ended.
 fn written(journals: &Journals, run: &str, events: &[RunEvent]) -> Journal {
     let mut journal = journals.begin(&head(run)).unwrap();
-    events.iter().for_each(|event| journal.event(event));
+    for event in events {
+        journal.event(event);
+    }
     journal
 }
 
@@ -309,7 +311,7 @@ fn a_limit_finds_the_hosts_to_try_again() {
 }
 
 #[test]
-fn ten_thousand_hosts_are_read_at_once() {
+fn ten_thousand_hosts_are_read() {
     let (_home, journals) = journals();
     let names: Vec<String> = (0..10_000).map(|number| format!("web{number}")).collect();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -325,12 +327,9 @@ fn ten_thousand_hosts_are_read_at_once() {
     }
     let journal = written(&journals, RUN, &events);
     drop(journal);
-    let began = Instant::now();
     let past = journals.read(RUN).unwrap();
     assert_eq!(past.outcome().count(EndState::Confirmed), 10_000);
     assert_eq!(past.ended().len(), 10_000);
-    // Unoptimised, on a machine that does other things.
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
 }
 
 static WHOLE: LazyLock<Vec<u8>> = LazyLock::new(|| {
@@ -385,9 +384,15 @@ fn what_is_no_journal_is_read_too() {
     ] {
         let past = Past::read(RUN, false, text).unwrap();
         assert_eq!((past.head.as_ref(), past.ending()), (None, Ending::Killed));
-        let _ = shown(&past, &style(false), Look { width: None, rows: None, color: false });
+        let _ = shown(&past, &style(false), PLAIN);
     }
 }
+
+const PLAIN: Look = Look {
+    width: None,
+    rows: None,
+    color: false,
+};
 
 fn style(color: bool) -> Style {
     Style {
@@ -466,11 +471,6 @@ fn the_table_of_a_host() {
 
 #[test]
 fn a_run_is_shown_from_its_call_to_its_hosts() {
-    let look = Look {
-        width: None,
-        rows: None,
-        color: false,
-    };
-    let all: Vec<String> = pasts().iter().map(|past| shown(past, &style(false), look)).collect();
+    let all: Vec<String> = pasts().iter().map(|past| shown(past, &style(false), PLAIN)).collect();
     insta::assert_snapshot!(all.join("\n----\n\n"));
 }

@@ -136,3 +136,24 @@ fn expect_ends(rollout: &Rollout, ends: &[EndState]) {
     let expected: Vec<Option<EndState>> = ends.iter().copied().map(Some).collect();
     assert_eq!(found, expected);
 }
+
+#[test]
+fn hosts_keep_their_plays_in_other_batches() {
+    let forks = std::num::NonZeroUsize::MIN;
+    let plan = RolloutPlan::new(forks)
+        .then(&[2], &[], Policy::default())
+        .then(&[1], &[], Policy::default());
+    let batches = |numbers: &[&[usize]]| -> Vec<Vec<HostId>> {
+        let batch = |hosts: &&[usize]| hosts.iter().map(|&host| HostId(host)).collect();
+        numbers.iter().map(batch).collect()
+    };
+    let other = plan
+        .clone()
+        .in_batches(batches(&[&[1], &[], &[0], &[2]]))
+        .expect("all hosts");
+    assert_eq!(other.batches(), batches(&[&[1], &[0], &[2]]));
+    assert_eq!(other.plays, [0, 0, 1]);
+    for wrong in [&[&[0, 1][..]][..], &[&[0, 1], &[2, 0]], &[&[0, 1, 2, 3]], &[]] {
+        assert_eq!(plan.clone().in_batches(batches(wrong)), None, "{wrong:?}");
+    }
+}

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
 use super::{Armed, Goal, Transaction};
-use crate::checks::{self, Deadline, Said, Subject};
+use crate::checks::{self, Said, Subject, Time};
 use crate::playbook::{Check, Probe};
 use crate::remote::{Login, Remote};
 use crate::report::{RunEvent, Step, sanitise};
@@ -45,14 +45,16 @@ impl<R: Remote> Transaction<'_, R> {
         }
         let window = self.options.rollback_after;
         let third = Instant::now() + window / 3;
-        let deadline = Deadline {
-            at: third.min(armed.since + window * 5 / 6),
+        let end = Some(third.min(armed.since + window * 5 / 6));
+        let time = Time {
+            ends: end,
+            tries_until: end,
             why: "the rollback window leaves no more time (--rollback-after makes it longer)",
         };
-        self.start(login, deadline)
+        self.start(login, time)
     }
 
-    pub(super) fn start(&self, login: &Login, deadline: Deadline) -> Checking {
+    pub(super) fn start(&self, login: &Login, time: Time) -> Checking {
         let all = self.options.checks.clone();
         if all.is_empty() {
             return Checking(None);
@@ -62,7 +64,7 @@ impl<R: Remote> Transaction<'_, R> {
         let said = said(&self.host.name, self.contact.events());
         said(format!("checks: {}", checks::names(&all)));
         Checking(Some(tokio::spawn(async move {
-            checks::hold(&all, &subject, deadline, &said).await
+            checks::hold(&all, &subject, time, &said).await
         })))
     }
 }

@@ -11,7 +11,7 @@ use tokio::time::{sleep_until, timeout_at};
 use super::checking::{of_login, subject};
 use super::verify::Arrived;
 use super::{Options, Transaction};
-use crate::checks::{self, Deadline, Said};
+use crate::checks::{self, Said, Time};
 use crate::inventory::HostSpec;
 use crate::playbook::{Check, Probe};
 use crate::remote::route::Route;
@@ -84,14 +84,13 @@ impl<R: Remote> Watch<'_, R> {
         let checks = self.transaction.options.checks.as_slice();
         let remote = self.transaction.contact.remote;
         let subject = subject(remote, &self.transaction.host.name, &login, Arc::clone(&self.forks));
-        let longest = checks.iter().map(|check| check.timeout).max().unwrap_or_default();
-        let deadline = Deadline {
-            // Whatever the time left, each check is tried once with its whole patience.
-            at: self.end.max(Instant::now() + longest),
+        let time = Time {
+            ends: None,
+            tries_until: Some(self.end),
             why: "the time of the soak is over",
         };
         let said: Said = Arc::new(|_| {});
-        let held = checks::hold(checks, &subject, deadline, &said).await;
+        let held = checks::hold(checks, &subject, time, &said).await;
         login.connection.close().await;
         held
     }

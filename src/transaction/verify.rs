@@ -4,7 +4,7 @@
 //! could connect to it in time.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 
 use super::proving::{self, Marks};
 use super::{Ended, Options, Transaction, login_report, ssh_to};
-use crate::checks::{self, Deadline};
+use crate::checks::Time;
 use crate::firewall::{Family, Mark};
 use crate::inventory::HostSpec;
 use crate::plan::{Observed, Plan};
@@ -82,13 +82,7 @@ impl<R: Remote> Transaction<'_, R> {
             observed,
             astray,
         } = self.arrive(self.options.timeout).await?;
-        let checking = {
-            let deadline = Deadline {
-                at: Instant::now() + checks::patience(&self.options.checks),
-                why: "its patience is over",
-            };
-            self.start(&login, deadline)
-        };
+        let checking = self.start(&login, Time::default());
         let (generation, drift) = self.in_sync(&observed);
         let (proofs, broken) = self.try_mappings(&login.peer, &observed, astray.is_none()).await;
         let failed = checking.end().await.err();
