@@ -75,6 +75,8 @@ impl Terminal {
     pub fn types(&self, keys: &[&str]) {
         std::thread::sleep(Duration::from_millis(300));
         self.tmux(&[&["send-keys"], keys].concat());
+        // The server hands them over some time after it has answered.
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     pub fn resize(&self, columns: usize, rows: usize) {
