@@ -71,9 +71,12 @@ impl Terminal {
         self.until(text, |screen| screen.contains(text))
     }
 
-    /// Types keys, by tmux's names of them.
+    /// Types keys, by tmux's names of them, as soon as somebody could who has read what is there.
     pub fn types(&self, keys: &[&str]) {
+        std::thread::sleep(Duration::from_millis(300));
         self.tmux(&[&["send-keys"], keys].concat());
+        // The server hands them over some time after it has answered.
+        std::thread::sleep(Duration::from_millis(300));
     }
 
     pub fn resize(&self, columns: usize, rows: usize) {
