@@ -60,7 +60,17 @@ fn pending(held: &Held) -> Status {
         }),
         ..Status::new(State::Pending)
     }
+    .because(progress(held))
     .advising("wait for its end, or end it: portmap-deploy confirm, or cancel".to_owned())
+}
+
+fn progress(held: &Held) -> &'static str {
+    match (held.switched, held.attended) {
+        (true, true) => "the new rules are in force, and its run is about to confirm or undo them",
+        (true, false) => "the new rules are in force, and wait to be confirmed",
+        (false, true) => "its run is under way",
+        (false, false) => "its run has gone: the host's timer undoes what was changed",
+    }
 }
 
 struct Host<'a> {

@@ -214,11 +214,11 @@ fn a_change_that_is_under_way_is_pending() {
     host.facts
         .push_str("lock t0004 4 run-4 bob@desk 2026-11-23T04:00:00Z 1075 99\nattended yes\nleft 17\n");
     let status = host.stands("['80:8080']");
-    expect(&status, State::Pending, "");
+    expect(&status, State::Pending, "its run is under way");
     let pending = status.pending.unwrap();
     assert_eq!((pending.transaction.as_str(), status.generation), ("t0004", Some(4)));
     assert_eq!(pending.made.operator.as_deref(), Some("bob@desk"));
-    assert!(pending.left <= Duration::from_secs(75));
+    assert_eq!(pending.left, Duration::from_secs(17));
 }
 
 #[test]
@@ -301,7 +301,29 @@ fn showing(width: Option<u16>, height: Option<u16>, all: bool) -> Showing {
 
 #[test]
 fn people_see_a_table_and_what_is_off() {
-    insta::assert_snapshot!(table(&overview(), &showing(Some(80), Some(24), false)), @r"");
+    insta::assert_snapshot!(table(&overview(), &showing(Some(80), Some(24), false)), @r#"
+    HOST                       STATE        GENERATION  SINCE             BY
+    web1                       in sync              17  2026-11-23 03:15  ann@laptop
+    web2                       drifted              17  2026-11-23 03:15  ann@laptop
+    web3                       outdated             17  2026-11-23 03:15  ann@laptop
+    a-host-with-a-longer-name  drifted              17  2026-11-23 03:15  ann@laptop
+    web5                       pending              18  2026-11-23 03:15  ann@laptop
+    web"6\                     unreachable
+
+    1 in sync, 1 outdated, 1 pending, 2 drifted, 1 unreachable; 6 hosts in 0.81 s
+
+    web2, a-host-with-a-longer-name: drifted
+      IPv4: the nat table was flushed: no rule of ours is left in it
+      by: not by portmap-deploy
+    web3: outdated
+      inventory: + tcp 443 → 8443
+    web5: pending
+      until 04:00:17 (17 s left): ann@laptop, run 20261123T031500Z-0123abcd
+    web"6\: unreachable
+      no way in (192.0.2.5:22: no answer)
+    web2, a-host-with-a-longer-name: hint: deploy puts its rules back, with the rollback timer armed
+    web3: hint: deploy brings it to what the inventory asks for
+    "#);
 }
 
 #[test]
@@ -334,7 +356,17 @@ fn a_frame_has_the_worst_first_and_fits() {
         };
         frame(frame_of, &showing(Some(80), Some(height), false))
     };
-    insta::assert_snapshot!(shown(10).join("\n"), @r"");
+    insta::assert_snapshot!(shown(10).join("\n"), @r#"
+    04:00:02, next look in 3 s, Ctrl-C ends
+    1 in sync, 1 outdated, 1 pending, 2 drifted, 1 unreachable; 6 hosts in 0.81 s
+    HOST                       STATE        GENERATION  SINCE             BY
+    web"6\                     unreachable  no way in (192.0.2.5:22: no answer)
+    web2                       drifted              17  2026-11-23 03:15  ann@lapto…
+    a-host-with-a-longer-name  drifted              17  2026-11-23 03:15  ann@lapto…
+    … 3 more, 1 in sync
+
+    04:00:00 web2: in sync → drifted: IPv4: gone
+    "#);
     for height in 0..30 {
         let lines = shown(height);
         assert!(lines.len() <= height.into(), "{height}: {lines:#?}");
@@ -364,8 +396,8 @@ fn news_are_what_has_changed() {
 #[test]
 fn machines_read_what_people_do() {
     let overview = overview();
-    insta::assert_snapshot!(host_line("web5", &overview.hosts[4].1), @r"");
-    insta::assert_snapshot!(totals_line(&overview), @r"");
+    insta::assert_snapshot!(host_line("web5", &overview.hosts[4].1), @r#"{"event":"host","host":"web5","state":"pending","generation":18,"since":null,"operator":null,"run_id":null,"reasons":[],"differences":[],"pending":{"transaction":"t0123","since":"2026-11-23T03:15:02Z","operator":"ann@laptop","run_id":"20261123T031500Z-0123abcd","until":"2026-11-23T04:00:17Z","seconds_left":17},"seconds":0.0}"#);
+    insta::assert_snapshot!(totals_line(&overview), @r#"{"event":"finished","exit_code":2,"totals":{"in_sync":1,"outdated":1,"pending":1,"never_deployed":0,"drifted":2,"failed":0,"unreachable":1},"seconds":0.812}"#);
     let document: serde_json::Value = serde_json::from_str(&document(&overview)).unwrap();
     assert_eq!(document["hosts"]["web2"]["blame"], "not by portmap-deploy");
     assert_eq!(
@@ -373,12 +405,61 @@ fn machines_read_what_people_do() {
         (&2.into(), &2.into())
     );
     let xml = junit("portmap-deploy status", &findings(&overview)[4..], overview.elapsed);
-    insta::assert_snapshot!(xml, @r"");
+    insta::assert_snapshot!(xml, @r#"
+    <?xml version="1.0" encoding="UTF-8"?>
+    <testsuites name="portmap-deploy" tests="2" skipped="0" failures="1" errors="1" time="0.812">
+        <testsuite name="portmap-deploy status" tests="2" skipped="0" errors="1" failures="1" time="0.812">
+            <testcase name="web5" classname="status" time="0.000">
+                <properties>
+                    <property name="generation" value="18"/>
+                </properties>
+                <failure message="ann@laptop is changing it, for 17 s more" type="pending"/>
+            </testcase>
+            <testcase name="web&quot;6\" classname="status" time="0.000">
+                <error message="no way in (192.0.2.5:22: no answer)" type="unreachable">no way in (192.0.2.5:22: no answer)</error>
+            </testcase>
+        </testsuite>
+    </testsuites>
+    "#);
     let few = Overview {
         hosts: overview.hosts[4..].to_vec(),
         ..overview
     };
-    insta::assert_snapshot!(exposition(&gauges(&few, at("2026-11-23T04:00:00Z"))), @r"");
+    insta::assert_snapshot!(exposition(&gauges(&few, at("2026-11-23T04:00:00Z"))), @r#"
+    # HELP portmap_host_generation The generation that the host has, or that is pending on it.
+    # TYPE portmap_host_generation gauge
+    portmap_host_generation{host="web5"} 18
+    # HELP portmap_host_pending_seconds How long the host still waits for a change to be confirmed; 0 without one.
+    # TYPE portmap_host_pending_seconds gauge
+    portmap_host_pending_seconds{host="web\"6\\"} 0
+    portmap_host_pending_seconds{host="web5"} 17
+    # HELP portmap_host_state 1 for the state that the host is in, 0 for all others.
+    # TYPE portmap_host_state gauge
+    portmap_host_state{host="web\"6\\",state="drifted"} 0
+    portmap_host_state{host="web\"6\\",state="failed"} 0
+    portmap_host_state{host="web\"6\\",state="in_sync"} 0
+    portmap_host_state{host="web\"6\\",state="never_deployed"} 0
+    portmap_host_state{host="web\"6\\",state="outdated"} 0
+    portmap_host_state{host="web\"6\\",state="pending"} 0
+    portmap_host_state{host="web\"6\\",state="unreachable"} 1
+    portmap_host_state{host="web5",state="drifted"} 0
+    portmap_host_state{host="web5",state="failed"} 0
+    portmap_host_state{host="web5",state="in_sync"} 0
+    portmap_host_state{host="web5",state="never_deployed"} 0
+    portmap_host_state{host="web5",state="outdated"} 0
+    portmap_host_state{host="web5",state="pending"} 1
+    portmap_host_state{host="web5",state="unreachable"} 0
+    # HELP portmap_host_status_seconds How long it took to look at the host.
+    # TYPE portmap_host_status_seconds gauge
+    portmap_host_status_seconds{host="web\"6\\"} 0
+    portmap_host_status_seconds{host="web5"} 0
+    # HELP portmap_status_duration_seconds How long this look took.
+    # TYPE portmap_status_duration_seconds gauge
+    portmap_status_duration_seconds 0.812
+    # HELP portmap_status_timestamp_seconds When this look ended.
+    # TYPE portmap_status_timestamp_seconds gauge
+    portmap_status_timestamp_seconds 1795406400
+    "#);
 }
 
 #[test]
