@@ -20,7 +20,7 @@ pub fn host_line(name: &str, status: &Status) -> String {
     let host = Host::of(status);
     serde_json::to_string(&Line::Host {
         host: name,
-        status: host,
+        status: Box::new(host),
     })
     .unwrap_or_default()
 }
@@ -50,7 +50,7 @@ enum Line<'a> {
     Host {
         host: &'a str,
         #[serde(flatten)]
-        status: Host<'a>,
+        status: Box<Host<'a>>,
     },
     Finished {
         #[serde(flatten)]

@@ -162,7 +162,7 @@ fn fate(index: usize, bad: usize) -> (HostReport, f64) {
     let report = match index {
         _ if index >= bad && index % 17 == 5 => HostReport { connections: 1, ..HostReport::new(EndState::Unchanged) },
         _ if index >= bad => return (confirmed(took), took),
-        _ if index % 2 == 0 => {
+        _ if index.is_multiple_of(2) => {
             let report = HostReport::new(EndState::Unreachable).because("no answer on ports 2222 and 22 within 10 s");
             return (report.advising("open a port in the cloud's security group, then run again"), 10.0);
         }
