@@ -61,8 +61,14 @@ impl Error {
                 Some("name an inventory: portmap-deploy -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
             }
             Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
-            Self::NoPassword | Self::NoVaultPassword | Self::Problems(_) | Self::Runtime(_) => None,
-            Self::Lab(_) | Self::Journal(_) | Self::Resume(_) | Self::OutputFile { .. } => None,
+            Self::NoPassword
+            | Self::NoVaultPassword
+            | Self::Problems(_)
+            | Self::Runtime(_)
+            | Self::Lab(_)
+            | Self::Journal(_)
+            | Self::Resume(_)
+            | Self::OutputFile { .. } => None,
             Self::WatchedDocuments => {
                 Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")
             }
