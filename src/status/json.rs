@@ -17,7 +17,7 @@ pub fn document(overview: &Overview) -> String {
 /// The line of a host that was looked at.
 #[must_use]
 pub fn host_line(name: &str, status: &Status) -> String {
-    let host = Host::of(status);
+    let host = Box::new(Host::of(status));
     serde_json::to_string(&Line::Host {
         host: name,
         status: Box::new(host),
