@@ -20,7 +20,7 @@ pub fn host_line(name: &str, status: &Status) -> String {
     let host = Box::new(Host::of(status));
     serde_json::to_string(&Line::Host {
         host: name,
-        status: Box::new(host),
+        status: host,
     })
     .unwrap_or_default()
 }
