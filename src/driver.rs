@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 use tokio::task::{AbortHandle, Id, JoinError, JoinSet};
 
 use crate::report::{EndState, HostReport, Outcome, RunEvent};
-use crate::rollout::{Command, Event, HostId, Known, Pause, Rollout, RolloutPlan};
+use crate::rollout::{Command, Event, HostId, Known, Pause, Rollout, RolloutPlan, StopReason};
 use signals::Signal;
 
 /// What a run does to its hosts; the driver knows them by number alone.
@@ -163,6 +163,7 @@ impl<W: Work> Run<W> {
                     batch: tally.batch,
                     verdict: tally.to_string(),
                 }),
+                Command::Stop(StopReason::Failures(tally)) if !tally.matters() => {}
                 Command::Stop(reason) => self.tell(RunEvent::Stopping {
                     why: reason.to_string(),
                 }),

@@ -165,8 +165,8 @@ fn a_host_that_nobody_reaches_is_reported_on_every_output() {
     let kinds: Vec<&str> = lines.iter().filter_map(|line| line["event"].as_str()).collect();
     assert_eq!(kinds[..3], ["started", "batch_started", "host_started"]);
     assert_eq!(
-        kinds[kinds.len() - 4..],
-        ["host_finished", "batch_finished", "stopping", "finished"]
+        kinds[kinds.len() - 3..],
+        ["host_finished", "batch_finished", "finished"]
     );
 }
 

@@ -15,6 +15,8 @@ pub struct Failures {
     pub run: usize,
     /// Hosts that the run has.
     pub of_run: usize,
+    /// Hosts that have not started.
+    pub left: usize,
 }
 
 /// What a batch came to.
@@ -134,7 +136,9 @@ impl Tally {
     }
 
     fn sum(&self, place: &str) -> String {
-        let Failures { batch, of, run, of_run } = self.failures;
+        let Failures {
+            batch, of, run, of_run, ..
+        } = self.failures;
         let failed = format!("{batch} of {of} failed{place}");
         match self.limit {
             _ if run == 0 => failed,
@@ -144,6 +148,13 @@ impl Tally {
             Limit::Run(most) => format!("{failed}, {run} of {of_run} in the whole run, budget {most}"),
             Limit::Batch => format!("{failed}, budget 0"),
         }
+    }
+
+    /// Whether that is worth saying: a run of which every host has started has nothing to stop.
+    #[must_use]
+    pub fn matters(&self) -> bool {
+        let takes_back = matches!(self.on_failure, OnFailure::RollbackBatch | OnFailure::RollbackAll);
+        self.failures.left > 0 || (self.exceeded && takes_back)
     }
 
     fn end(&self) -> &'static str {
@@ -161,9 +172,9 @@ impl Tally {
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.sum(""))?;
-        if self.failures.run == 0 {
-            return Ok(());
+        if self.failures.run > 0 && self.matters() {
+            write!(f, ": {}", self.end())?;
         }
-        write!(f, ": {}", self.end())
+        Ok(())
     }
 }

@@ -374,8 +374,15 @@ impl Rollout {
             of: hosts.len(),
             run: self.failed.len(),
             of_run: self.ends.len(),
+            left: self.left(),
         };
         self.policy().tally(self.batch, failures, batch_is_over)
+    }
+
+    /// Hosts that have not started.
+    fn left(&self) -> usize {
+        let open = self.ends.iter().filter(|end| end.is_none()).count();
+        open.saturating_sub(self.running.len())
     }
 
     fn hosts_of_batch(&self) -> &[HostId] {

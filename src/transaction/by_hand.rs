@@ -124,7 +124,7 @@ impl<R: Remote> Transaction<'_, R> {
                 _ if said.starts_with("changed") => "somebody else changed the host's rules meanwhile",
                 Some(why) => why,
                 None if verb == "confirm" => "the confirmation came too late",
-                None => "cancelled by hand",
+                None => "cancelled by hand, the old rules are back",
             };
             let why = format!("{why}: {}", whose(held));
             report.because(why)
@@ -132,7 +132,13 @@ impl<R: Remote> Transaction<'_, R> {
             let hint = Some("look again in a few seconds: the host's own timer ends it at the latest");
             return Err(failed(&format!("the host could not end it: {said}"), hint));
         };
+        // Who cancels has what was asked for.
+        let state = match report.state {
+            EndState::RolledBack if verb == "rollback" => EndState::Unchanged,
+            state => state,
+        };
         Ok(HostReport {
+            state,
             generation: runs.current,
             ..report
         })

@@ -94,6 +94,7 @@ fn arithmetic() {
             of: 10,
             run,
             of_run: 40,
+            left: 30,
         };
         let tally = policy.tally(1, failures, is_over);
         assert_eq!(tally.to_string(), words);
@@ -114,6 +115,7 @@ fn what_happens_then_is_said() {
         of: 10,
         run: 2,
         of_run: 40,
+        left: 30,
     };
     for (then, words) in table {
         let policy = Policy {
@@ -122,6 +124,13 @@ fn what_happens_then_is_said() {
         };
         let tally = policy.tally(1, failures, true);
         assert_eq!(tally.to_string(), format!("2 of 10 failed, budget 1 (10%): {words}"));
+        let at_the_end = policy.tally(1, Failures { left: 0, ..failures }, true).to_string();
+        let takes_back = words.contains("taking");
+        assert_eq!(
+            at_the_end.contains(words),
+            takes_back,
+            "nothing is left to stop: {at_the_end}"
+        );
         assert_eq!(tally.stops(), then != OnFailure::Continue);
     }
 }
@@ -140,6 +149,7 @@ fn the_budget_that_is_named_is_the_budget() {
                         of,
                         run: batch,
                         of_run: of,
+                        left: 0,
                     },
                     false,
                 )
@@ -276,7 +286,7 @@ fn a_play_that_goes_on_runs_all_of_its_batches() {
         &[
             ("begin", "batch 1; start 0"),
             ("0 failed", &format!("end 1: {fail}; batch 2; start 1")),
-            ("1 failed", &format!("end 2: {fail}; finish")),
+            ("1 failed", "end 2: 1 of 1 failed, budget 0; finish"),
         ],
     );
 }

@@ -63,7 +63,7 @@ fn batches_may_hold_any_hosts() {
             ("begin", "batch 2; start 1"),
             (
                 "1 confirmed",
-                "end 2: 1 of 2 failed, budget 0: stopping; stop: 1 of 2 failed in batch 2, budget 0; finish",
+                "end 2: 1 of 2 failed, budget 0; stop: 1 of 2 failed in batch 2, budget 0; finish",
             ),
         ],
     );

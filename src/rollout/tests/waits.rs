@@ -34,7 +34,7 @@ fn a_batch_soaks_before_it_counts() {
             ),
             ("soaked 0", ""),
             ("3 confirmed", "soak 2 for 5s: 3"),
-            ("soaked", "end 2: 0 of 1 failed, budget 0: going on; finish"),
+            ("soaked", "end 2: 0 of 1 failed, budget 0; finish"),
         ],
     );
     // What the run did not change has nothing to be taken back.

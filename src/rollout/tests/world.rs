@@ -75,6 +75,10 @@ impl World {
             .map_or_else(Policy::default, |index| self.plan.policies()[self.plan.plays[index]])
     }
 
+    fn has_not_started(&self, host: HostId) -> bool {
+        self.ends[host.0].is_none() && !self.running.contains(&host)
+    }
+
     fn failures(&self, batch: usize) -> Failures {
         let has_failed = |host: &HostId| self.ends[host.0].is_some_and(EndState::is_failure);
         Failures {
@@ -82,6 +86,10 @@ impl World {
             of: self.hosts_of(batch).len(),
             run: (0..self.ends.len()).filter(|host| has_failed(&HostId(*host))).count(),
             of_run: self.ends.len(),
+            left: (0..self.ends.len())
+                .map(HostId)
+                .filter(|host| self.has_not_started(*host))
+                .count(),
         }
     }
 
