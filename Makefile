@@ -7,7 +7,7 @@ AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 RUNNER := $(if $(AS_ROOT),--config 'target."cfg(unix)".runner="sudo -E"')
 
 # Most tests wait, for timers above all.
-export RUST_TEST_THREADS ?= $(shell expr 2 '*' $$(nproc))
+export RUST_TEST_THREADS ?= $(shell expr 3 '*' $$(nproc))
 
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 600

@@ -52,10 +52,12 @@ fn ask(url: &str, status: &[u16], contains: Option<&str>, limit: Duration) -> Re
 fn look(response: &mut Response<Body>, wanted: &str, limit: Duration) -> Result<(), String> {
     let mut body = Vec::new();
     let mut reader = response.body_mut().as_reader().take(MOST);
-    reader.read_to_end(&mut body).map_err(|error| match error.kind() {
-        std::io::ErrorKind::TimedOut => format!("no whole answer {}", within(limit)),
-        _ => format!("the answer broke off: {error}"),
-    })?;
+    reader
+        .read_to_end(&mut body)
+        .map_err(|error| match ureq::Error::from(error) {
+            error @ ureq::Error::Timeout(_) => words(&error, limit),
+            error => format!("the answer broke off: {error}"),
+        })?;
     let found = wanted.is_empty() || body.windows(wanted.len()).any(|part| part == wanted.as_bytes());
     if found {
         Ok(())
@@ -87,7 +89,7 @@ fn agent(limit: Duration) -> Agent {
 fn words(error: &ureq::Error, limit: Duration) -> String {
     match error {
         ureq::Error::Timeout(Timeout::Resolve) => format!("its name is not known {}", within(limit)),
-        ureq::Error::Timeout(_) => format!("no answer {}", within(limit)),
+        ureq::Error::Timeout(_) => format!("no whole answer {}", within(limit)),
         ureq::Error::HostNotFound => "its name is not known".to_owned(),
         ureq::Error::Io(error) => error.to_string(),
         // It would name the whole address.

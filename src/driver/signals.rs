@@ -14,8 +14,8 @@ pub(crate) enum Signal {
     Hangup,
 }
 
-/// SIGINT, SIGTERM and SIGHUP, but for those that whoever started this program has it ignore (as nohup does). Where
-/// handlers cannot be installed the signals keep their default: they end the program, and the hosts' timers do the rest.
+/// SIGINT, SIGTERM, and SIGHUP unless whoever started this program has it ignore that (as nohup does). Where handlers
+/// cannot be installed the signals keep their default: they end the program, and the hosts' timers do the rest.
 pub(crate) fn listen() -> UnboundedReceiver<Signal> {
     let (sender, receiver) = unbounded_channel();
     let kinds = [
@@ -25,7 +25,7 @@ pub(crate) fn listen() -> UnboundedReceiver<Signal> {
     ];
     let ignored = ignored();
     for (kind, meaning) in kinds {
-        if is_ignored(kind.as_raw_value(), ignored) {
+        if meaning == Signal::Hangup && is_ignored(kind.as_raw_value(), ignored) {
             continue;
         }
         let sender = sender.clone();

@@ -6,7 +6,11 @@ use super::support::lab::Lab;
 #[test]
 fn two_names_of_one_machine_are_told_before_anything_is_changed() {
     let lab = Lab::up(2, "nft");
-    let twin = format!("portmap: ['2200:22'], ansible_host: {}", lab.address("host1", 4));
+    // At another port: that alone could be another machine behind one address.
+    let twin = format!(
+        "portmap: ['2200:22'], ansible_port: 2200, ansible_host: {}",
+        lab.address("host1", 4)
+    );
     let run = call(
         &lab,
         "deploy",

@@ -145,7 +145,7 @@ const BAD: [(&str, &str); 12] = [
     ),
     (
         "{http: {url: 'http://{{ ansible_host }}/'}, timeout: 500ms}",
-        "failed: no answer within 0.5 s",
+        "failed: no whole answer within 0.5 s",
     ),
     (
         "{command: [sh, -c, 'echo out; echo bad news >&2; exit 3'], timeout: 1}",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustix::process::Signal;
 
-use crate::support::lab::Lab;
+use crate::support::lab::{Lab, PROGRAM};
 use crate::support::run::{Ended, Run, rules, runs_as_before, runs_the_mapping};
 
 const PLAYBOOK: &str = "- {hosts: all, serial: 1, PAUSE, portmap: ['2222:22']}";
@@ -16,8 +16,13 @@ fn start(lab: &Lab, pause: &str) -> Run {
 }
 
 fn start_of(lab: &Lab, playbook: &Path) -> Run {
-    let mut command = lab.controller(&["--output", "jsonl", "--rollback-after", "5s", "-i"]);
-    command.arg(lab.inventory()).arg(playbook);
+    // Whoever runs the tests may have SIGHUP ignored, and that is inherited.
+    let mut command = lab.command("env");
+    command
+        .args(["--default-signal=HUP", PROGRAM, "--output", "jsonl"])
+        .args(["--rollback-after", "5s", "-i"])
+        .arg(lab.inventory())
+        .arg(playbook);
     Run::start(command)
 }
 
