@@ -31,7 +31,10 @@ impl Goal {
 
     /// Whether it depends on what the host remembers.
     pub(super) fn looks_back(self) -> bool {
-        matches!(self, Self::RollBack(_) | Self::Revert { .. } | Self::Drill)
+        matches!(
+            self,
+            Self::RollBack(_) | Self::Revert { .. } | Self::Drill | Self::ByHand { .. }
+        )
     }
 }
 
