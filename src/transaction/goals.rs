@@ -281,7 +281,9 @@ fn expect_untouched(current: u32, observed: &Observed, kept: &Kept) -> Result<()
 fn left_alone(observed: &Observed, why: &str) -> Ended {
     Box::new(HostReport {
         generation: observed.current,
-        ..HostReport::new(EndState::NotRolledBack).because(format!("{why}: left alone"))
+        ..HostReport::new(EndState::NotRolledBack)
+            .because(format!("{why}: left alone"))
+            .advising("it is not as this run left it: look at it by `portmap-deploy status` before you change it")
     })
 }
 
