@@ -29,6 +29,8 @@ pub(super) enum Refusal {
     NothingUnfinished,
     #[error("run {0} has finished")]
     Finished(String),
+    #[error("run {run} cannot be resumed: {command} is not gone on with")]
+    Passing { run: String, command: String },
     #[error("run {0} cannot be resumed: how it was called is damaged, or of a newer version")]
     Damaged(String),
     #[error("run {run} cannot be resumed: its arguments are not understood: {why}")]
@@ -53,6 +55,7 @@ impl Refusal {
                 "to try again what it left: --limit @{}",
                 crate::journal::retry_file(run)
             )),
+            Self::Passing { .. } => Some("call it again: what it left pending is for the hosts' timers".to_owned()),
             Self::Withheld(run) => Some(format!("give them again: portmap-deploy resume {run} -e …")),
             Self::OtherHosts { run, .. } => Some(format!(
                 "start a new run: with --limit @{} it has the hosts that this one left",
@@ -82,6 +85,10 @@ pub(super) fn run(args: &Resume) -> Result<ExitCode, Error> {
         return Err(Refusal::Finished(asked).into());
     }
     let head = past.head.clone().ok_or_else(|| Refusal::Damaged(asked.clone()))?;
+    if !is_gone_on_with(&past) {
+        let command = sanitise(head.command());
+        return Err(Refusal::Passing { run: asked, command }.into());
+    }
     let world = machine();
     let request = request(&head, &past, args, &*world)?;
     let run = planned(&request, &past, &world)?;
@@ -90,13 +97,22 @@ pub(super) fn run(args: &Resume) -> Result<ExitCode, Error> {
     deploy::carry_out(request, run, begun)
 }
 
+/// A drill is over with the hosts' timers, and whoever decides about pending changes decides anew.
+fn is_gone_on_with(past: &Past) -> bool {
+    let command = past.head.as_ref().map(Head::command);
+    !matches!(command, Some("drill" | "confirm" | "cancel" | "extend"))
+}
+
 /// The run that is asked for, or the last that did not finish.
 fn asked(journals: &Journals, asked: Option<&str>) -> Result<String, Error> {
     if let Some(asked) = asked {
         return Ok(journals.find(asked)?);
     }
     let runs = journals.list()?;
-    let is_unfinished = |run: &String| journals.read(run).is_ok_and(|past| past.is_unfinished());
+    let is_unfinished = |run: &String| {
+        let past = journals.read(run);
+        past.is_ok_and(|past| past.is_unfinished() && is_gone_on_with(&past))
+    };
     let found = runs.into_iter().find(is_unfinished);
     found.ok_or_else(|| Refusal::NothingUnfinished.into())
 }

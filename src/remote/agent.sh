@@ -724,8 +724,17 @@ clean() {
 clean_up() {
     for family in 4 6; do clean "$family"; done
     ledger "confirmed $1 $gen"
-    # The last five generations stay for looking back.
+    # The last five generations stay for looking back, but what was staged since the one before and never confirmed.
+    made=''
+    { read -r made && read -r made && read -r made && read -r made; } 2>/dev/null <"$d/about"
+    made=${made##* }
+    [ "$made" != - ] || made=0
     set +f
+    set -- "$P"/gen-*
+    for kept in "$@"; do
+        number=${kept##*-}
+        if [ "$number" -gt "$made" ] && [ "$number" -lt "$gen" ]; then rm -rf "$kept"; fi
+    done 2>/dev/null
     set -- "$P"/gen-*
     set -f
     while [ $# -gt 5 ]; do
@@ -1076,13 +1085,16 @@ generations() {
     set -- "$P"/gen-*/mappings
     set -f
     for kept in "$@"; do
-        [ -e "$kept" ] || continue
+        # What is damaged is not told in part: fewer mappings would be mappings as well.
+        size=$(wc -c 2>/dev/null <"$kept")
+        [ "${size:-0}" -le 4194304 ] || continue
+        text=$(slurp "$kept") || continue
         kept=${kept%/mappings}
         section "generation ${kept##*-}"
-        cat "$kept/mappings"
+        [ -z "$text" ] || say "$text"
     done
     section ledger
-    tail -n 50 "$P/ledger" 2>/dev/null
+    tail -n 50 "$P/ledger" 2>/dev/null | tail -c 65536
     done_
 }
 

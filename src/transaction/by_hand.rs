@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use jiff::{SignedDuration, Zoned};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 use super::ended::{Ended, stopped, unchanged};
 use super::{Armed, LONG, Transaction, Verdict, failed, loading, recovery};
 use crate::inventory::MAX_ROLLBACK_AFTER;
-use crate::plan::{Held, Observed, Stop};
+use crate::plan::{Held, Kept, Observed, Outcome, Stop};
 use crate::remote::{Login, Remote};
 use crate::report::{EndState, HostReport, MappingProof, Step};
+
+/// A change that was undone longer ago is not the one that an operator has in mind.
+const RECENT: SignedDuration = SignedDuration::from_mins(10);
 
 impl<R: Remote> Transaction<'_, R> {
     /// Leaves a proven change to the operator, and to the host's timer.
@@ -52,9 +55,9 @@ impl<R: Remote> Transaction<'_, R> {
         verdict: Verdict,
         force: bool,
     ) -> Result<HostReport, Ended> {
-        let (observed, _) = self.look(&mut login).await?;
+        let (observed, kept) = self.look(&mut login).await?;
         let report = match &observed.held {
-            None => unchanged(observed.current).because("no change of this host is pending"),
+            None => self.nothing_pending(verdict, &kept),
             Some(held) => {
                 if let Some(stop) = self.not_to_be_touched(held, verdict, force) {
                     return Err(Box::new(stopped(stop)));
@@ -71,6 +74,29 @@ impl<R: Remote> Transaction<'_, R> {
             before: observed.current,
             ..report
         })
+    }
+
+    /// Who comes too late for his own change must not take it for confirmed.
+    fn nothing_pending(&self, verdict: Verdict, kept: &Kept) -> HostReport {
+        let none = || unchanged(kept.current).because("no change of this host is pending");
+        let Some(last) = kept.changes.last() else { return none() };
+        let whose = format!("the change of {} (run {})", last.operator, last.run);
+        let is_fresh = |at: Timestamp| Timestamp::now().duration_since(at) <= RECENT;
+        let is_ours = last.operator == loading::word(&self.options.operator);
+        match last.ended {
+            Some((at, Outcome::Undone(by))) if verdict != Verdict::Cancel && is_ours && is_fresh(at) => HostReport {
+                generation: kept.current,
+                rolled_back_by: Some(by),
+                ..HostReport::new(EndState::RolledBack).because(format!("too late: {whose} was undone at {at}"))
+            },
+            None if is_ours && kept.current != Some(last.generation) => HostReport {
+                generation: kept.current,
+                ..HostReport::new(EndState::Unknown)
+                    .because(format!("the host has lost {whose}, which has no end in its ledger"))
+                    .advising("its timer, or a reboot, undoes it: look again by `portmap-deploy status`")
+            },
+            _ => none(),
+        }
     }
 
     fn not_to_be_touched(&self, held: &Held, verdict: Verdict, force: bool) -> Option<Stop> {

@@ -31,7 +31,10 @@ impl Goal {
 
     /// Whether it depends on what the host remembers.
     pub(super) fn looks_back(self) -> bool {
-        matches!(self, Self::RollBack(_) | Self::Revert { .. } | Self::Drill)
+        matches!(
+            self,
+            Self::RollBack(_) | Self::Revert { .. } | Self::Drill | Self::ByHand { .. }
+        )
     }
 }
 
@@ -278,7 +281,9 @@ fn expect_untouched(current: u32, observed: &Observed, kept: &Kept) -> Result<()
 fn left_alone(observed: &Observed, why: &str) -> Ended {
     Box::new(HostReport {
         generation: observed.current,
-        ..HostReport::new(EndState::NotRolledBack).because(format!("{why}: left alone"))
+        ..HostReport::new(EndState::NotRolledBack)
+            .because(format!("{why}: left alone"))
+            .advising("it is not as this run left it: look at it by `portmap-deploy status` before you change it")
     })
 }
 

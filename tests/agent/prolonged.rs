@@ -85,5 +85,20 @@ async fn generations_and_who_made_them_are_remembered() {
         }
         let kept = Kept::read(&first.ok("generations").await);
         assert_eq!(kept.names(), "3, 4, 5, 6 and 7 (in force)", "{shell}");
+
+        // What is damaged is not taken for fewer mappings, and hides nothing else.
+        let mappings = |number| format!("/var/lib/portmap-deploy/gen-00000{number}/mappings");
+        host.run(&format!("printf half >{}", mappings(3)));
+        host.run(&format!("truncate -s 100M {}", mappings(4)));
+        let kept = Kept::read(&first.ok("generations").await);
+        assert_eq!(kept.names(), "5, 6 and 7 (in force)", "{shell}");
+        assert!(kept.made(7).is_some(), "{shell}");
+        // What was staged, forgotten by a /run that somebody emptied, and passed by a later change, is no generation.
+        first.switch("t9", OLD, 60).await;
+        host.run("rm -rf /run/portmap-deploy");
+        let mut later = host.login();
+        later.deploy("t10", NEW).await;
+        let kept = Kept::read(&later.ok("generations").await);
+        assert_eq!(kept.names(), "5, 6, 7 and 9 (in force)", "{shell}");
     }
 }

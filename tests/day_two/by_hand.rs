@@ -87,7 +87,13 @@ fn a_change_waits_for_the_operator() {
     let gone = || !lab.exec("host1", "test -e /run/portmap-deploy/lock").status.success();
     super::support::lab::await_true("the timer undoes it", gone);
     let late = call("confirm", &[]);
-    late.expect("host1", "unchanged");
+    late.expect("host1", "rolled_back");
+    assert!(
+        late.reason("host1").starts_with("too late: the change of "),
+        "{}",
+        late.said()
+    );
+    assert_eq!(late.host("host1")["rolled_back_by"], "timer", "{}", late.said());
     assert_eq!(shape(&lab, "host1"), before);
     lab.expect_sshd("host1", 2222);
 }
