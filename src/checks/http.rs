@@ -49,12 +49,21 @@ fn ask(url: &str, status: &[u16], contains: Option<&str>, limit: Duration) -> Re
     }
 }
 
+/// The client's own time limit comes wrapped, and of another kind.
+fn is_late(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<ureq::Error>());
+    error.kind() == std::io::ErrorKind::TimedOut || matches!(cause, Some(ureq::Error::Timeout(_)))
+}
+
 fn look(response: &mut Response<Body>, wanted: &str, limit: Duration) -> Result<(), String> {
     let mut body = Vec::new();
     let mut reader = response.body_mut().as_reader().take(MOST);
-    reader.read_to_end(&mut body).map_err(|error| match error.kind() {
-        std::io::ErrorKind::TimedOut => format!("no whole answer {}", within(limit)),
-        _ => format!("the answer broke off: {error}"),
+    reader.read_to_end(&mut body).map_err(|error| {
+        if is_late(&error) {
+            format!("no whole answer {}", within(limit))
+        } else {
+            format!("the answer broke off: {error}")
+        }
     })?;
     let found = wanted.is_empty() || body.windows(wanted.len()).any(|part| part == wanted.as_bytes());
     if found {
