@@ -149,7 +149,7 @@ fn arguments_that_mean_nothing() {
         (&["--serial", "many"], "--serial"),
         (&["--rollback-after", "4s"], "not between 5 and 600 seconds"),
         (&["--rollback-after", "soon"], "is not a time such as 30s"),
-        (&["--output", "xml"], "[possible values: text, json, jsonl]"),
+        (&["--output", "xml"], "[possible values: text, json, jsonl, github]"),
         (&["--ssh-common-args", "-o 'ProxyCommand"], "the quotes do not match"),
         (&["--rolback-after", "30s"], "'--rollback-after'"),
         (&["-l", "nosuch"], "no host or group matches `nosuch`"),
