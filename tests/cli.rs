@@ -87,10 +87,7 @@ fn who_asks_for_nothing_is_told_so() {
         assert_eq!(output.status.code(), Some(1));
         let said = stderr(&output);
         assert!(said.starts_with("error: nothing is asked for: "), "{said}");
-        assert!(
-            said.contains("\n  hint: name an inventory: portmap-deploy -i hosts.yaml"),
-            "{said}"
-        );
+        assert!(said.contains("\n  hint: name an inventory: -i hosts.yaml"), "{said}");
     }
 }
 

@@ -153,8 +153,8 @@ fn headline(text: &str) {
 /// What answers, seen from outside the hosts, over new connections.
 fn table(lab: &Lab) {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["IPv4 / IPv6", "iptables", "2222", "22 direct", "80", "8080 direct"]);
+    table.load_style(presets::NOTHING);
+    table.set_header(["IPv4/IPv6", "iptables", "2222", "22 direct", "80", "8080 direct"]);
     let rows: Vec<_> = lab
         .hosts
         .iter()
@@ -165,7 +165,10 @@ fn table(lab: &Lab) {
         let seen = cells.map(|cell| cell.join().unwrap_or_default());
         table.add_row([host.name.clone(), backend.to_owned()].into_iter().chain(seen));
     }
-    let _ = say(&format!("{table}\n"));
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let _ = say(&format!("{}\n", table.trim_fmt()));
 }
 
 fn both(host: &Host, port: u16) -> thread::JoinHandle<String> {
@@ -173,7 +176,7 @@ fn both(host: &Host, port: u16) -> thread::JoinHandle<String> {
     thread::spawn(move || {
         let attempts =
             addresses.map(|address| thread::spawn(move || address.map_or("-", |address| answer(address, port))));
-        attempts.map(|attempt| attempt.join().unwrap_or("?")).join(" / ")
+        attempts.map(|attempt| attempt.join().unwrap_or("?")).join("/")
     })
 }
 

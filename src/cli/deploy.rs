@@ -22,7 +22,7 @@ use crate::remote::ssh;
 use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, RolloutPlan};
 use crate::screen::Display;
-use crate::transaction::Verdict;
+use crate::transaction::{Goal, Verdict};
 use crate::world::World;
 
 /// How often clocks and countdowns on the screen move.
@@ -194,9 +194,30 @@ async fn rollout(request: Request, run: Run, begun: Begun) -> ExitCode {
     let retry = journal.and_then(|journal| journaling::end(journal, &outcome));
     print_end(request.output, &run_id, &outcome, started.elapsed());
     if let Some(file) = retry.filter(|_| request.output == Output::Text) {
-        print(&format!("to retry: portmap-deploy … --limit @{file}\n"));
+        print(&next(request.goal, outcome.interrupted, &file));
     }
     outcome.exit_code()
+}
+
+/// How hosts that did not come to a good end are tried again; a run that was interrupted can be gone on with.
+fn next(goal: Goal, interrupted: bool, file: &str) -> String {
+    let command = match goal {
+        Goal::Deploy | Goal::Revert { .. } => "",
+        Goal::Remove { .. } => " remove",
+        Goal::RollBack(_) => " rollback",
+        Goal::Drill => " drill",
+        Goal::ByHand { verdict, .. } => match verdict {
+            Verdict::Confirm => " confirm",
+            Verdict::Cancel => " cancel",
+            Verdict::Extend(_) => " extend",
+        },
+    };
+    let resume = if interrupted {
+        "to go on: portmap-deploy resume\n"
+    } else {
+        ""
+    };
+    format!("{resume}to retry: portmap-deploy{command} … --limit @{file}\n")
 }
 
 pub(super) fn started_event(run_id: &str, plan: &RolloutPlan, names: &[String]) -> RunEvent {

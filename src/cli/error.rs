@@ -58,9 +58,9 @@ impl Error {
     fn fixed_hint(&self) -> Option<&'static str> {
         match self {
             Self::NothingAsked => {
-                Some("name an inventory: portmap-deploy -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
+                Some("name an inventory: -i hosts.yaml; all hosts of the one in ansible.cfg are -l all")
             }
-            Self::NoInventory => Some("name one: portmap-deploy -i hosts.yaml, or `inventory = …` in ansible.cfg"),
+            Self::NoInventory => Some("name one: -i hosts.yaml, or `inventory = …` in ansible.cfg"),
             Self::NoPassword
             | Self::NoVaultPassword
             | Self::Problems(_)

@@ -69,6 +69,7 @@ async fn look_at(request: Request, run: Run, view: View, every: Option<Duration>
         None => looks.once().await,
         Some(every) => looks.again_and_again(every).await,
     };
+    looks.view.leave();
     fleet.close().await;
     ended.unwrap_or_else(|error| error::print(&error))
 }

@@ -151,9 +151,21 @@ impl Work for Fleetwork {
 pub(super) fn operator() -> String {
     let user = ["SUDO_USER", "USER", "LOGNAME"]
         .iter()
-        .find_map(|name| std::env::var(name).ok());
+        .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+        .or_else(account);
     let operator = format!("{}@{}", user.as_deref().unwrap_or("unknown"), host_name());
     report::sanitise(&operator)
+}
+
+/// The account's name by passwd(5), where no variable tells it: in a container, under systemd.
+fn account() -> Option<String> {
+    let id = rustix::process::getuid().as_raw().to_string();
+    let accounts = fs::read_to_string("/etc/passwd").ok()?;
+    let mut accounts = accounts.lines().map(|line| line.split(':'));
+    accounts.find_map(|mut fields| {
+        let name = fields.next()?;
+        (fields.nth(1)? == id).then(|| name.to_owned())
+    })
 }
 
 /// What this machine calls itself.

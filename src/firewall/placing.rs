@@ -58,7 +58,12 @@ impl Wanted {
                 } else {
                     format!(" for {what}")
                 };
-                format!("no jump to {hook}{what} below the first {to} other rules of {builtin} ({table})")
+                let place = match to {
+                    0 => "above the other rules".to_owned(),
+                    1 => "below the first other rule".to_owned(),
+                    many => format!("below the first {many} other rules"),
+                };
+                format!("no jump to {hook}{what} {place} of {builtin} ({table})")
             }
         }
     }

@@ -61,9 +61,9 @@ impl Check {
                 "no answer from port {to_port}, and without counters that tells nothing"
             )),
             Outcome::Refused => Verdict::direct(DirectAccess::Closed)
-                .because(format!("port {to_port} refuses; by our guard or not is unattributed")),
+                .because(format!("port {to_port} refuses; whether our guard or somebody before the host does cannot be told")),
             _ => Verdict::direct(DirectAccess::Closed).because(format!(
-                "no connection to port {to_port} came about; by our guard or not is unattributed"
+                "no connection to port {to_port} came about; whether our guard or somebody before the host stopped it cannot be told"
             )),
         }
     }

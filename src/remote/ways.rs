@@ -116,7 +116,10 @@ pub fn nobody(tried: &[Attempt]) -> LoginError {
 }
 
 fn said(tried: &[Attempt]) -> String {
-    let one = |attempt: &Attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default());
+    let one = |attempt: &&Attempt| format!("{}: {}", attempt.at, attempt.failure.as_deref().unwrap_or_default());
+    // They come as they end: in one order, what is said of a host is the same each time.
+    let mut tried: Vec<&Attempt> = tried.iter().collect();
+    tried.sort_by_key(|attempt| (attempt.at.address(), attempt.at.port()));
     tried.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 

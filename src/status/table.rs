@@ -52,30 +52,72 @@ pub fn table(overview: &Overview, showing: &Showing) -> String {
     parts.join("\n")
 }
 
-const HEADER: [&str; 5] = ["HOST", "STATE", "GENERATION", "SINCE", "BY"];
+const HEADER: [&str; 6] = ["HOST", "STATE", "GENERATION", "SINCE", "BY", "REASON"];
+
+/// `GENERATION` and what stands before it is always shown.
+const FEWEST_COLUMNS: usize = 3;
+
+type Row = [String; HEADER.len()];
 
 /// The lines of a table, its header first.
-pub(super) fn rows(hosts: &[&(String, Status)], showing: &Showing) -> Vec<String> {
-    if hosts.is_empty() {
+fn rows(hosts: &[&(String, Status)], showing: &Showing) -> Vec<String> {
+    lined_up(
+        hosts.iter().map(|(name, status)| row(name, status, showing)),
+        usize::MAX,
+    )
+}
+
+/// The same with why hosts are off. What a reason needs of `width` is taken from the columns before it, the last ones first.
+pub(super) fn rows_with_reasons(hosts: &[&(String, Status)], showing: &Showing, width: usize) -> Vec<String> {
+    let row = |(name, status): &&(String, Status)| {
+        let [host, state, generation, since, by, _] = row(name, status, showing);
+        let reason = status.state.is_off().then(|| status.first_reason());
+        [host, state, generation, since, by, reason.unwrap_or_default()]
+    };
+    lined_up(hosts.iter().map(row), width)
+}
+
+fn lined_up(rows: impl Iterator<Item = Row>, width: usize) -> Vec<String> {
+    let mut cells: Vec<Row> = rows.collect();
+    if cells.is_empty() {
         return vec![];
     }
-    let mut cells = vec![HEADER.map(str::to_owned)];
-    cells.extend(hosts.iter().map(|(name, status)| row(name, status, showing)));
-    let widths: [usize; 5] = std::array::from_fn(|column| {
+    let last = HEADER.len() - 1;
+    let has_reasons = cells
+        .iter()
+        .any(|row| row.last().is_some_and(|reason| !reason.is_empty()));
+    cells.insert(0, HEADER.map(str::to_owned));
+    let widths: [usize; HEADER.len()] = std::array::from_fn(|column| {
         let cells = cells.iter().filter_map(|row| row.get(column));
         cells.map(|cell| measure_text_width(cell)).max().unwrap_or_default()
     });
-    let line = |row: &[String; 5]| {
-        let cells = row.iter().zip(widths).enumerate().map(|(column, (cell, width))| {
-            let side = if column == 2 { Alignment::Right } else { Alignment::Left };
-            pad_str(cell, width, side, None).into_owned()
+    let mut columns: Vec<usize> = (0..last).collect();
+    if has_reasons {
+        let needs = |columns: &[usize]| -> usize {
+            let shown = columns.iter().chain([&last]).filter_map(|column| widths.get(*column));
+            shown.map(|width| width.saturating_add(2)).sum()
+        };
+        // Nothing stands behind the last one.
+        while columns.len() > FEWEST_COLUMNS && needs(&columns) > width.saturating_add(2) {
+            columns.pop();
+        }
+        columns.push(last);
+    }
+    let line = |row: &Row| {
+        let cells = columns.iter().filter_map(|column| {
+            let side = if *column == 2 {
+                Alignment::Right
+            } else {
+                Alignment::Left
+            };
+            Some(pad_str(row.get(*column)?, *widths.get(*column)?, side, None).into_owned())
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
     cells.iter().map(line).collect()
 }
 
-fn row(name: &str, status: &Status, showing: &Showing) -> [String; 5] {
+fn row(name: &str, status: &Status, showing: &Showing) -> Row {
     let made = status.pending.as_ref().map_or(&status.made, |pending| &pending.made);
     let since = made.since.map(|at| showing.clock(at, "%Y-%m-%d %H:%M"));
     [
@@ -84,6 +126,7 @@ fn row(name: &str, status: &Status, showing: &Showing) -> [String; 5] {
         status.generation.map(|number| number.to_string()).unwrap_or_default(),
         since.unwrap_or_default(),
         made.operator.clone().unwrap_or_default(),
+        String::new(),
     ]
 }
 

@@ -3,7 +3,7 @@
 use console::{Style, truncate_str};
 use jiff::Timestamp;
 
-use super::table::{Showing, rows, totals};
+use super::table::{Showing, rows_with_reasons, totals};
 use super::{Overview, State, Status};
 use crate::report::sanitise;
 
@@ -45,11 +45,9 @@ pub fn frame(frame: Frame<'_>, showing: &Showing) -> Vec<String> {
     };
     let (shown, folded) = hosts.split_at_checked(fits).unwrap_or((&hosts, &[]));
     let mut lines = vec![clock(frame, showing), totals(frame.overview, showing)];
-    let table = rows(shown, showing).into_iter().enumerate();
-    lines.extend(table.map(|(line, text)| {
-        let status = line.checked_sub(1).and_then(|host| shown.get(host));
-        with_reason(text.trim_end(), status.map(|(_, status)| status))
-    }));
+    let width: usize = showing.look.width.unwrap_or(u16::MAX).into();
+    let table = rows_with_reasons(shown, showing, width);
+    lines.extend(table.iter().map(|line| line.trim_end().to_owned()));
     if !folded.is_empty() {
         lines.push(more(folded, showing));
     }
@@ -57,7 +55,6 @@ pub fn frame(frame: Frame<'_>, showing: &Showing) -> Vec<String> {
         lines.push(String::new());
         lines.extend(news.iter().map(|(at, what)| told(*at, what, showing)));
     }
-    let width: usize = showing.look.width.unwrap_or(u16::MAX).into();
     lines.truncate(height);
     lines
         .into_iter()
@@ -82,13 +79,6 @@ fn clock(frame: Frame<'_>, showing: &Showing) -> String {
     };
     let now = showing.clock(frame.now, "%H:%M:%S");
     showing.paint(Style::new().dim(), &format!("{now}, {next}, Ctrl-C ends"))
-}
-
-fn with_reason(line: &str, status: Option<&Status>) -> String {
-    match status {
-        Some(status) if status.state.is_off() => format!("{line}  {}", status.first_reason()),
-        _ => line.to_owned(),
-    }
 }
 
 /// `… 480 more, 479 in sync`.

@@ -136,7 +136,7 @@ impl<R: Remote> Transaction<'_, R> {
             } else {
                 Step::Rollback
             },
-            &held.transaction,
+            "",
         );
         let said = self.said(login, &format!("{verb} {}", held.transaction)).await?;
         self.said(login, "settled").await?;

@@ -56,7 +56,7 @@ fn a_look_tells_what_is_off_and_leaves_no_trace() {
         assert_eq!(good.host(host)["generation"], 1, "{}", good.said());
     }
     let why = good.mapping_reason("host1", 4, "80");
-    assert!(why.contains("unattributed"), "{why}");
+    assert!(why.contains("cannot be told"), "{why}");
     // By the way that operators use, and over IPv6 to see that it is the same host there.
     good.expect_logins("host1", 2);
     assert_eq!(lab.logins("host1"), logins + 2);

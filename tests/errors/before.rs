@@ -119,10 +119,7 @@ fn inventories_that_cannot_be_read() {
     );
     holds(
         &refused(&program(&[])),
-        &[
-            "nothing is asked for",
-            "hint: name an inventory: portmap-deploy -i hosts.yaml",
-        ],
+        &["nothing is asked for", "hint: name an inventory: -i hosts.yaml"],
     );
 
     let secret = folder.path().join("secret.yaml");

@@ -140,6 +140,13 @@ impl View {
         deploy::print(&drawn(&lines));
     }
 
+    /// No look follows. The terminal has written `^C` where the next prompt would stand.
+    pub fn leave(&self) {
+        if self.draws && self.last.is_some() {
+            deploy::print("\n");
+        }
+    }
+
     fn text(&self, overview: &Overview, now: Timestamp) -> String {
         match self.form {
             Shape::Text => status::table(overview, &self.showing()),
