@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::support::deploy::Run;
 use super::support::deploy::Seen::Silent;
@@ -269,6 +270,8 @@ fn the_password_is_asked_for_once() {
     }
     assert_eq!(String::from_utf8_lossy(&said), "BECOME password: ");
     let mut input = script.stdin.take().unwrap();
+    // The echo is turned off right after the prompt; nobody types as fast as a test.
+    std::thread::sleep(Duration::from_millis(500));
     input.write_all(format!("{PASSWORD}\n").as_bytes()).unwrap();
     output.read_to_end(&mut said).unwrap();
     let said = String::from_utf8_lossy(&said).into_owned();
