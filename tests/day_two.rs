@@ -1,5 +1,5 @@
-//! Day two on lab hosts: back to earlier generations, changes that wait for the operator, drills. Rules are read back from
-//! the kernel, whatever the program says.
+//! Fleets and day two on lab hosts: batches and the way back, killed runs that are resumed, how hosts stand, earlier
+//! generations, changes that wait for the operator, drills. Rules are read back from the kernel, whatever the program says.
 
 #![allow(
     clippy::unwrap_used,
@@ -13,12 +13,20 @@ mod support;
 mod by_hand;
 #[path = "day_two/drills.rs"]
 mod drills;
+#[path = "day_two/interrupts.rs"]
+mod interrupts;
 #[path = "day_two/machines.rs"]
 mod machines;
+#[path = "day_two/resume.rs"]
+mod resume;
 #[path = "day_two/reverts.rs"]
 mod reverts;
 #[path = "day_two/rollbacks.rs"]
 mod rollbacks;
+#[path = "day_two/status.rs"]
+mod status;
+#[path = "day_two/taken_back.rs"]
+mod taken_back;
 
 use std::process::Command;
 use std::time::Instant;

@@ -1,23 +1,15 @@
 //! `portmap-deploy status` on lab hosts: every state there is, and nothing changed by looking.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test that cannot go on fails"
-)]
-
-mod support;
-
 use std::io::{BufRead as _, BufReader};
 use std::process::Stdio;
 use std::time::Duration;
 
+use crate::support::deploy::Run as Said;
+use crate::support::lab::{Lab, PROGRAM};
+use crate::support::run::Run;
 use rustix::process::{Pid, Signal, kill_process};
-use support::deploy::Run as Said;
-use support::lab::{Lab, PROGRAM};
-use support::run::Run;
 
-on_both_backends!(every_state_is_told_and_nothing_is_changed);
+crate::on_both_backends!(every_state_is_told_and_nothing_is_changed);
 
 const MAPPED: &str = "portmap: ['80:8080']";
 

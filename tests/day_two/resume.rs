@@ -1,15 +1,11 @@
 //! Runs outlive their controllers: one that was killed is resumed, and two at once lose nobody's change.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
-mod support;
-
 use std::collections::BTreeSet;
 use std::process::Command;
 
+use crate::support::lab::{Lab, said};
+use crate::support::run::{Ended, FOREIGN, Run, deploy, leftovers, on_all, rules, run, sshd_answers};
 use serde_json::Value;
-use support::lab::{Lab, said};
-use support::run::{Ended, FOREIGN, Run, deploy, leftovers, on_all, rules, run, sshd_answers};
 
 /// With rules of others on every host.
 fn prepared(hosts: usize) -> Lab {
