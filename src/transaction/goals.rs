@@ -302,11 +302,16 @@ fn in_force(current: u32, observed: &Observed, kept: &Kept) -> String {
 
 fn taken_back(state: EndState, noted: impl FnOnce(HostReport) -> HostReport, report: HostReport) -> HostReport {
     match state {
-        EndState::Confirmed | EndState::Unchanged => HostReport {
-            state: EndState::RolledBack,
-            rolled_back_by: Some(RolledBackBy::Controller),
-            ..noted(report)
-        },
+        EndState::Confirmed | EndState::Unchanged => {
+            let report = noted(report);
+            let now = report.reason.as_deref().unwrap_or("it has what it had before");
+            HostReport {
+                state: EndState::RolledBack,
+                rolled_back_by: Some(RolledBackBy::Controller),
+                reason: Some(format!("taken back with its run: {now}")),
+                ..report
+            }
+        }
         // Nobody knows what it runs.
         EndState::Unknown | EndState::NotRolledBack => report,
         _ => HostReport {
