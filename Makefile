@@ -27,7 +27,7 @@ help:
 
 demo: setup
 	$(CARGO) build --release --locked
-	$(AS_ROOT) target/release/portmap-deploy lab demo
+	$(CARGO) run --quiet --release --locked $(RUNNER) -- lab demo
 
 test: setup lint
 	$(CARGO) test --locked --no-run
