@@ -21,6 +21,7 @@ mod rule;
 mod ruleset;
 mod staged;
 mod standing;
+pub mod trace;
 mod undo;
 mod values;
 mod walk;
