@@ -31,7 +31,7 @@ pub use change::{Change, TableInput, change};
 pub use counters::Counter;
 pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};
-pub use nft::{BaseChain, HOST_RULE, base_chains};
+pub use nft::{Arrival, BaseChain, HOST_RULE, Nft, Passes};
 pub use parse::ParseError;
 pub use rule::{Match, PortSpan, Rule, Side, Target};
 pub use ruleset::{Chain, Ruleset, Table};
