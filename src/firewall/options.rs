@@ -36,7 +36,10 @@ pub(super) fn matches(spec: &Spec) -> Vec<Match> {
         conditions(module, &mut matches);
     }
     let goto = spec.target.iter().filter(|target| target.goto);
-    matches.extend(goto.flat_map(|target| &target.options).map(|option| other("", option.words())));
+    matches.extend(
+        goto.flat_map(|target| &target.options)
+            .map(|option| other("", option.words())),
+    );
     matches
 }
 

@@ -233,7 +233,10 @@ pub(super) type Counts = (u64, u64);
 pub(super) fn split(raw: &str) -> Result<Vec<Word>, Fault> {
     let words = words::split(raw).map_err(|at| (at, "a quote that is never closed".to_owned()))?;
     // Comments may hold tabs.
-    match raw.chars().position(|character| character != '\t' && character.is_control()) {
+    match raw
+        .chars()
+        .position(|character| character != '\t' && character.is_control())
+    {
         Some(at) => Err((at, "a control character".to_owned())),
         None => Ok(words),
     }

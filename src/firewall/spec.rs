@@ -32,7 +32,10 @@ impl Opt {
     /// As words of a rule.
     pub fn words(&self) -> impl Iterator<Item = String> + '_ {
         let negation = self.negated.then(|| "!".to_owned());
-        negation.into_iter().chain([self.name.clone()]).chain(self.values.iter().cloned())
+        negation
+            .into_iter()
+            .chain([self.name.clone()])
+            .chain(self.values.iter().cloned())
     }
 }
 
@@ -132,7 +135,9 @@ impl Spec {
     /// The protocol that the rule is about, by name.
     fn protocol(&self) -> Option<String> {
         let option = self.general.iter().rev().find(|option| option.name == "-p")?;
-        (!option.negated).then(|| values::protocol_name(option.values.first()?)).flatten()
+        (!option.negated)
+            .then(|| values::protocol_name(option.values.first()?))
+            .flatten()
     }
 }
 
@@ -154,7 +159,10 @@ impl Reader<'_> {
         if let Some((lead, _)) = LEADS.iter().find(|(short, long)| [*short, *long].contains(&name)) {
             return self.lead(lead, option, negated);
         }
-        if let Some(general) = GENERAL.iter().find(|(short, long, _)| *short == name || long.contains(&name)) {
+        if let Some(general) = GENERAL
+            .iter()
+            .find(|(short, long, _)| *short == name || long.contains(&name))
+        {
             return self.general(*general, option, negated);
         }
         if let Some((place, name, values)) = self.resolve(name) {
@@ -224,7 +232,14 @@ impl Reader<'_> {
         if self.spec.general.iter().any(|other| other.name == short) {
             return Err((option.at, format!("a second {short}")));
         }
-        self.add(Place::General, short.to_owned(), Values::Exactly(count), None, option, negated)
+        self.add(
+            Place::General,
+            short.to_owned(),
+            Values::Exactly(count),
+            None,
+            option,
+            negated,
+        )
     }
 
     fn known(
@@ -310,7 +325,11 @@ impl Reader<'_> {
         let mut found = all.flat_map(|(place, takes)| takes.options().map(move |(name, values)| (place, name, values)));
         let mut found = found.by_ref().filter(|(_, known, _)| known.starts_with(name));
         let first = found.next()?;
-        Some(found.all(|(_, known, _)| in_short(known) == in_short(first.1)).then_some(first))
+        Some(
+            found
+                .all(|(_, known, _)| in_short(known) == in_short(first.1))
+                .then_some(first),
+        )
     }
 
     /// The option of no module that alone begins so.

@@ -77,7 +77,8 @@ pub(super) fn quote(text: &str) -> String {
 
 /// Writes a value of an option: one that looks like an option itself in quotes.
 pub(super) fn value(text: &str) -> String {
-    let plain = |character: char| character.is_ascii_alphanumeric() || "-_.:/@+,%=|[]*^~;{}()#&<>?$".contains(character);
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_.:/@+,%=|[]*^~;{}()#&<>?$".contains(character);
     if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
         return quoted(text);
     }
@@ -86,7 +87,10 @@ pub(super) fn value(text: &str) -> String {
 
 fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
-    for character in text.chars().filter(|character| *character == '\t' || !character.is_control()) {
+    for character in text
+        .chars()
+        .filter(|character| *character == '\t' || !character.is_control())
+    {
         if character == '"' || character == '\\' {
             quoted.push('\\');
         }
@@ -116,7 +120,10 @@ mod tests {
         );
         assert_eq!(texts("a\t b  "), ["a", "b"]);
         assert_eq!(texts(r#"--string "" x"#), ["--string", "", "x"]);
-        assert_eq!(texts(r#""a"b "c"-d "" "" e"f g"h"#), ["a", "b", "c", "-d", "", "", "ef g", "h"]);
+        assert_eq!(
+            texts(r#""a"b "c"-d "" "" e"f g"h"#),
+            ["a", "b", "c", "-d", "", "", "ef g", "h"]
+        );
         assert_eq!(split(r#"a "b"#), Err(2));
     }
 

@@ -19,22 +19,45 @@ pub(super) enum Effect {
     /// Through another chain, which returns to our caller.
     Goto(String),
     /// The mark becomes `(mark & !mask) ^ value`, and it goes on.
-    Mark { value: u32, mask: u32 },
+    Mark {
+        value: u32,
+        mask: u32,
+    },
     /// The same with the connection's mark.
-    Connmark { value: u32, mask: u32 },
+    Connmark {
+        value: u32,
+        mask: u32,
+    },
     /// Marks are copied: `(to & !to_mask) ^ (from & from_mask)`.
-    SaveMark { ctmask: u32, nfmask: u32 },
-    RestoreMark { ctmask: u32, nfmask: u32 },
+    SaveMark {
+        ctmask: u32,
+        nfmask: u32,
+    },
+    RestoreMark {
+        ctmask: u32,
+        nfmask: u32,
+    },
     /// Conntrack does not look at it: no nat, state UNTRACKED.
     Notrack,
     /// The destination becomes the incoming interface's own address, and the port one of these.
     Redirect(Option<PortSpan>),
     /// Addresses from first to last, ports.
-    Dnat { addresses: Option<(IpAddr, IpAddr)>, ports: Option<PortSpan>, random: bool },
-    Snat { addresses: Option<(IpAddr, IpAddr)>, ports: Option<PortSpan> },
+    Dnat {
+        addresses: Option<(IpAddr, IpAddr)>,
+        ports: Option<PortSpan>,
+        random: bool,
+    },
+    Snat {
+        addresses: Option<(IpAddr, IpAddr)>,
+        ports: Option<PortSpan>,
+    },
     Masquerade,
     /// Delivered to a local socket at this port without rewriting.
-    Tproxy { port: u16, address: Option<IpAddr>, mark: Option<(u32, u32)> },
+    Tproxy {
+        port: u16,
+        address: Option<IpAddr>,
+        mark: Option<(u32, u32)>,
+    },
     /// Not modelled; the reason names it.
     Unknown(String),
 }
