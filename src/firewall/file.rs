@@ -452,10 +452,12 @@ fn rules(line: &Line<'_>, chain: &str, words: &[Word]) -> Result<Vec<Rule>, Faul
             let at = words.first().map_or(0, |word| word.at);
             return Err((at, format!("`!` with several addresses in {}", option.name)));
         }
-        let rules = each_address(spec).into_iter();
-        return Ok(rules
-            .map(|spec| Rule::new(&spec, line.counters, rule_text(chain, &spec)))
-            .collect());
+        let read = |spec: Spec| {
+            let (_, rule) = Rule::read(&rule_text(chain, &spec))?;
+            let counters = rule.counters.or(line.counters);
+            Ok(Rule { counters, ..rule })
+        };
+        return each_address(spec).into_iter().map(read).collect();
     }
     let text = match words.first() {
         Some(first) => line.text.chars().skip(first.at).collect::<String>(),

@@ -3,7 +3,7 @@
 
 use super::rule::{Match, Target};
 use super::spec::{Aim, Module, Opt, Spec};
-use super::values::{SYN, Typed, typed};
+use super::values::{Typed, typed};
 
 /// Modules all of whose conditions are in their options; without any they say nothing.
 const SILENT: [&str; 9] = [
@@ -97,7 +97,6 @@ fn changes_others(module: &Module) -> bool {
 
 fn condition(option: &Opt) -> Said {
     let typed = match option.values.as_slice() {
-        [] if option.name == "--syn" => Some(Typed::Match(SYN)),
         [first] => typed(&option.name, first, None),
         [first, second] => typed(&option.name, first, Some(second)),
         _ => None,

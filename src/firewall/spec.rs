@@ -23,7 +23,7 @@ pub(super) struct Spec {
 #[derive(Debug, Clone)]
 pub(super) struct Opt {
     pub negated: bool,
-    /// As it is written in full, or a stray word.
+    /// As it is written in full; empty for words that belong to none.
     pub name: String,
     pub values: Vec<String>,
 }
@@ -34,7 +34,7 @@ impl Opt {
         let negation = self.negated.then(|| "!".to_owned());
         negation
             .into_iter()
-            .chain([self.name.clone()])
+            .chain(Some(self.name.clone()).filter(|name| !name.is_empty()))
             .chain(self.values.iter().cloned())
     }
 }
@@ -82,6 +82,9 @@ const GENERAL: [General; 9] = [
 
 /// Options that lead to a module, a target or a chain.
 const LEADS: [(&str, &str); 3] = [("-m", "--match"), ("-j", "--jump"), ("-g", "--goto")];
+
+/// What `--syn` is short for.
+const SYN: (&str, [&str; 2]) = ("--tcp-flags", ["FIN,SYN,RST,ACK", "SYN"]);
 
 struct Reader<'a> {
     words: std::iter::Peekable<std::slice::Iter<'a, Word>>,
@@ -250,7 +253,12 @@ impl Reader<'_> {
         option: &Word,
         negated: bool,
     ) -> Result<(), Fault> {
-        self.add(place, format!("--{}", in_short(name)), values, value, option, negated)
+        self.add(place, format!("--{}", in_short(name)), values, value, option, negated)?;
+        if let ("syn", Some(option)) = (name, self.spec.options(place).last_mut()) {
+            SYN.0.clone_into(&mut option.name);
+            option.values = SYN.1.map(str::to_owned).to_vec();
+        }
+        Ok(())
     }
 
     fn add(
@@ -381,8 +389,8 @@ impl Reader<'_> {
             Some(option) => option.values.push(word.text.clone()),
             None => options.push(Opt {
                 negated: false,
-                name: word.text.clone(),
-                values: Vec::new(),
+                name: String::new(),
+                values: vec![word.text.clone()],
             }),
         }
     }
@@ -391,7 +399,8 @@ impl Reader<'_> {
     fn end(mut self) -> Result<Spec, Fault> {
         for (at, name, loaded) in std::mem::take(&mut self.early) {
             let later = self.loaded.iter().skip(loaded).any(|place| self.is_foreign(*place));
-            if later || self.resolve(&name).is_some() {
+            let alone = name.split_once('=').map_or(name.as_str(), |(before, _)| before);
+            if later || self.resolve(&name).is_some() || self.resolve(alone).is_some() {
                 return Err((at, format!("{} stands before what it belongs to", excerpt(&name))));
             }
         }

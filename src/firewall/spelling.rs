@@ -59,10 +59,7 @@ fn general(option: &Opt) -> Option<Vec<String>> {
 
 fn option(option: &Opt) -> Vec<String> {
     let negation = option.negated.then(|| "!".to_owned());
-    let (name, values) = match option.name.as_str() {
-        "--syn" => ("--tcp-flags", vec!["FIN,SYN,RST,ACK".to_owned(), "SYN".to_owned()]),
-        name => (name, option.values.clone()),
-    };
-    let values = values.iter().map(|word| value(word));
-    negation.into_iter().chain([name.to_owned()]).chain(values).collect()
+    let name = Some(option.name.clone()).filter(|name| !name.is_empty());
+    let values = option.values.iter().map(|word| value(word));
+    negation.into_iter().chain(name).chain(values).collect()
 }
