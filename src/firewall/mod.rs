@@ -5,6 +5,7 @@
 //! [`change`] writes the `iptables-restore` inputs that lead from the one to the other and back. Knows mappings;
 //! knows nothing of hosts, SSH or batches, and runs nothing.
 
+pub mod audit;
 mod change;
 mod check;
 mod counters;
