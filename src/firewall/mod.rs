@@ -9,6 +9,8 @@ mod change;
 mod check;
 mod counters;
 mod desired;
+mod extensions;
+mod file;
 mod installed;
 mod loosened;
 mod names;
@@ -19,6 +21,8 @@ mod place;
 mod placing;
 mod rule;
 mod ruleset;
+mod spec;
+mod spelling;
 mod staged;
 mod standing;
 pub mod trace;
@@ -31,7 +35,7 @@ pub use change::{Change, TableInput, change};
 pub use counters::Counter;
 pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};
-pub use nft::{BaseChain, HOST_RULE, base_chains};
+pub use nft::{Arrival, BaseChain, HOST_RULE, Nft, Passes};
 pub use parse::ParseError;
 pub use rule::{Match, PortSpan, Rule, Side, Target};
 pub use ruleset::{Chain, Ruleset, Table};
@@ -41,6 +45,15 @@ pub use undo::{TableUndo, Undo};
 use std::net::IpAddr;
 
 use crate::mapping::Protocol;
+
+/// The canonical text of a file of rules: what the kernel makes of both is the same. Rules keep their order, and comments
+/// stay above what they stood above; without `counters` all counters are 0 or left out. The text of a canonical text is itself.
+///
+/// # Errors
+/// As [`Ruleset::parse_file`].
+pub fn format(text: &str, counters: bool) -> Result<String, ParseError> {
+    Ok(file::File::parse(text)?.text(counters))
+}
 
 /// An address family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
