@@ -10,6 +10,7 @@ use super::routing::{self, Road};
 use super::walk::Walk;
 use super::way::{Cause, End, Way, merge};
 use super::{Host, Packet, State, Trace, Verdict};
+use crate::firewall::Ruleset;
 
 /// Tables in the order of their priorities at a hook.
 const OUTPUT: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
@@ -18,8 +19,8 @@ const INPUT: [&str; 4] = ["mangle", "filter", "security", "nat"];
 const FORWARD: [&str; 3] = ["mangle", "filter", "security"];
 const POSTROUTING: [&str; 2] = ["mangle", "nat"];
 
-pub(super) fn trace<'a>(program: &Program<'a>, host: &Host, packet: &Packet) -> Trace<'a> {
-    let mut walk = Walk::new(program, host);
+pub(super) fn trace<'a>(program: &Program, ruleset: &'a Ruleset, host: &Host, packet: &Packet) -> Trace<'a> {
+    let mut walk = Walk::new(program, ruleset, host);
     let facts = facts(packet, host);
     match routing::refused(&facts) {
         Some(reason) => lose(&mut walk, vec![Way::new(facts)], reason),

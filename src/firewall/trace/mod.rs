@@ -137,7 +137,7 @@ pub struct Step<'a> {
 #[derive(Debug)]
 pub struct Tracer<'a> {
     /// For each family, made when a packet of it first comes.
-    programs: [OnceLock<Program<'a>>; 2],
+    programs: [OnceLock<Program>; 2],
     ruleset: &'a Ruleset,
     host: &'a Host,
 }
@@ -159,7 +159,7 @@ impl<'a> Tracer<'a> {
         let [four, six] = &self.programs;
         let program = if packet.family == Family::V4 { four } else { six };
         let program = program.get_or_init(|| Program::new(self.ruleset, packet.family));
-        journey::trace(program, self.host, packet)
+        journey::trace(program, self.ruleset, self.host, packet)
     }
 }
 

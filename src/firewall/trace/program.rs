@@ -13,25 +13,26 @@ pub(super) const TABLES: [&str; 5] = ["raw", "mangle", "nat", "filter", "securit
 
 /// All chains of a family.
 #[derive(Debug)]
-pub(super) struct Program<'a> {
-    chains: Vec<Lines<'a>>,
+pub(super) struct Program {
+    chains: Vec<Lines>,
     /// Where the built-in chains are.
-    entries: HashMap<(&'a str, &'a str), usize>,
+    entries: HashMap<(&'static str, String), usize>,
 }
 
 /// A chain.
 #[derive(Debug)]
-pub(super) struct Lines<'a> {
-    pub table: &'a str,
-    pub name: &'a str,
-    pub policy: Option<&'a str>,
-    pub lines: Vec<Line<'a>>,
+pub(super) struct Lines {
+    pub table: &'static str,
+    /// Its place among the tables of the rules, and among the chains of that.
+    pub at: (usize, usize),
+    /// Whether its policy is DROP.
+    pub drops: bool,
+    pub lines: Vec<Line>,
 }
 
 /// A rule.
 #[derive(Debug)]
-pub(super) struct Line<'a> {
-    pub rule: &'a Rule,
+pub(super) struct Line {
     pub asks: Vec<Asked>,
     pub act: Act,
 }
@@ -61,55 +62,66 @@ pub(super) enum Act {
     Goto(usize),
 }
 
-impl<'a> Program<'a> {
-    pub fn new(ruleset: &'a Ruleset, family: Family) -> Self {
-        let tables = TABLES.iter().filter_map(|name| ruleset.table(name));
-        let all: Vec<(&'a str, &'a Chain)> = tables
-            .flat_map(|table| table.chains.iter().map(|chain| (table.name.as_str(), chain)))
-            .collect();
+impl Program {
+    pub fn new(ruleset: &Ruleset, family: Family) -> Self {
+        let all: Vec<_> = TABLES.iter().flat_map(|name| chains(ruleset, name)).collect();
         let places: HashMap<(&str, &str), usize> = all
             .iter()
             .enumerate()
-            .map(|(index, (table, chain))| ((*table, chain.name.as_str()), index))
+            .map(|(index, (table, _, chain))| ((*table, chain.name.as_str()), index))
             .collect();
-        let memories = Memories::of(all.iter().flat_map(|(_, chain)| &chain.rules));
-        let chains = all
-            .iter()
-            .map(|(table, chain)| Lines {
-                table,
-                name: &chain.name,
-                policy: chain.policy.as_deref(),
-                lines: chain
-                    .rules
-                    .iter()
-                    .map(|rule| line(rule, family, table, &places, &memories))
-                    .collect(),
-            })
-            .collect();
-        let builtin = |(_, index): &(_, usize)| all.get(*index).is_some_and(|(_, chain)| chain.policy.is_some());
+        let memories = Memories::of(all.iter().flat_map(|(_, _, chain)| &chain.rules));
+        let read = |rule, table| line(rule, family, table, &places, &memories);
+        let chains = all.iter().map(|&(table, at, chain)| Lines {
+            table,
+            at,
+            drops: chain.policy.as_deref() == Some("DROP"),
+            lines: chain.rules.iter().map(|rule| read(rule, table)).collect(),
+        });
+        let chains = chains.collect();
+        let builtin = all.iter().zip(0..).filter(|((_, _, chain), _)| chain.policy.is_some());
         Self {
             chains,
-            entries: places.into_iter().filter(builtin).collect(),
+            entries: builtin
+                .map(|((table, _, chain), index)| ((*table, chain.name.clone()), index))
+                .collect(),
         }
     }
 
     /// A built-in chain's place.
-    pub fn entry(&self, table: &str, hook: &str) -> Option<usize> {
-        self.entries.get(&(table, hook)).copied()
+    pub fn entry(&self, table: &'static str, hook: &str) -> Option<usize> {
+        self.entries.get(&(table, hook.to_owned())).copied()
     }
 
-    pub fn chain(&self, index: usize) -> Option<&Lines<'a>> {
+    pub fn chain(&self, index: usize) -> Option<&Lines> {
         self.chains.get(index)
     }
 }
 
-fn line<'a>(
-    rule: &'a Rule,
+/// The chains of a table, with their places.
+fn chains<'a>(
+    ruleset: &'a Ruleset,
+    name: &'static str,
+) -> impl Iterator<Item = (&'static str, (usize, usize), &'a Chain)> {
+    let tables = ruleset
+        .tables
+        .iter()
+        .enumerate()
+        .filter(move |(_, table)| table.name == name);
+    let table = tables.last();
+    table.into_iter().flat_map(move |(at, table)| {
+        let numbered = table.chains.iter().enumerate();
+        numbered.map(move |(index, chain)| (name, (at, index), chain))
+    })
+}
+
+fn line(
+    rule: &Rule,
     family: Family,
     table: &str,
     places: &HashMap<(&str, &str), usize>,
     memories: &Memories<'_>,
-) -> Line<'a> {
+) -> Line {
     let conditions = Condition::of(rule, family);
     let one_each = conditions.len() == rule.matches.len();
     let matches = rule.matches.iter().map(Some).chain(std::iter::repeat(None));
@@ -122,7 +134,6 @@ fn line<'a>(
             memory: one.and_then(|one| memories.of_match(one)),
         });
     Line {
-        rule,
         asks: asks.collect(),
         act: act(Effect::read(&rule.target, family, table), table, places),
     }
@@ -143,7 +154,7 @@ fn missing(name: &str) -> Act {
     )))
 }
 
-impl Line<'_> {
+impl Line {
     /// What all its conditions together say, and the one that is remembered for it, where only one is open.
     pub fn holds(
         &self,

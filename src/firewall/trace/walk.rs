@@ -9,6 +9,7 @@ use super::nat;
 use super::program::{Act, Line, Lines, Program};
 use super::way::{Cause, End, Way, merge};
 use super::{Host, State, Step, Verdict};
+use crate::firewall::Ruleset;
 
 /// Chains in chains are followed this deep; the kernel itself follows 16 of nft's.
 const DEEPEST: usize = 200;
@@ -22,7 +23,8 @@ const TOO_LONG: &str = "the rules lead through one another in too many ways to f
 
 /// A packet's walk.
 pub(super) struct Walk<'t, 'a> {
-    pub program: &'t Program<'a>,
+    pub program: &'t Program,
+    ruleset: &'a Ruleset,
     pub host: &'t Host,
     pub steps: Vec<Step<'a>>,
     pub ends: Vec<End<'t>>,
@@ -39,9 +41,10 @@ pub(super) struct Walk<'t, 'a> {
 }
 
 impl<'t, 'a> Walk<'t, 'a> {
-    pub fn new(program: &'t Program<'a>, host: &'t Host) -> Self {
+    pub fn new(program: &'t Program, ruleset: &'a Ruleset, host: &'t Host) -> Self {
         Self {
             program,
+            ruleset,
             host,
             steps: Vec::new(),
             ends: Vec::new(),
@@ -86,32 +89,35 @@ impl<'t, 'a> Walk<'t, 'a> {
         let Some(chain) = self.program.chain(index).filter(|_| !rest.is_empty()) else {
             return rest;
         };
-        let accepts = chain.policy != Some("DROP");
+        let accepts = !chain.drops;
         if accepts && chain.table != "filter" {
             return rest;
         }
-        let step = self.step(chain, 0, None, certain);
+        let step = self.step(chain, 0, certain);
         if accepts {
-            self.accepted.push(step);
+            self.accepted.extend(step);
             return rest;
         }
-        self.end(rest, Verdict::Drop, Some(step));
+        self.end(rest, Verdict::Drop, step);
         Vec::new()
     }
 
-    fn step(&mut self, chain: &Lines<'a>, number: usize, line: Option<&Line<'a>>, certain: bool) -> usize {
+    /// Notes a rule by its number from 1, or the policy by 0.
+    fn step(&mut self, lines: &Lines, number: usize, certain: bool) -> Option<usize> {
+        let table = self.ruleset.tables.get(lines.at.0)?;
+        let chain = table.chains.get(lines.at.1)?;
         if self.steps.len() >= MOST_STEPS {
             self.left = 0;
         }
         self.steps.push(Step {
-            table: chain.table,
-            chain: chain.name,
+            table: &table.name,
+            chain: &chain.name,
             number,
-            rule: line.map(|line| line.rule),
+            rule: number.checked_sub(1).and_then(|index| chain.rules.get(index)),
             certain,
             decides: false,
         });
-        self.steps.len() - 1
+        Some(self.steps.len() - 1)
     }
 
     /// Leads ways through a chain; hands back those that come out of its end, or by RETURN.
@@ -139,7 +145,7 @@ impl<'t, 'a> Walk<'t, 'a> {
                 continue;
             }
             let certain = sure && !open && live.is_empty();
-            let step = self.step(chain, number, Some(line), certain);
+            let step = self.step(chain, number, certain);
             let (gone, returned) = (self.gone, back.len());
             self.act(line, step, matched, (&mut live, &mut back), certain, depth);
             if !live.is_empty() && (self.gone > gone || back.len() > returned) {
@@ -154,7 +160,7 @@ impl<'t, 'a> Walk<'t, 'a> {
 
     /// Takes out of `live` the ways to which a rule applies. One to which it may apply is in both after that. Says whether
     /// there is such a one.
-    fn select(&self, line: &'t Line<'a>, live: &mut Vec<Way<'t>>) -> (Vec<Way<'t>>, bool) {
+    fn select(&self, line: &'t Line, live: &mut Vec<Way<'t>>) -> (Vec<Way<'t>>, bool) {
         let mut matched = Vec::new();
         let mut maybe = false;
         let mut index = 0;
@@ -189,8 +195,8 @@ impl<'t, 'a> Walk<'t, 'a> {
     /// Does what a rule does to the ways that it applies to: some stay in the chain, some go back.
     fn act(
         &mut self,
-        line: &'t Line<'a>,
-        step: usize,
+        line: &'t Line,
+        step: Option<usize>,
         mut matched: Vec<Way<'t>>,
         (live, back): (&mut Vec<Way<'t>>, &mut Vec<Way<'t>>),
         certain: bool,
@@ -204,8 +210,8 @@ impl<'t, 'a> Walk<'t, 'a> {
         match effect {
             Effect::Return => back.append(&mut matched),
             Effect::Accept => self.accept(matched, step),
-            Effect::Drop => self.end(matched, Verdict::Drop, Some(step)),
-            Effect::Reject => self.end(matched, Verdict::Reject, Some(step)),
+            Effect::Drop => self.end(matched, Verdict::Drop, step),
+            Effect::Reject => self.end(matched, Verdict::Reject, step),
             Effect::Unknown(reason) => self.unknown(matched, reason, step, live),
             Effect::Tproxy { mark, .. } => self.tproxy(&matched, *mark, step),
             effect if nat::is_rewriting(effect) => self.rewrite(matched, effect, step),
@@ -218,19 +224,19 @@ impl<'t, 'a> Walk<'t, 'a> {
         }
     }
 
-    fn accept(&mut self, ways: Vec<Way<'t>>, step: usize) {
+    fn accept(&mut self, ways: Vec<Way<'t>>, step: Option<usize>) {
         if ways.first().is_some_and(|way| way.facts.table == "filter") {
-            self.accepted.push(step);
+            self.accepted.extend(step);
         }
         self.gone += ways.len();
         self.passed.extend(ways);
     }
 
-    fn rewrite(&mut self, ways: Vec<Way<'t>>, effect: &Effect, step: usize) {
+    fn rewrite(&mut self, ways: Vec<Way<'t>>, effect: &Effect, step: Option<usize>) {
         for way in ways {
             let rewritten = nat::rewrite(&way, effect, self.host);
             if rewritten.is_empty() {
-                self.end(vec![way], Verdict::Drop, Some(step));
+                self.end(vec![way], Verdict::Drop, step);
             } else {
                 self.accept(rewritten, step);
             }
@@ -238,7 +244,7 @@ impl<'t, 'a> Walk<'t, 'a> {
     }
 
     /// Whether something listens there is not known.
-    fn tproxy(&mut self, ways: &[Way<'t>], mark: Option<(u32, u32)>, step: usize) {
+    fn tproxy(&mut self, ways: &[Way<'t>], mark: Option<(u32, u32)>, step: Option<usize>) {
         for way in ways {
             let [mut lost, mut taken] = [way.clone(), way.clone()];
             lost.parted(nat::TPROXY, false);
@@ -246,21 +252,21 @@ impl<'t, 'a> Walk<'t, 'a> {
             if let Some((value, mask)) = mark {
                 change(&mut taken.facts, &Effect::Mark { value, mask });
             }
-            self.end(vec![lost], Verdict::Drop, Some(step));
+            self.end(vec![lost], Verdict::Drop, step);
             self.accept(vec![taken], step);
         }
     }
 
     /// A target that is not modelled may do anything. In mangle and security that is to take the packet, to let it pass, or to
     /// mark it; whoever takes it afterwards does so all the same.
-    fn unknown(&mut self, ways: Vec<Way<'t>>, reason: &'t str, step: usize, live: &mut Vec<Way<'t>>) {
+    fn unknown(&mut self, ways: Vec<Way<'t>>, reason: &'t str, step: Option<usize>, live: &mut Vec<Way<'t>>) {
         for mut way in ways {
             way.causes.push(Cause { reason, holds: true });
             if !matches!(way.facts.table, "mangle" | "security") {
-                self.end(vec![way], Verdict::Unknown, Some(step));
+                self.end(vec![way], Verdict::Unknown, step);
                 continue;
             }
-            self.end(vec![way.clone()], Verdict::Drop, Some(step));
+            self.end(vec![way.clone()], Verdict::Drop, step);
             way.facts.mark = None;
             way.facts.connmark = None;
             self.accept(vec![way.clone()], step);
