@@ -33,6 +33,7 @@ use conntrack::Conntrack;
 use device::{Interface, PacketType};
 use packet::Text;
 use ports::Ports;
+pub(super) use ports::service_span;
 use reverse::ReversePath;
 use set::SetMatch;
 use special::Special;

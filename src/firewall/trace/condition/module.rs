@@ -10,7 +10,7 @@ use super::set::SetMatch;
 use super::special::Special;
 use super::words::{self, Choice, choices};
 use super::{Test, addrtype, chance, conntrack, icmp, protocol};
-use crate::firewall::{Family, Side};
+use crate::firewall::{Family, PortSpan, Side};
 
 /// What the options of a module ask.
 pub(super) fn test(module: &str, words: &[String], family: Family) -> Test {
@@ -95,6 +95,10 @@ fn known(module: &str, choice: &Choice<'_>, family: Family) -> Option<Test> {
         "pkttype" => PacketType::option(choice),
         "helper" => named("--helper", Special::Helper.test(false)),
         "ecn" => packet::ecn(choice),
+        "length" => {
+            let PortSpan { first, last } = service_span(choice.value())?;
+            named("--length", Test::Length { first, last })
+        }
         _ => None,
     }
 }
