@@ -30,6 +30,7 @@ pub mod rollout;
 pub mod screen;
 pub mod status;
 pub mod template;
+pub mod trace;
 pub mod transaction;
 pub mod vault;
 pub mod world;

@@ -1,4 +1,5 @@
 mod careful;
+mod trace;
 
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
@@ -14,6 +15,7 @@ use crate::inventory::{self, rollback_after};
 use crate::transaction::{self, Target};
 
 pub(super) use careful::Careful;
+pub(super) use trace::{Packet, Trace};
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -52,6 +54,8 @@ pub(super) enum Command {
     /// Find every REDIRECT of hosts, or of a file of rules, whoever made it, and say what it comes to; exit code 2 when
     /// something is to be done about it.
     Audit(Audit),
+    /// Lead a packet through the rules of a host, or of a file, and show what becomes of it, and by which rules.
+    Trace(Trace),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.

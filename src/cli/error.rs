@@ -4,7 +4,7 @@ use std::io::Write as _;
 use console::Style;
 
 use crate::problem::{self, Problem, Severity};
-use crate::report::ExitCode;
+use crate::report::{ExitCode, sanitise};
 
 /// Why the program ends before it touches a host.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,10 @@ pub(super) enum Error {
     },
     #[error("--rules stands in place of hosts, and hosts are named as well")]
     RulesAndHosts,
+    #[error("--rules - and packets: both on standard input")]
+    RulesAndPackets,
+    #[error("a trace is of one host, and {0} are named")]
+    NotOneHost(usize),
     #[error("--rules6: both files are of IPv6: {0}")]
     SameFamily(String),
     #[error("--watch: one document after the other on standard output is none that can be read")]
@@ -81,6 +85,8 @@ impl Error {
             | Self::OutputFile { .. } => None,
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
             Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
+            Self::RulesAndPackets => Some("name a file of rules, or say of one packet what it is: --dport 2222"),
+            Self::NotOneHost(_) => Some("name one: --host NAME"),
             Self::SameFamily(_) => Some("give the rules of IPv4 by --rules; --family 4 says so where it does not show"),
             Self::WatchedDocuments => {
                 Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")
@@ -109,6 +115,24 @@ pub(super) fn warn(problems: &[Problem]) {
         let text = problem::render(problems, Severity::Warning, color()) + "\n";
         let _ = anstream::stderr().write_all(text.as_bytes());
     }
+}
+
+/// Says something worth saying, beside what was asked for.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "note: {text}");
+}
+
+/// Says why there is no answer of a host.
+pub(super) fn host(name: &str, reason: &str, hint: Option<&str>) {
+    let hint = hint
+        .map(|hint| format!("  hint: {}\n", sanitise(hint)))
+        .unwrap_or_default();
+    let _ = write!(
+        anstream::stderr(),
+        "error: {}: {}\n{hint}",
+        sanitise(name),
+        sanitise(reason)
+    );
 }
 
 /// Whether standard error may have colours.

@@ -17,6 +17,7 @@ mod resume;
 mod schema;
 mod sources;
 mod status;
+mod trace;
 mod verify;
 mod work;
 
@@ -53,6 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
+        Some(Command::Trace(arguments)) => trace::run(arguments, invocation).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),
