@@ -8,10 +8,11 @@ mod tests;
 
 use std::net::IpAddr;
 
+use super::after;
 use super::change::change;
 use super::names::Generation;
 use super::trace::{Host, Packet, State, Tracer, Verdict};
-use super::{Family, Mark, ParseError, Ruleset, View};
+use super::{Chain, Family, Mark, Ruleset, Table, View};
 use crate::mapping::{Mapping, MappingSet};
 
 pub use stages::{End, Note, Role, Stage, StageKind};
@@ -131,34 +132,34 @@ pub enum Policy {
 }
 
 /// The rules that a host without others has once these mappings are deployed to it.
-///
-/// # Errors
-/// When what this program writes cannot be read by itself, which would be a fault.
-pub fn made(set: &MappingSet, family: Family, policy: Policy) -> Result<Ruleset, ParseError> {
-    let policy = match policy {
+#[must_use]
+pub fn made(set: &MappingSet, family: Family, policy: Policy) -> Ruleset {
+    let chain = |name: &str, policy: &str| Chain {
+        name: name.to_owned(),
+        policy: Some(policy.to_owned()),
+        counters: (0, 0),
+        rules: vec![],
+    };
+    let input = match policy {
         Policy::Drop => "DROP",
         Policy::Accept => "ACCEPT",
     };
-    let bare = format!("*filter\n:INPUT {policy} [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n");
+    let table = |name: &str, chains| Table {
+        name: name.to_owned(),
+        chains,
+    };
+    let nat = ["PREROUTING", "INPUT", "OUTPUT", "POSTROUTING"].map(|name| chain(name, "ACCEPT"));
+    let filter = [("INPUT", input), ("FORWARD", "ACCEPT"), ("OUTPUT", "ACCEPT")];
+    let filter = filter.map(|(name, policy)| chain(name, policy));
     let view = View {
         family,
-        ruleset: Ruleset::parse_file(&bare)?,
+        ruleset: Ruleset {
+            tables: vec![table("nat", nat.into()), table("filter", filter.into())],
+            ..Ruleset::default()
+        },
         nat: true,
     };
-    let change = change(&view, set, Generation(1), &Mark::default());
-    let inputs = change.boot.iter().filter_map(|input| input.tries.first());
-    let text = inputs.fold(bare, |text, input| merged(&text, input));
-    Ruleset::parse_file(&text)
-}
-
-/// A text of rules with what another adds to one of its tables.
-fn merged(text: &str, addition: &str) -> String {
-    let (table, rest) = addition.split_once('\n').unwrap_or((addition, ""));
-    let Some((before, after)) = text.split_once(&format!("{table}\n")) else {
-        return format!("{text}{addition}");
-    };
-    let (own, others) = after.split_once("COMMIT\n").unwrap_or((after, ""));
-    format!("{before}{table}\n{own}{rest}{others}")
+    after(&view, &change(&view, set, Generation(1), &Mark::default()))
 }
 
 /// Whether a packet got to this host's own service.
