@@ -43,8 +43,10 @@ pub(super) enum Error {
     RulesAndHosts,
     #[error("--rules - and packets: both on standard input")]
     RulesAndPackets,
-    #[error("a trace is of one host, and {0} are named")]
-    NotOneHost(usize),
+    #[error("--host {0}: no host of that name is in the inventory, or several match")]
+    NotOneHost(String),
+    #[error("{0}")]
+    NoMapping(String),
     #[error("--rules6: both files are of IPv6: {0}")]
     SameFamily(String),
     #[error("--watch: one document after the other on standard output is none that can be read")]
@@ -86,7 +88,8 @@ impl Error {
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
             Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
             Self::RulesAndPackets => Some("name a file of rules, or say of one packet what it is: --dport 2222"),
-            Self::NotOneHost(_) => Some("name one: --host NAME"),
+            Self::NotOneHost(_) => Some("portmap-deploy inventory --list-hosts names them"),
+            Self::NoMapping(_) => Some("--port names the port that clients connect to; --family 6 asks for IPv6"),
             Self::SameFamily(_) => Some("give the rules of IPv4 by --rules; --family 4 says so where it does not show"),
             Self::WatchedDocuments => {
                 Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")

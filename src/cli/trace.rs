@@ -102,6 +102,7 @@ fn shown(packet: &Packet, trace: &Trace<'_>, json: bool) -> String {
 fn of_host(args: args::Trace, invocation: Invocation) -> Result<ExitCode, Error> {
     let world = machine();
     let mut sources = args.sources;
+    let name = args.host.clone().or(sources.limit.clone()).unwrap_or_default();
     sources.limit = args.host.or(sources.limit);
     let hosts = args::Hosts {
         sources,
@@ -110,7 +111,7 @@ fn of_host(args: args::Trace, invocation: Invocation) -> Result<ExitCode, Error>
     let request = Request::audit(hosts, args.login, invocation, &*world)?;
     let run = deploy::planned(&request, &world)?;
     if run.turns.len() != 1 {
-        return Err(Error::NotOneHost(run.turns.len()));
+        return Err(Error::NotOneHost(name));
     }
     deploy::to_its_end(look_at(request, run, args.packet, args.json))
 }
