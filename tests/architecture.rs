@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     ("status", &["firewall", "mapping", "plan", "report"]),
+    ("preview", &["firewall", "mapping", "plan", "report"]),
     ("audit", &["firewall", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
@@ -50,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "memory",
             "plan",
             "playbook",
+            "preview",
             "probe",
             "proof",
             "remote",

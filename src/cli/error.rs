@@ -33,6 +33,14 @@ pub(super) enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("cannot carry out the plan in {}: {why}", path.display())]
+    SavedPlan {
+        path: std::path::PathBuf,
+        /// One sentence.
+        why: String,
+    },
+    #[error("--check has no form for GitHub Actions")]
+    CheckForGithub,
     #[error("cannot read the rules in {}", path.display())]
     RulesFile {
         path: std::path::PathBuf,
@@ -79,6 +87,8 @@ impl Error {
             | Self::Journal(_)
             | Self::Resume(_)
             | Self::OutputFile { .. } => None,
+            Self::SavedPlan { .. } => Some("plan again: portmap-deploy plan --save FILE"),
+            Self::CheckForGithub => Some("take --output text, json or jsonl"),
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
             Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
             Self::SameFamily(_) => Some("give the rules of IPv4 by --rules; --family 4 says so where it does not show"),
