@@ -34,6 +34,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("status", &["firewall", "mapping", "plan", "report"]),
     ("preview", &["firewall", "mapping", "plan", "report"]),
     ("audit", &["firewall", "report"]),
+    ("explain", &["firewall", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
@@ -81,6 +82,7 @@ const CORE: &[&str] = &[
     "rollout",
     "status",
     "audit",
+    "explain",
 ];
 
 /// What the core must not say: the world outside, and the time in it.
