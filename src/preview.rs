@@ -2,6 +2,7 @@
 
 mod groups;
 mod json;
+mod names;
 mod reach;
 mod saved;
 #[cfg(test)]

@@ -70,6 +70,8 @@ impl<'l> Act<'l> {
             bastions: portmap_deploy::remote::ssh::Bastions::default(),
             memory: Arc::new(Memory::none()),
             checks: vec![],
+            diff: false,
+            basis: None,
             confirm: self.confirm,
             confirm_command: "portmap-deploy confirm".to_owned(),
             machines: self.machines,
