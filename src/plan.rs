@@ -1,5 +1,6 @@
 //! What a host has, what it should have, and so what to do: `(observed, desired) → Unchanged | Change | Stop`.
 
+mod dangers;
 mod differences;
 mod held;
 mod kept;
@@ -12,11 +13,15 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
+pub use dangers::{Danger, Kind, Way};
 pub use held::{Held, Made};
 pub use kept::{Begun, Kept, KeptGeneration, Outcome, rolled_back_by};
 pub use observed::{Boot, Managed, Observed, Stop};
 pub use sockets::Listener;
 pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
+
+/// What to do where a refusal is wrong.
+pub const FORCE: &str = "--force tries all the same, with the rollback timer armed";
 
 /// The sections of an agent's answer, by title.
 type Sections = BTreeMap<String, String>;
@@ -93,7 +98,7 @@ impl Observed {
                 managed.view.family.name()
             ),
             hint: Some(format!(
-                "accept it first, for example: {} -I INPUT -p tcp --dport {port} -j ACCEPT; --force tries all the same, with the rollback timer armed",
+                "accept it first, for example: {} -I INPUT -p tcp --dport {port} -j ACCEPT; {FORCE}",
                 managed.tool
             )),
         })

@@ -85,6 +85,10 @@ pub(super) struct Deploy {
     pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
+    /// Try it even where the host's rules say that it would lock somebody out, or not work: what would be a refusal is a
+    /// warning. The hosts' rollback timers are armed all the same.
+    #[arg(long)]
+    pub force: bool,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
@@ -379,9 +383,6 @@ pub(super) struct Verify {
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
-    /// Try it even where no other rule of the host seems to let anybody in to sshd.
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -495,6 +496,9 @@ pub(super) struct Resume {
     /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
     #[arg(short, long, value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    /// Try it even where the host's rules say that it would lock somebody out, as `deploy --force` does.
+    #[arg(long)]
+    pub force: bool,
     /// What is written to standard output [default: as before].
     #[arg(long, value_name = "FORMAT")]
     pub output: Option<Output>,
