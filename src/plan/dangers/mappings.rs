@@ -9,6 +9,9 @@ use super::{Danger, Kind, Way};
 use crate::firewall::Family;
 use crate::mapping::{Direct, Mapping, PortRange, Protocol};
 
+/// A port that rules are hardly about (discard, RFC 863).
+const ANY_PORT: u16 = 9;
+
 impl Look<'_> {
     /// What mappings and guards come to by other rules.
     pub fn of_mappings(&self, way: Way) -> Vec<Danger> {
@@ -99,13 +102,15 @@ impl Look<'_> {
         self.family_of_login() == Some(family) || self.observed.addresses.iter().any(|one| family.is_of(*one))
     }
 
-    /// Whether the same takes away what comes to the target itself now: no rule about this mapping.
+    /// Whether the same takes away now what comes to the target itself, and to any port: no rule about this mapping.
     fn is_closed_anyway(&self, family: Family, mapping: &Mapping, to: u16, after: &Outcome) -> bool {
         if self.family_of_login() == Some(family) || after.fate != Fate::Taken {
             return false;
         }
-        let now = self.outcome(family, When::Before, Knock::at(mapping.protocol, to));
-        now.fate == Fate::Taken && now.rule == after.rule
+        [to, ANY_PORT].into_iter().all(|port| {
+            let now = self.outcome(family, When::Before, Knock::at(mapping.protocol, port));
+            now.fate == Fate::Taken && now.rule == after.rule
+        })
     }
 
     fn of_guard(&self, family: Family, mapping: &Mapping, to: u16) -> Option<Danger> {

@@ -358,8 +358,7 @@ fn other_chains_of_nft_are_asked_as_well() {
         )
     };
     let found = Rig::new("").with("nft", &table(&port(22))).after_22(MAPPINGS);
-    // Over IPv6 the same has closed it before.
-    expect(&found, &["refuses CutOff 4", "says Voided 6"]);
+    expect(&found, &["refuses CutOff 4", "refuses Voided 6"]);
     assert!(
         found[0].rule.as_deref().is_some_and(|rule| rule.contains("inet t in")),
         "{found:?}"
