@@ -28,6 +28,10 @@ pub(super) struct Request {
     pub rollback_after: Option<Duration>,
     /// Whether refusals are warnings only.
     pub force: bool,
+    /// Whether what changes in the hosts' rules is shown.
+    pub diff: bool,
+    /// The file of the plan to carry out.
+    pub plan: Option<PathBuf>,
     pub confirm: Confirm,
     /// What confirms by hand what this run leaves pending, but for the hosts.
     pub confirm_command: String,
@@ -169,6 +173,8 @@ impl Request {
             timeout,
             rollback_after: args.rollback_after,
             force: args.force,
+            diff: args.diff,
+            plan: args.plan,
             confirm: args.confirm.into(),
             confirm_command,
             output: args.output,

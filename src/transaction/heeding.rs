@@ -13,11 +13,7 @@ impl<R: Remote> Transaction<'_, R> {
         if self.aim == Aim::Drill || matches!(self.options.goal, Goal::Revert { .. }) {
             return Ok(());
         }
-        let way = Way {
-            now: first.port,
-            after: self.way_after(first, observed),
-        };
-        let dangers = observed.dangers(change, way);
+        let dangers = self.dangers(first, observed, change);
         let (refusing, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.refuses);
         self.warnings.extend(others.into_iter().map(warning));
         if self.options.force {
@@ -29,6 +25,23 @@ impl<R: Remote> Transaction<'_, R> {
             Some(stop) => Err(Box::new(stopped(stop))),
             None => Ok(()),
         }
+    }
+
+    /// The same as warnings, for who only looks.
+    pub(super) fn foretold(&self, login: &Login, observed: &Observed, change: &HostChange) -> Vec<String> {
+        let told = |danger: &Danger| match danger.refuses {
+            true => format!("a deploy would be refused: {}", warning(danger)),
+            false => warning(danger),
+        };
+        self.dangers(login, observed, change).iter().map(told).collect()
+    }
+
+    fn dangers(&self, login: &Login, observed: &Observed, change: &HostChange) -> Vec<Danger> {
+        let way = Way {
+            now: login.port,
+            after: self.way_after(login, observed),
+        };
+        observed.dangers(change, way)
     }
 }
 
