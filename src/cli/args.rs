@@ -50,6 +50,9 @@ pub(super) enum Command {
     Status(Status),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
+    /// Rule sets as text, without any host.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a JSON Schema, for editors.
     Schema {
         /// Of what.
@@ -210,6 +213,45 @@ pub(super) struct Inventory {
     /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Print a file of rules in one canonical spelling: the kernel loads it to the same rules. Comments are kept, save those of
+    /// iptables-save.
+    Fmt {
+        /// What iptables-save prints or iptables-restore takes, of either family; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// With the counters of chains and rules.
+        #[arg(long)]
+        counters: bool,
+    },
+    /// Print what a first deploy would load on the inventory's hosts, for iptables-restore --noflush; no host is contacted.
+    Render {
+        #[command(flatten)]
+        sources: Sources,
+        /// Only this family, so that one host's text can be loaded as it is [default: both].
+        #[arg(long, value_name = "FAMILY")]
+        family: Option<Family>,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Family {
+    /// For iptables-restore.
+    Ipv4,
+    /// For ip6tables-restore.
+    Ipv6,
+}
+
+impl From<Family> for crate::firewall::Family {
+    fn from(family: Family) -> Self {
+        match family {
+            Family::Ipv4 => Self::V4,
+            Family::Ipv6 => Self::V6,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

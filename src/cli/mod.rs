@@ -13,6 +13,8 @@ mod machines;
 mod output_file;
 mod request;
 mod resume;
+mod rules;
+mod rules_file;
 mod schema;
 mod sources;
 mod status;
@@ -52,6 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
+        Some(Command::Rules(command)) => rules::run(command).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),
     };

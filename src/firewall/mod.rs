@@ -31,7 +31,7 @@ mod values;
 mod walk;
 mod words;
 
-pub use change::{Change, TableInput, change};
+pub use change::{Change, TableInput, change, fresh};
 pub use counters::Counter;
 pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};
