@@ -227,7 +227,7 @@ pub(super) enum RulesCommand {
         #[arg(long)]
         counters: bool,
     },
-    /// Print what a first deploy would load on the inventory's hosts, for iptables-restore --noflush; no host is contacted.
+    /// Print what a first deploy would load on the inventory's hosts, as iptables-restore takes it; no host is contacted.
     Render {
         #[command(flatten)]
         sources: Sources,

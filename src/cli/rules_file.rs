@@ -68,8 +68,32 @@ mod tests {
 
     #[test]
     fn the_caret_is_under_the_word() {
-        insta::assert_snapshot!(shown("*filter\n-A INPUT -m comment --comment äö -p tcp --dprot 22 -j DROP\nCOMMIT\n"), @"");
-        insta::assert_snapshot!(shown("*filter\n:INPUT DROP\n"), @"");
-        insta::assert_snapshot!(shown("*filter\n-A INPUT -j DROP\r\nCOMMIT\r\n"), @"");
+        insta::assert_snapshot!(shown("*filter\n-A INPUT -m comment --comment äö -p tcp --dprot 22 -j DROP\nCOMMIT\n"), @r"
+        error: unknown option `--dprot`
+         --> rules.v4:2:41
+          |
+        2 | -A INPUT -m comment --comment äö -p tcp --dprot 22 -j DROP
+          |                                         ^^^^^^^
+        ");
+        insta::assert_snapshot!(shown("*filter\n:INPUT DROP\n"), @r"
+        error: table filter does not end in COMMIT
+         --> rules.v4:2:1
+          |
+        2 | :INPUT DROP
+          | ^^^^^^
+        ");
+        insta::assert_snapshot!(shown("*filter\n-A INPUT -j\nCOMMIT\n"), @r"
+        error: `-j` without a value
+         --> rules.v4:2:10
+          |
+        2 | -A INPUT -j
+          |          ^^
+        ");
+    }
+
+    #[test]
+    fn places_at_the_end_of_a_line_can_be_shown() {
+        assert!(shown("*filter\n-A INPUT -j DROP\r\nCOMMIT\r\n").contains("rules.v4:2:17"));
+        assert!(shown("*filter\n-A INPUT -m comment --comment \"x").contains("rules.v4:2:31"));
     }
 }
