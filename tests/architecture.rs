@@ -32,6 +32,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     ("status", &["firewall", "mapping", "plan", "report"]),
+    ("audit", &["firewall", "report"]),
+    ("explain", &["firewall", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
@@ -77,6 +79,8 @@ const CORE: &[&str] = &[
     "proof",
     "rollout",
     "status",
+    "audit",
+    "explain",
 ];
 
 /// What the core must not say: the world outside, and the time in it.

@@ -246,9 +246,7 @@ fn rules_of_a_first_deploy_are_rendered_host_by_host() {
             "# d, IPv6: ip6tables-restore --noflush",
         ]
     );
-    let one = stdout(&program(&[
-        "rules", "render", "-i", path, "-l", "d", "--family", "ipv6",
-    ]));
+    let one = stdout(&program(&["rules", "render", "-i", path, "-l", "d", "--family", "6"]));
     assert!(
         one.starts_with(titles[5]) && said.ends_with(&one) && one.lines().filter(|line| *line == "COMMIT").count() == 2
     );

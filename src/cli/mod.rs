@@ -1,9 +1,11 @@
 //! Arguments in, exit code out. The only place that knows clap and that prints errors.
 
 mod args;
+mod audit;
 mod demo;
 mod deploy;
 mod error;
+mod explain;
 mod history;
 mod inventory;
 mod invocation;
@@ -53,6 +55,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
+        Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
+        Some(Command::Explain(arguments)) => explain::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Rules(command)) => rules::run(command).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),

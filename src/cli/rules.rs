@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 
-use super::args::{Family, RulesCommand};
+use super::args::{IpFamily, RulesCommand, Sources};
 use super::error::{self, Error};
 use super::{deploy, machine, rules_file, sources};
-use crate::firewall::{self, Generation};
+use crate::firewall::{self, Family, Generation};
 use crate::inventory::{self, HostSpec, Settings};
 use crate::report::{ExitCode, sanitise};
 
@@ -24,7 +24,7 @@ pub(super) fn run(command: RulesCommand) -> Result<ExitCode, Error> {
 }
 
 /// The first generation of each host.
-fn render(sources: super::args::Sources, family: Option<Family>) -> Result<String, Error> {
+fn render(sources: Sources, family: Option<IpFamily>) -> Result<String, Error> {
     let world = machine();
     if sources.says_nothing() {
         return Err(Error::NothingAsked);
@@ -37,7 +37,7 @@ fn render(sources: super::args::Sources, family: Option<Family>) -> Result<Strin
     let (hosts, without): (Vec<_>, Vec<_>) = loaded.hosts.iter().partition(|host| host.has_portmap);
     let without: Vec<String> = without.into_iter().map(|host| host.name.clone()).collect();
     deploy::say_untouched(&without);
-    let families = family.map_or_else(|| vec![Family::Ipv4, Family::Ipv6], |family| vec![family]);
+    let families = family.map_or_else(|| vec![Family::V4, Family::V6], |family| vec![family.into()]);
     let texts = hosts
         .into_iter()
         .flat_map(|host| families.iter().map(|family| one(host, *family)));
@@ -46,10 +46,9 @@ fn render(sources: super::args::Sources, family: Option<Family>) -> Result<Strin
 
 /// One family of a host. The first line says whose it is, and what loads it.
 fn one(host: &HostSpec, family: Family) -> String {
-    let family = firewall::Family::from(family);
     let tool = match family {
-        firewall::Family::V4 => "iptables-restore --noflush",
-        firewall::Family::V6 => "ip6tables-restore --noflush",
+        Family::V4 => "iptables-restore --noflush",
+        Family::V6 => "ip6tables-restore --noflush",
     };
     let name = sanitise(&host.name);
     let rules = firewall::fresh(family, &host.mappings, Generation(1));
