@@ -13,6 +13,7 @@ mod journaling;
 mod lab;
 mod machines;
 mod output_file;
+mod plan;
 mod request;
 mod resume;
 mod rules;
@@ -20,6 +21,7 @@ mod rules_file;
 mod schema;
 mod sources;
 mod status;
+mod trace;
 mod verify;
 mod work;
 
@@ -54,8 +56,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Verify(arguments)) => verify::run(arguments, invocation).map(Into::into),
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
+        Some(Command::Plan(arguments)) => plan::run(arguments, invocation).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
+        Some(Command::Trace(arguments)) => trace::run(arguments, invocation).map(Into::into),
         Some(Command::Explain(arguments)) => explain::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Rules(command)) => rules::run(command).map(Into::into),
