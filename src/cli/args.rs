@@ -63,6 +63,9 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
+    /// Rule sets as text, without any host.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a JSON Schema, for editors.
     Schema {
         /// Of what.
@@ -236,6 +239,28 @@ pub(super) struct Inventory {
     /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Print a file of rules in one canonical spelling: the kernel loads it to the same rules. Comments are kept, save those of
+    /// iptables-save.
+    Fmt {
+        /// What iptables-save prints or iptables-restore takes, of either family; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// With the counters of chains and rules.
+        #[arg(long)]
+        counters: bool,
+    },
+    /// Print what a first deploy would load on the inventory's hosts, as iptables-restore takes it; no host is contacted.
+    Render {
+        #[command(flatten)]
+        sources: Sources,
+        /// Only this family, so that one host's text can be loaded as it is [default: both].
+        #[arg(long, value_name = "4|6")]
+        family: Option<IpFamily>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
