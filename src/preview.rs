@@ -130,6 +130,17 @@ impl Preview {
         }
     }
 
+    /// The same, of a change that would not start.
+    #[must_use]
+    pub fn refused(self, stop: Stop) -> Self {
+        Self {
+            state: State::Refused,
+            reasons: vec![stop.reason],
+            hint: stop.hint,
+            ..self
+        }
+    }
+
     /// The same, fit to be shown: most of it was said by hosts.
     #[must_use]
     pub fn sanitised(mut self) -> Self {

@@ -58,7 +58,7 @@ impl<R: Remote> Transaction<'_, R> {
                 warnings: observed.warnings.clone(),
                 ..Preview::new(State::Unchanged)
             },
-            Plan::Change(change) => self.judged(Preview::of(observed, &change)),
+            Plan::Change(change) => self.judged(login, observed, &change),
         };
         if let Some(held) = &observed.held {
             preview
@@ -77,10 +77,14 @@ impl<R: Remote> Transaction<'_, R> {
 
 impl<R: Remote> Transaction<'_, R> {
     /// With what may go wrong.
-    fn judged(&self, mut preview: Preview) -> Preview {
-        preview
-            .warnings
-            .extend(self.arrival.as_ref().and_then(Arrival::warning));
+    fn judged(&self, login: &Login, observed: &Observed, change: &HostChange) -> Preview {
+        let (warnings, refusal) = self.judgement(login, observed, change);
+        let mut preview = Preview::of(observed, change);
+        if let Some(stop) = refusal {
+            preview = preview.refused(stop);
+        }
+        let lost = self.arrival.as_ref().and_then(Arrival::warning);
+        preview.warnings.extend(lost.into_iter().chain(warnings));
         preview
     }
 }

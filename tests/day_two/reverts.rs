@@ -70,6 +70,7 @@ impl<'l> Act<'l> {
             bastions: portmap_deploy::remote::ssh::Bastions::default(),
             memory: Arc::new(Memory::none()),
             checks: vec![],
+            force: false,
             diff: false,
             basis: None,
             confirm: self.confirm,
