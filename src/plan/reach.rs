@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use super::{HostChange, Observed};
 use crate::firewall::trace::{Packet, State, Tracer, Verdict};
-use crate::firewall::{Family, Hook, Ruleset, View, after, installed};
+use crate::firewall::{self, Family, Hook, Ruleset, View, installed};
 use crate::mapping::{MappingSet, Protocol};
 
 /// Where new connections to a port come to.
@@ -87,16 +87,23 @@ pub struct Reach {
 }
 
 impl Observed {
-    /// What becomes of new connections to every mapped port and every target port, of now and of then, and to sshd.
+    /// Each family's rules as a change will leave them.
     #[must_use]
-    pub fn reach(&self, change: &HostChange) -> Vec<Reach> {
-        let ports = self.ports(&change.mappings);
+    pub fn after(&self, change: &HostChange) -> Vec<Ruleset> {
         let families = self.families.iter().zip(&change.families);
         families
-            .flat_map(|(managed, change)| {
-                let then = after(&managed.view, &change.change);
-                self.of_family(&managed.view, &then, &ports)
-            })
+            .map(|(managed, change)| firewall::after(&managed.view, &change.change))
+            .collect()
+    }
+
+    /// What becomes of new connections to every mapped port and every target port, of now and of then, and to sshd, where
+    /// the rules of [`after`](Self::after) follow.
+    #[must_use]
+    pub fn reach(&self, change: &HostChange, after: &[Ruleset]) -> Vec<Reach> {
+        let ports = self.ports(&change.mappings);
+        let families = self.families.iter().zip(after);
+        families
+            .flat_map(|(managed, then)| self.of_family(&managed.view, then, &ports))
             .collect()
     }
 
