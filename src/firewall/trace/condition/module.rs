@@ -54,8 +54,7 @@ fn together(module: &str, choices: &[Choice<'_>], family: Family) -> Option<Test
         "hbh" => Some(Special::Header(0).test(false)),
         "dst" => Some(Special::Header(60).test(false)),
         "nfacct" => Some(Test::Fixed(true)),
-        "connbytes" => Some(Special::Connection("connbytes: what the connection carried is not told").test(false)),
-        "connlabel" => Some(Special::Connection("connlabel: the connection's labels are not told").test(false)),
+        "connbytes" => Some(Special::Bytes.test(false)),
         "cgroup" => Some(Special::Cgroup.test(false)),
         _ => chance::reason(module).map(Test::Maybe),
     }
@@ -93,6 +92,8 @@ fn known(module: &str, choice: &Choice<'_>, family: Family) -> Option<Test> {
         "owner" => owner(choice),
         "physdev" => Physdev::option(choice).map(|one| Special::Physdev(one).test(choice.negated)),
         "pkttype" => PacketType::option(choice),
+        "connlabel" if choice.name == "--set" => Some(Test::Fixed(true)),
+        "connlabel" => named("--label", Special::Label.test(false)),
         "helper" => named("--helper", Special::Helper.test(false)),
         "ecn" => packet::ecn(choice),
         "length" => {
