@@ -117,10 +117,8 @@ fn general(choice: &Choice<'_>, family: Family) -> Option<Test> {
         "-d" | "--destination" | "--dst" => nets(Side::Destination)?,
         "-i" | "--in-interface" | "-o" | "--out-interface" if value == "+" => Test::Fixed(true),
         "-f" | "--fragment" => Test::Fixed(false),
-        "--sport" | "--source-port" => spans(Side::Source, value)?,
-        "--dport" | "--destination-port" => spans(Side::Destination, value)?,
-        "--sports" | "--source-ports" => spans(Side::Source, value)?,
-        "--dports" | "--destination-ports" => spans(Side::Destination, value)?,
+        "--sport" | "--source-port" | "--sports" | "--source-ports" => spans(Side::Source, value)?,
+        "--dport" | "--destination-port" | "--dports" | "--destination-ports" => spans(Side::Destination, value)?,
         "--ports" => spans(Side::Either, value)?,
         "--tcp-option" => Test::Maybe("tcp: the packet's options are not told"),
         "--chunk-types" => Test::Maybe("sctp: the packet's chunks are not told"),
@@ -159,7 +157,7 @@ fn owner(choice: &Choice<'_>) -> Option<Test> {
     is_one.then(|| Special::Owner.test(choice.negated))
 }
 
-/// An ordinary packet has no policy of IPsec.
+/// An ordinary packet has no policy of `IPsec`.
 fn policy(choices: &[Choice<'_>]) -> Option<Test> {
     let choice = choices.iter().find(|choice| choice.name == "--pol")?;
     match choice.value() {
