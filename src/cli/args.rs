@@ -63,6 +63,9 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
+    /// Rule sets as text, without any host.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a JSON Schema, for editors.
     Schema {
         /// Of what.
@@ -91,6 +94,10 @@ pub(super) struct Deploy {
     pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
+    /// Try it even where the host's rules say that it would lock somebody out, or not work: what would be a refusal is a
+    /// warning. The hosts' rollback timers are armed all the same.
+    #[arg(long)]
+    pub force: bool,
     /// Change nothing: show what would be done, over one login to each host.
     #[arg(short = 'C', long)]
     pub check: bool,
@@ -232,6 +239,28 @@ pub(super) struct Inventory {
     /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Print a file of rules in one canonical spelling: the kernel loads it to the same rules. Comments are kept, save those of
+    /// iptables-save.
+    Fmt {
+        /// What iptables-save prints or iptables-restore takes, of either family; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// With the counters of chains and rules.
+        #[arg(long)]
+        counters: bool,
+    },
+    /// Print what a first deploy would load on the inventory's hosts, as iptables-restore takes it; no host is contacted.
+    Render {
+        #[command(flatten)]
+        sources: Sources,
+        /// Only this family, so that one host's text can be loaded as it is [default: both].
+        #[arg(long, value_name = "4|6")]
+        family: Option<IpFamily>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
@@ -433,9 +462,6 @@ pub(super) struct Verify {
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
-    /// Try it even where no other rule of the host seems to let anybody in to sshd.
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -549,6 +575,9 @@ pub(super) struct Resume {
     /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
     #[arg(short, long, value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    /// Try it even where the host's rules say that it would lock somebody out, as `deploy --force` does.
+    #[arg(long)]
+    pub force: bool,
     /// What is written to standard output [default: as before].
     #[arg(long, value_name = "FORMAT")]
     pub output: Option<Output>,

@@ -211,7 +211,7 @@ async fn rollout(request: Request, run: Run, begun: Begun, saved: Option<SavedPl
 fn next(goal: Goal, interrupted: bool, file: &str) -> String {
     let command = match goal {
         Goal::Deploy | Goal::Revert { .. } => "",
-        Goal::Remove { .. } => " remove",
+        Goal::Remove => " remove",
         Goal::RollBack(_) => " rollback",
         Goal::Drill => " drill",
         Goal::ByHand { verdict, .. } => match verdict {

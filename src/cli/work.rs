@@ -30,6 +30,7 @@ pub(super) struct Fleetwork {
     operator: String,
     memory: Arc<Memory>,
     bastions: Bastions,
+    force: bool,
     /// Whether what changes in rules is shown.
     diff: bool,
     /// The plan that is carried out, where there is one.
@@ -60,6 +61,7 @@ impl Fleetwork {
             operator: operator(),
             memory: Arc::new(memory),
             bastions: Bastions::default(),
+            force: request.force,
             diff: request.diff,
             plan: None,
             confirm: request.confirm,
@@ -90,6 +92,7 @@ impl Fleetwork {
             bastions: self.bastions.clone(),
             memory: Arc::clone(&self.memory),
             checks: turn.checks.clone(),
+            force: self.force,
             diff: self.diff,
             basis: self.plan.as_ref().and_then(|plan| plan.basis(&turn.host.name)).cloned(),
             confirm: self.confirm,

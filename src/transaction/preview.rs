@@ -55,7 +55,7 @@ impl<R: Remote> Transaction<'_, R> {
                 warnings: observed.warnings.clone(),
                 ..Preview::new(State::Unchanged)
             },
-            Plan::Change(change) => self.judged(Preview::of(observed, &change)),
+            Plan::Change(change) => self.judged(login, observed, &change),
         };
         if let Some(held) = &observed.held {
             preview
@@ -70,10 +70,12 @@ impl<R: Remote> Transaction<'_, R> {
 
 impl<R: Remote> Transaction<'_, R> {
     /// With what may go wrong.
-    fn judged(&self, mut preview: Preview) -> Preview {
+    fn judged(&self, login: &Login, observed: &Observed, change: &HostChange) -> Preview {
+        let mut preview = Preview::of(observed, change);
         preview
             .warnings
             .extend(self.arrival.as_ref().and_then(Arrival::warning));
+        preview.warnings.extend(self.foretold(login, observed, change));
         preview
     }
 }
