@@ -126,6 +126,8 @@ pub(super) struct Facts {
     /// The packet's mark and its connection's; `None`: not known.
     pub mark: Option<u32>,
     pub connmark: Option<u32>,
+    /// Sets that rules on its way added something to, or took something out of.
+    pub changed_sets: Vec<String>,
 }
 
 impl Facts {

@@ -65,7 +65,8 @@ impl SetMatch {
     }
 
     fn lookup(&self, name: &str, facts: &Facts, host: &Host, depth: usize) -> Holds<'_> {
-        let Some(members) = host.sets.get(name).filter(|_| depth < DEEPEST) else {
+        let changed = facts.changed_sets.iter().any(|other| other == name);
+        let Some(members) = host.sets.get(name).filter(|_| depth < DEEPEST && !changed) else {
             return Holds::Maybe(&self.unknown);
         };
         let mut sum = Answer::default();

@@ -28,6 +28,7 @@ fn facts(family: Family) -> Facts {
         snat: false,
         mark: Some(0x11),
         connmark: Some(0x20),
+        changed_sets: Vec::new(),
     }
 }
 

@@ -30,6 +30,7 @@ fn verdicts_and_chains() {
     v4("-j RETURN", &Effect::Return);
     v4("-j MINE", &Effect::Jump("MINE".to_owned()));
     v4("-g MINE", &Effect::Goto("MINE".to_owned()));
+    v4("-j SET --add-set s src", &Effect::ChangeSet("s".to_owned()));
     v4("-j LOG --log-prefix \"-j DROP\"", &Effect::Nothing);
     v4(
         "-j NFQUEUE --queue-num 0",
