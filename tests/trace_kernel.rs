@@ -3,6 +3,8 @@
 
 #[path = "trace_kernel/compare.rs"]
 mod compare;
+#[path = "trace_kernel/dumps.rs"]
+mod dumps;
 #[path = "trace_kernel/generate.rs"]
 mod generate;
 #[path = "trace_kernel/netlink.rs"]
@@ -11,6 +13,8 @@ mod netlink;
 mod pools;
 #[path = "trace_kernel/random.rs"]
 mod random;
+#[path = "trace_kernel/shapes.rs"]
+mod shapes;
 #[path = "trace_kernel/targets.rs"]
 mod targets;
 #[path = "trace_kernel/wire.rs"]
@@ -21,6 +25,7 @@ mod words;
 mod world;
 
 use std::io::Write as _;
+use std::path::Path;
 use std::time::Instant;
 
 use compare::Tally;
@@ -44,7 +49,7 @@ fn random_rules(all: bool) -> Tally {
     let seed = number("PORTMAP_TRACE_SEED").unwrap_or_else(|| fastrand::u64(..1 << 32));
     say(&format!("PORTMAP_TRACE_SEED={seed}"));
     let mut tally = Tally::default();
-    for (place, (backend, family)) in [("nft", Family::V4), ("legacy", Family::V4), ("nft", Family::V6), ("legacy", Family::V6)].into_iter().enumerate() {
+    for (place, (backend, family)) in GROUNDS.into_iter().enumerate() {
         tally.add(random::run(Run {
             backend,
             family,
@@ -68,4 +73,58 @@ fn modelled_rules() {
 fn all_rules() {
     let tally = random_rules(true);
     assert!(tally.wrong.is_empty(), "{}", tally.wrong[0]);
+}
+
+/// Both backends, both families.
+const GROUNDS: [(&str, Family); 4] = [("nft", Family::V4), ("legacy", Family::V4), ("nft", Family::V6), ("legacy", Family::V6)];
+
+#[test]
+fn shapes_by_hand() {
+    let mut tally = Tally::default();
+    for (backend, family) in GROUNDS {
+        tally.add(shapes::run(backend, family));
+    }
+    say(&format!("shapes by hand: {tally}"));
+    assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+    assert_eq!((tally.unknowns(), tally.refused), (0, 0));
+}
+
+/// Rule sets of a folder, each on one backend in turn, with `PORTMAP_ALL_DUMPS` in the environment on both.
+fn dumps_of(folder: &str, packets: usize) -> Option<Tally> {
+    let began = Instant::now();
+    let dumps = dumps::all(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder))?;
+    let both = std::env::var_os("PORTMAP_ALL_DUMPS").is_some();
+    let mut tally = Tally::default();
+    for (place, dump) in dumps.iter().enumerate() {
+        for (turn, backend) in ["nft", "legacy"].into_iter().enumerate() {
+            if both || place % 2 == turn {
+                tally.add(dumps::run(backend, dump, packets));
+            }
+        }
+    }
+    say(&format!("{folder}: {tally}, in {:?}", began.elapsed()));
+    Some(tally)
+}
+
+#[test]
+fn rule_sets_of_the_project() {
+    let tally = dumps_of("tests/cases/rulesets", 100).unwrap();
+    assert!(tally.wrong.is_empty(), "{}", tally.wrong.join("\n"));
+    assert!(tally.unknowns() * 20 < tally.packets);
+}
+
+#[test]
+fn rule_sets_of_others() {
+    let (mut sent, mut unknown, mut wrong) = (0, 0, vec![]);
+    for folder in ["../shared/rulesets/dumps", "../shared/rulesets/seeds"] {
+        let Some(tally) = dumps_of(folder, 100) else {
+            say(&format!("SKIPPED: rule sets of others: there is no {folder} beside the checkout"));
+            continue;
+        };
+        sent += tally.packets;
+        unknown += tally.unknowns();
+        wrong.extend(tally.wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(unknown * 20 <= sent, "{unknown} of {sent} unknown");
 }

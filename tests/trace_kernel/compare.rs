@@ -201,7 +201,12 @@ impl Ground<'_> {
             tally.wrong.push(format!("{title}: the rules are not read:\n{text}"));
             return tally;
         };
-        if self.world.load(self.family, text).is_err() {
+        if let Err(complaint) = self.world.load(self.family, text) {
+            if std::env::var_os("PORTMAP_SHOW_REFUSED").is_some() {
+                let line = |word: &str| word.trim_matches(':').parse().ok().and_then(|number: usize| text.lines().nth(number.checked_sub(1)?));
+                let lines: Vec<_> = complaint.split_whitespace().filter_map(line).collect();
+                super::say(&format!("{title}: {complaint}{lines:?}"));
+            }
             tally.refused += 1;
             return tally;
         }

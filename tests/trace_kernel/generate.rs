@@ -75,7 +75,7 @@ fn table(rng: &mut Rng, family: Family, table: &'static str, busy: bool, all: bo
 
 fn rule(rng: &mut Rng, place: Place, later: &[String]) -> String {
     let target = words::target(rng, place, later);
-    let mut rule = words::protocol(rng, target.needs);
+    let mut rule = words::protocol(rng, place.family, target.needs);
     let most = if rng.u32(..4) == 0 { 3 } else { 1 };
     let mut used = vec![];
     for _ in 0..rng.usize(..=most) {

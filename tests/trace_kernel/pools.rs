@@ -77,6 +77,12 @@ pub fn address(rng: &mut Rng, family: Family) -> IpAddr {
     }
 }
 
+/// Every address that packets go to.
+pub fn all_receivers(family: Family) -> Vec<IpAddr> {
+    let pools = [&LOCAL, &ELSEWHERE, &TO_MANY].map(|pool| of(pool, family));
+    pools.concat().iter().map(|address| address.parse().unwrap()).collect()
+}
+
 /// Where a packet goes.
 pub fn receiver(rng: &mut Rng, family: Family) -> IpAddr {
     match rng.u32(..20) {

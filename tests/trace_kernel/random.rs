@@ -39,7 +39,7 @@ pub fn run(run: Run) -> Tally {
             family: run.family,
         };
         if run.all {
-            world.make_sets(run.family);
+            world.make_sets(run.family, "--match-set nets src\n--match-set ports src,dst");
         }
         let mut tally = Tally::default();
         let mut seed = run.seed;

@@ -41,11 +41,12 @@ pub struct Target {
 }
 
 /// A protocol, or none.
-pub fn protocol(rng: &mut Rng, needs: Option<&'static str>) -> Protocol {
-    let name = needs.unwrap_or_else(|| choose(rng, &["tcp", "tcp", "tcp", "udp", "udp", "icmp", "sctp", "", "", "!"]));
+pub fn protocol(rng: &mut Rng, family: Family, needs: Option<&'static str>) -> Protocol {
+    let icmp = if family == Family::V4 { "icmp" } else { "ipv6-icmp" };
+    let name = needs.unwrap_or_else(|| choose(rng, &["tcp", "tcp", "tcp", "udp", "udp", icmp, "sctp", "", "", "!"]));
     let text = match name {
         "" => String::new(),
-        "!" => format!("! -p {} ", choose(rng, &["tcp", "udp", "icmp", "47"])),
+        "!" => format!("! -p {} ", choose(rng, &["tcp", "udp", icmp, "47"])),
         _ => format!("-p {name} "),
     };
     Protocol { name, text }
@@ -59,14 +60,14 @@ fn not(rng: &mut Rng) -> &'static str {
 pub fn condition(rng: &mut Rng, place: Place, protocol: &str) -> (&'static str, String) {
     let not = not(rng);
     let has_ports = matches!(protocol, "tcp" | "udp" | "sctp");
-    match rng.u32(..if place.all { 24 } else { 19 }) {
+    match rng.u32(..if place.all { 24 } else { 18 }) {
         0..=2 if has_ports => ("dport", format!("-m {protocol} {not}--dport {} ", port_words(rng))),
         3 if has_ports => ("multiport", multiport(rng, not)),
         4 if has_ports => ("sport", format!("-m {protocol} {not}--sport {} ", port_words(rng))),
         5 if protocol == "tcp" => ("flags", format!("{not}{} ", choose(rng, FLAGS))),
-        0..=2 if protocol == "icmp" => ("icmp", icmp(rng, place, not)),
-        0..=1 => ("s", format!("{not}-s {} ", net(rng, place.family))),
-        2..=3 => ("d", format!("{not}-d {} ", net(rng, place.family))),
+        0..=2 if protocol.contains("icmp") => ("icmp", icmp(rng, place, not)),
+        0 | 1 => ("s", format!("{not}-s {} ", net(rng, place.family))),
+        2 | 3 => ("d", format!("{not}-d {} ", net(rng, place.family))),
         4..=6 => ("if", interface(rng, place, not)),
         7..=8 if place.table != "raw" => ("state", state(rng)),
         7..=12 => ("conntrack", conntrack(rng, place, not)),
@@ -75,7 +76,6 @@ pub fn condition(rng: &mut Rng, place: Place, protocol: &str) -> (&'static str, 
         15 => ("mark", format!("-m mark {not}--mark {} ", mark(rng))),
         16 => ("connmark", format!("-m connmark {not}--mark {} ", mark(rng))),
         17 => ("comment", "-m comment --comment \"a -j DROP\" ".to_owned()),
-        18 => ("pkttype", format!("-m comment --comment x {}", interface(rng, place, not))),
         _ => untold(rng, place, protocol, not),
     }
 }
@@ -185,7 +185,6 @@ fn mark(rng: &mut Rng) -> &'static str {
 fn untold(rng: &mut Rng, place: Place, protocol: &str, not: &str) -> (&'static str, String) {
     let mut words: Vec<(&'static str, String)> = vec![
         ("length", format!("-m length {not}--length {} ", choose(rng, &["0:100", "40", "500:", "48:60"]))),
-        ("mac", format!("-m mac {not}--mac-source 02:00:00:00:00:01 ")),
         ("limit", "-m limit --limit 1/hour --limit-burst 3 ".to_owned()),
         ("statistic", "-m statistic --mode random --probability 0.5 ".to_owned()),
         ("recent", format!("-m recent {} ", choose(rng, &["--set", "--rcheck --seconds 60", "--update", "--remove"]))),
@@ -214,8 +213,11 @@ fn untold(rng: &mut Rng, place: Place, protocol: &str, not: &str) -> (&'static s
         words.push(("rpfilter", format!("-m rpfilter {} ", choose(rng, &["--invert", "--loose", ""]))));
     }
     if matches!(place.hook, "PREROUTING" | "INPUT" | "FORWARD") {
+        words.push(("mac", format!("-m mac {not}--mac-source 02:00:00:00:00:01 ")));
         words.push(("policy", "-m policy --dir in --pol none ".to_owned()));
-        words.push(("socket", "-m socket ".to_owned()).clone());
+    }
+    if matches!(place.hook, "PREROUTING" | "INPUT") && matches!(protocol, "tcp" | "udp") {
+        words.push(("socket", "-m socket ".to_owned()));
     }
     let place = rng.usize(..words.len());
     words.swap_remove(place)

@@ -21,6 +21,7 @@ use portmap_deploy::firewall::trace::{Host, State};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tun_rs::{DeviceBuilder, SyncDevice};
 
+use super::dumps;
 use super::netlink::{GROUP, Netlink};
 use super::wire::{Seen, Wire};
 
@@ -113,12 +114,18 @@ impl World {
         if complaint.is_empty() { Ok(()) } else { Err(complaint) }
     }
 
-    /// Makes the sets that random rules ask, where `ipset` is there.
-    pub fn make_sets(&self, family: Family) {
+    /// Makes the sets that a text's rules ask, without members, where `ipset` is there.
+    pub fn make_sets(&self, family: Family, text: &str) {
         let family = if family == Family::V4 { "inet" } else { "inet6" };
-        let lines = format!("create nets hash:net family {family}\ncreate ports hash:ip,port family {family}\n");
-        let complaint = feed("ipset", &["restore"], &lines);
-        assert!(complaint.is_empty(), "{complaint}");
+        let mut lines = String::new();
+        for (name, fields) in dumps::sets(text) {
+            let kind = ["hash:net", "hash:ip,port", "hash:ip,port,net"][fields.clamp(1, 3) - 1];
+            let _ = writeln!(lines, "create {name} {kind} family {family}");
+        }
+        if !lines.is_empty() {
+            let complaint = feed("ipset", &["restore"], &lines);
+            assert!(complaint.is_empty(), "{complaint}");
+        }
     }
 
     /// The rules that there are, as text.
