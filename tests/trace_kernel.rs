@@ -1,5 +1,9 @@
 //! The tracer against the kernel.
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on fails"
+)]
 
 #[path = "trace_kernel/compare.rs"]
 mod compare;
@@ -7,6 +11,8 @@ mod compare;
 mod dumps;
 #[path = "trace_kernel/generate.rs"]
 mod generate;
+#[path = "trace_kernel/json.rs"]
+mod json;
 #[path = "trace_kernel/netlink.rs"]
 mod netlink;
 #[path = "trace_kernel/pools.rs"]
@@ -76,7 +82,12 @@ fn all_rules() {
 }
 
 /// Both backends, both families.
-const GROUNDS: [(&str, Family); 4] = [("nft", Family::V4), ("legacy", Family::V4), ("nft", Family::V6), ("legacy", Family::V6)];
+const GROUNDS: [(&str, Family); 4] = [
+    ("nft", Family::V4),
+    ("legacy", Family::V4),
+    ("nft", Family::V6),
+    ("legacy", Family::V6),
+];
 
 #[test]
 fn shapes_by_hand() {
@@ -118,7 +129,9 @@ fn rule_sets_of_others() {
     let (mut sent, mut unknown, mut wrong) = (0, 0, vec![]);
     for folder in ["../shared/rulesets/dumps", "../shared/rulesets/seeds"] {
         let Some(tally) = dumps_of(folder, 100) else {
-            say(&format!("SKIPPED: rule sets of others: there is no {folder} beside the checkout"));
+            say(&format!(
+                "SKIPPED: rule sets of others: there is no {folder} beside the checkout"
+            ));
             continue;
         };
         sent += tally.packets;
@@ -127,4 +140,24 @@ fn rule_sets_of_others() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(unknown * 20 <= sent, "{unknown} of {sent} unknown");
+}
+
+#[test]
+fn shapes_through_the_program() {
+    let (mut count, mut wrong) = (0, vec![]);
+    for (backend, family) in GROUNDS {
+        let (more, failed) = json::run(backend, family);
+        count += more;
+        wrong.extend(failed);
+    }
+    say(&format!(
+        "shapes through the program: {count} packets, {} wrong",
+        wrong.len()
+    ));
+    assert!(
+        wrong.is_empty(),
+        "{} wrong: {:#?}",
+        wrong.len(),
+        &wrong[..wrong.len().min(5)]
+    );
 }

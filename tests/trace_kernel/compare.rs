@@ -38,9 +38,11 @@ impl Case {
     }
 
     /// Whether the kernel tells nobody that it refuses this packet.
-    fn is_refused_silently(&self) -> bool {
+    pub fn is_refused_silently(&self) -> bool {
         let to_many = match self.packet.destination {
-            Some(IpAddr::V4(to)) => to.is_multicast() || to.is_broadcast() || to.octets()[3] == 255 || to.octets()[3] == 0,
+            Some(IpAddr::V4(to)) => {
+                to.is_multicast() || to.is_broadcast() || to.octets()[3] == 255 || to.octets()[3] == 0
+            }
             Some(IpAddr::V6(to)) => to.is_multicast(),
             None => false,
         };
@@ -50,7 +52,12 @@ impl Case {
     /// The packet with some of it not told.
     fn told_less(&self, host: &Host) -> Vec<Packet> {
         let whole = &self.packet;
-        let local = |address| host.interfaces.iter().flat_map(|(_, nets)| nets).any(|net| Some(net.addr()) == address);
+        let local = |address| {
+            host.interfaces
+                .iter()
+                .flat_map(|(_, nets)| nets)
+                .any(|net| Some(net.addr()) == address)
+        };
         let mut all = vec![
             Packet {
                 source: None,
@@ -178,7 +185,10 @@ impl fmt::Display for Tally {
         )?;
         let mut reasons: Vec<_> = self.unknown.iter().collect();
         reasons.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-        reasons.iter().take(12).try_for_each(|(reason, count)| write!(f, "\n  unknown {count}: {reason}"))
+        reasons
+            .iter()
+            .take(12)
+            .try_for_each(|(reason, count)| write!(f, "\n  unknown {count}: {reason}"))
     }
 }
 
@@ -203,7 +213,12 @@ impl Ground<'_> {
         };
         if let Err(complaint) = self.world.load(self.family, text) {
             if std::env::var_os("PORTMAP_SHOW_REFUSED").is_some() {
-                let line = |word: &str| word.trim_matches(':').parse().ok().and_then(|number: usize| text.lines().nth(number.checked_sub(1)?));
+                let line = |word: &str| {
+                    word.trim_matches(':')
+                        .parse()
+                        .ok()
+                        .and_then(|number: usize| text.lines().nth(number.checked_sub(1)?))
+                };
                 let lines: Vec<_> = complaint.split_whitespace().filter_map(line).collect();
                 super::say(&format!("{title}: {complaint}{lines:?}"));
             }
@@ -240,10 +255,17 @@ impl Ground<'_> {
         tally
     }
 
-    fn send(self, cases: &[Case]) -> Vec<Outcome> {
+    /// What becomes of each packet in the kernel.
+    pub fn send(self, cases: &[Case]) -> Vec<Outcome> {
         let sent: Vec<_> = cases
             .iter()
-            .map(|case| (case.packet.in_interface.as_deref().unwrap(), case.packet.state, case.wire.clone()))
+            .map(|case| {
+                (
+                    case.packet.in_interface.as_deref().unwrap(),
+                    case.packet.state,
+                    case.wire.clone(),
+                )
+            })
             .collect();
         self.world.send(&sent)
     }
@@ -315,7 +337,11 @@ fn describe(trace: &Trace<'_>) -> String {
     );
     for step in &trace.steps {
         let rule = step.rule.map_or("policy", |rule| rule.spec());
-        let _ = write!(text, "\n    {} {} {}: {rule} certain {}", step.table, step.chain, step.number, step.certain);
+        let _ = write!(
+            text,
+            "\n    {} {} {}: {rule} certain {}",
+            step.table, step.chain, step.number, step.certain
+        );
     }
     text
 }

@@ -37,7 +37,11 @@ pub fn all(folder: &Path) -> Option<Vec<Dump>> {
             let path = entry.unwrap().path();
             Dump {
                 name: path.file_name().unwrap().to_string_lossy().into_owned(),
-                family: if path.extension().is_some_and(|end| end == "v6") { Family::V6 } else { Family::V4 },
+                family: if path.extension().is_some_and(|end| end == "v6") {
+                    Family::V6
+                } else {
+                    Family::V4
+                },
                 text: std::fs::read_to_string(&path).unwrap(),
             }
         })
@@ -107,7 +111,11 @@ impl Aim {
             Match::OriginalPort(ports) => self.destination_port = Some(ports.first),
             Match::Ports(side, ports) => {
                 let port = ports.last().map(|ports| ports.last);
-                let place = if *side == Side::Source { &mut self.source_port } else { &mut self.destination_port };
+                let place = if *side == Side::Source {
+                    &mut self.source_port
+                } else {
+                    &mut self.destination_port
+                };
                 *place = port;
             }
             _ => {}
@@ -117,7 +125,11 @@ impl Aim {
     /// Some of this and some of the other.
     fn mixed(&self, other: &Self, rng: &mut Rng) -> Self {
         fn pick<T: Clone>(rng: &mut Rng, one: Option<&T>, other: Option<&T>) -> Option<T> {
-            if rng.u32(..4) == 0 { other.or(one).cloned() } else { one.or(other).cloned() }
+            if rng.u32(..4) == 0 {
+                other.or(one).cloned()
+            } else {
+                one.or(other).cloned()
+            }
         }
         Self {
             protocol: pick(rng, self.protocol.as_ref(), other.protocol.as_ref()),
@@ -157,7 +169,12 @@ fn host(aims: &[Aim], family: Family) -> Host {
     let single = |net: &IpNet| net.prefix_len() == net.max_prefix_len() && family.holds(net) && is_plain(net.addr());
     let mentioned: BTreeSet<IpNet> = aims.iter().filter_map(|aim| aim.destination).filter(single).collect();
     let count = host.interfaces.len();
-    let known: BTreeSet<IpAddr> = host.interfaces.iter().flat_map(|(_, nets)| nets).map(IpNet::addr).collect();
+    let known: BTreeSet<IpAddr> = host
+        .interfaces
+        .iter()
+        .flat_map(|(_, nets)| nets)
+        .map(IpNet::addr)
+        .collect();
     let new = mentioned.into_iter().filter(|net| !known.contains(&net.addr()));
     for (number, net) in new.step_by(2).take(MOST_ADDRESSES).enumerate() {
         host.interfaces[1 + number % (count - 1)].1.push(net);
@@ -175,7 +192,11 @@ fn cases(aims: &[Aim], host: &Host, family: Family, count: usize) -> Vec<Case> {
     while cases.len() < count && number < count * 10 {
         number += 1;
         // Each rule's turn comes, in large rule sets that of some.
-        let at = if aims.len() < count { number % aims.len() } else { rng.usize(..aims.len()) };
+        let at = if aims.len() < count {
+            number % aims.len()
+        } else {
+            rng.usize(..aims.len())
+        };
         let aim = aims[at].mixed(&aims[rng.usize(..aims.len())], rng);
         let packet = packet(&aim, host, family, rng);
         if senders.insert((packet.protocol.clone(), packet.source, packet.source_port)) {
@@ -187,24 +208,51 @@ fn cases(aims: &[Aim], host: &Host, family: Family, count: usize) -> Vec<Case> {
 
 fn packet(aim: &Aim, host: &Host, family: Family, rng: &mut Rng) -> Packet {
     let icmp = if family == Family::V4 { "icmp" } else { "ipv6-icmp" };
-    let known = |name: &&String| matches!(name.as_str(), "tcp" | "udp" | "icmp" | "ipv6-icmp" | "sctp" | "gre" | "esp") || name.parse::<u8>().is_ok_and(|number| number > 60 && number != 132 && number != 136);
+    let known = |name: &&String| {
+        matches!(
+            name.as_str(),
+            "tcp" | "udp" | "icmp" | "ipv6-icmp" | "sctp" | "gre" | "esp"
+        ) || name
+            .parse::<u8>()
+            .is_ok_and(|number| number > 60 && number != 132 && number != 136)
+    };
     let protocol = match aim.protocol.as_ref().filter(known) {
         Some(name) if name.contains("icmp") => icmp.to_owned(),
         Some(name) => name.clone(),
         None => choose(rng, &["tcp", "tcp", "udp", icmp]).to_owned(),
     };
     let has_ports = matches!(protocol.as_str(), "tcp" | "udp" | "sctp");
-    let interfaces: Vec<&String> = host.interfaces.iter().map(|(name, _)| name).filter(|name| *name != "lo").collect();
+    let interfaces: Vec<&String> = host
+        .interfaces
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| *name != "lo")
+        .collect();
     let wanted = aim.interface.as_ref().filter(|name| interfaces.contains(name));
     let interface = wanted.unwrap_or_else(|| interfaces[rng.usize(..interfaces.len())]);
-    let own: Vec<IpAddr> = host.interfaces.iter().flat_map(|(_, nets)| nets).map(IpNet::addr).collect();
-    let ours: Vec<IpAddr> = own.iter().copied().filter(|ip| family.is_of(*ip) && is_plain(*ip)).collect();
-    let inside = |rng: &mut Rng, net: Option<IpNet>| net.filter(|net| family.holds(net)).map(|net| member(rng, net)).filter(|ip| is_plain(*ip));
+    let own: Vec<IpAddr> = host
+        .interfaces
+        .iter()
+        .flat_map(|(_, nets)| nets)
+        .map(IpNet::addr)
+        .collect();
+    let ours: Vec<IpAddr> = own
+        .iter()
+        .copied()
+        .filter(|ip| family.is_of(*ip) && is_plain(*ip))
+        .collect();
+    let inside = |rng: &mut Rng, net: Option<IpNet>| {
+        net.filter(|net| family.holds(net))
+            .map(|net| member(rng, net))
+            .filter(|ip| is_plain(*ip))
+    };
     let destination = inside(rng, aim.destination).unwrap_or_else(|| match rng.u32(..5) {
         0 => pools::receiver(rng, family),
         _ => choose(rng, &ours),
     });
-    let source = inside(rng, aim.source).filter(|ip| !own.contains(ip)).unwrap_or_else(|| pools::sender(rng, family));
+    let source = inside(rng, aim.source)
+        .filter(|ip| !own.contains(ip))
+        .unwrap_or_else(|| pools::sender(rng, family));
     let state = match rng.u32(..24) {
         0 if matches!(protocol.as_str(), "tcp" | "udp" | "icmp" | "ipv6-icmp") => State::Established,
         1 if has_ports => State::Invalid,
@@ -226,8 +274,12 @@ fn packet(aim: &Aim, host: &Host, family: Family, rng: &mut Rng) -> Packet {
 /// An address of a network.
 fn member(rng: &mut Rng, net: IpNet) -> IpAddr {
     match net {
-        IpNet::V4(net) => (u32::from(net.network()) | rng.u32(..) & u32::from(net.hostmask())).to_be_bytes().into(),
-        IpNet::V6(net) => (u128::from(net.network()) | rng.u128(..) & u128::from(net.hostmask())).to_be_bytes().into(),
+        IpNet::V4(net) => (u32::from(net.network()) | rng.u32(..) & u32::from(net.hostmask()))
+            .to_be_bytes()
+            .into(),
+        IpNet::V6(net) => (u128::from(net.network()) | rng.u128(..) & u128::from(net.hostmask()))
+            .to_be_bytes()
+            .into(),
     }
 }
 

@@ -63,7 +63,11 @@ fn table(rng: &mut Rng, family: Family, table: &'static str, busy: bool, all: bo
             all,
         };
         for number in 0..=chains {
-            let chain = if number == 0 { (*hook).to_owned() } else { name(number - 1) };
+            let chain = if number == 0 {
+                (*hook).to_owned()
+            } else {
+                name(number - 1)
+            };
             let later: Vec<String> = (number..chains).map(name).collect();
             for _ in 0..rng.usize(..6) {
                 let _ = writeln!(rules, "-A {chain} {}", rule(rng, place, &later));

@@ -74,7 +74,12 @@ fn packets(rng: &mut Rng, family: Family) -> Vec<Case> {
 
 fn packet(rng: &mut Rng, family: Family) -> Packet {
     let icmp = if family == Family::V4 { "icmp" } else { "ipv6-icmp" };
-    let protocol = choose(rng, &["tcp", "tcp", "tcp", "tcp", "tcp", "udp", "udp", "udp", icmp, icmp, "sctp", "47"]);
+    let protocol = choose(
+        rng,
+        &[
+            "tcp", "tcp", "tcp", "tcp", "tcp", "udp", "udp", "udp", icmp, icmp, "sctp", "47",
+        ],
+    );
     let has_ports = matches!(protocol, "tcp" | "udp" | "sctp");
     let state = match rng.u32(..20) {
         0 | 1 if protocol != "47" && protocol != "sctp" => State::Established,

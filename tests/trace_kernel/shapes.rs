@@ -25,9 +25,18 @@ const SHAPES: &[(&str, &str)] = &[
         "filter :INPUT DROP\nfilter INPUT -p tcp --dport 22 -j RETURN\nfilter INPUT -p tcp -j ACCEPT\nmangle PREROUTING -p udp -j RETURN\n\
          mangle PREROUTING -p udp -j DROP\nnat PREROUTING -p udp --dport 53 -j RETURN\nnat PREROUTING -p udp --dport 53 -j REDIRECT --to-ports 80",
     ),
-    ("dnat to itself", "nat PREROUTING -p tcp -d {A} --dport 22 -j DNAT --to-destination {[A]}:22\nfilter INPUT -m conntrack --ctstate DNAT -j DROP"),
-    ("redirect with a range", "nat PREROUTING -p tcp -j REDIRECT --to-ports 9000-9002\nfilter INPUT -p tcp --dport 9001 -j REJECT"),
-    ("redirect from any protocol", "nat PREROUTING -j REDIRECT\nfilter INPUT -d {B} -j DROP\nfilter INPUT -d {C} -j REJECT"),
+    (
+        "dnat to itself",
+        "nat PREROUTING -p tcp -d {A} --dport 22 -j DNAT --to-destination {[A]}:22\nfilter INPUT -m conntrack --ctstate DNAT -j DROP",
+    ),
+    (
+        "redirect with a range",
+        "nat PREROUTING -p tcp -j REDIRECT --to-ports 9000-9002\nfilter INPUT -p tcp --dport 9001 -j REJECT",
+    ),
+    (
+        "redirect from any protocol",
+        "nat PREROUTING -j REDIRECT\nfilter INPUT -d {B} -j DROP\nfilter INPUT -d {C} -j REJECT",
+    ),
     (
         "redirect of what is routed",
         "nat PREROUTING -p tcp --dport 80 -j REDIRECT --to-ports 8080\nnat PREROUTING -p udp -m addrtype --dst-type LOCAL -j REDIRECT --to-ports 443",
@@ -36,34 +45,97 @@ const SHAPES: &[(&str, &str)] = &[
         "the two lines of the design",
         "nat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nfilter :INPUT DROP\nfilter INPUT -p tcp --dport 22 -m conntrack --ctorigdstport 2222 -j ACCEPT",
     ),
-    ("mark in mangle, match in filter", "mangle PREROUTING -p tcp --dport 22 -j MARK --set-mark 7\nfilter INPUT -m mark --mark 0x7 -j REJECT\nfilter INPUT -m mark ! --mark 0 -j DROP"),
+    (
+        "mark in mangle, match in filter",
+        "mangle PREROUTING -p tcp --dport 22 -j MARK --set-mark 7\nfilter INPUT -m mark --mark 0x7 -j REJECT\nfilter INPUT -m mark ! --mark 0 -j DROP",
+    ),
     (
         "marks saved and restored",
         "mangle PREROUTING -p tcp -j CONNMARK --restore-mark\nmangle PREROUTING -p tcp --dport 22 -j MARK --set-xmark 0x5/0xf\n\
          mangle PREROUTING -j CONNMARK --save-mark --nfmask 0x1 --ctmask 0xff\nfilter INPUT -m connmark --mark 0x1 -j DROP\nfilter INPUT -m mark --mark 0x5 -j REJECT\n\
          mangle INPUT -j MARK --set-mark 0\nmangle INPUT -j CONNMARK --restore-mark --nfmask 0xff --ctmask 0x1",
     ),
-    ("notrack, then redirect", "raw PREROUTING -p tcp --dport 2222 -j NOTRACK\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nfilter INPUT -m conntrack --ctstate UNTRACKED -j DROP"),
-    ("notrack does not end the table", "raw PREROUTING -p tcp -j CT --notrack\nraw PREROUTING -p tcp --dport 22 -j DROP"),
-    ("accept in nat before redirect", "nat PREROUTING -p tcp --dport 2222 -j ACCEPT\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nnat PREROUTING -d {B} -j ACCEPT\nnat PREROUTING -p tcp -j REDIRECT --to-ports 53"),
-    ("accept in raw and mangle goes on elsewhere", "raw PREROUTING -j ACCEPT\nmangle PREROUTING -j ACCEPT\nmangle INPUT -p udp -j ACCEPT\nfilter INPUT -j DROP"),
-    ("forwarded with another source", "nat POSTROUTING -o eth0 -j SNAT --to-source {A}\nnat POSTROUTING -o eth1 -j MASQUERADE\nfilter FORWARD -m conntrack --ctstate SNAT -j DROP\nmangle POSTROUTING -s {N} -j ACCEPT"),
-    ("dnat elsewhere goes through FORWARD", "nat PREROUTING -p tcp --dport 80 -j DNAT --to-destination {[X]}:8080\nfilter FORWARD -d {X} -p tcp --dport 8080 -j ACCEPT\nfilter :FORWARD DROP\nfilter INPUT -p tcp --dport 80 -j DROP"),
-    ("dnat from elsewhere to here", "nat PREROUTING -d {X} -p tcp -j DNAT --to-destination {B}\nfilter INPUT -m conntrack --ctstate DNAT --ctorigdst {X} -j ACCEPT\nfilter INPUT -p tcp -j REJECT --reject-with tcp-reset"),
-    ("policies of every table", "raw :PREROUTING DROP\nraw PREROUTING -p tcp -j ACCEPT\nmangle :INPUT DROP\nmangle INPUT -p tcp --dport 22 -j ACCEPT\nmangle :FORWARD DROP\nfilter :FORWARD ACCEPT"),
-    ("drop on the way out", "mangle POSTROUTING -o eth1 -j DROP\nmangle :POSTROUTING ACCEPT\nfilter FORWARD -o eth0 -p udp -j REJECT"),
-    ("the other direction", "filter INPUT -m conntrack --ctdir REPLY -j DROP\nfilter INPUT -m conntrack --ctreplsrc {A} -j REJECT\nfilter INPUT -m conntrack --ctreplsrcport 22 -j DROP\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22"),
-    ("snat on the way in", "nat INPUT -p tcp -j SNAT --to-source {X}\nfilter INPUT -s {X} -j DROP"),
+    (
+        "notrack, then redirect",
+        "raw PREROUTING -p tcp --dport 2222 -j NOTRACK\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nfilter INPUT -m conntrack --ctstate UNTRACKED -j DROP",
+    ),
+    (
+        "notrack does not end the table",
+        "raw PREROUTING -p tcp -j CT --notrack\nraw PREROUTING -p tcp --dport 22 -j DROP",
+    ),
+    (
+        "accept in nat before redirect",
+        "nat PREROUTING -p tcp --dport 2222 -j ACCEPT\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22\nnat PREROUTING -d {B} -j ACCEPT\nnat PREROUTING -p tcp -j REDIRECT --to-ports 53",
+    ),
+    (
+        "accept in raw and mangle goes on elsewhere",
+        "raw PREROUTING -j ACCEPT\nmangle PREROUTING -j ACCEPT\nmangle INPUT -p udp -j ACCEPT\nfilter INPUT -j DROP",
+    ),
+    (
+        "forwarded with another source",
+        "nat POSTROUTING -o eth0 -j SNAT --to-source {A}\nnat POSTROUTING -o eth1 -j MASQUERADE\nfilter FORWARD -m conntrack --ctstate SNAT -j DROP\nmangle POSTROUTING -s {N} -j ACCEPT",
+    ),
+    (
+        "dnat elsewhere goes through FORWARD",
+        "nat PREROUTING -p tcp --dport 80 -j DNAT --to-destination {[X]}:8080\nfilter FORWARD -d {X} -p tcp --dport 8080 -j ACCEPT\nfilter :FORWARD DROP\nfilter INPUT -p tcp --dport 80 -j DROP",
+    ),
+    (
+        "dnat from elsewhere to here",
+        "nat PREROUTING -d {X} -p tcp -j DNAT --to-destination {B}\nfilter INPUT -m conntrack --ctstate DNAT --ctorigdst {X} -j ACCEPT\nfilter INPUT -p tcp -j REJECT --reject-with tcp-reset",
+    ),
+    (
+        "policies of every table",
+        "raw :PREROUTING DROP\nraw PREROUTING -p tcp -j ACCEPT\nmangle :INPUT DROP\nmangle INPUT -p tcp --dport 22 -j ACCEPT\nmangle :FORWARD DROP\nfilter :FORWARD ACCEPT",
+    ),
+    (
+        "drop on the way out",
+        "mangle POSTROUTING -o eth1 -j DROP\nmangle :POSTROUTING ACCEPT\nfilter FORWARD -o eth0 -p udp -j REJECT",
+    ),
+    (
+        "the other direction",
+        "filter INPUT -m conntrack --ctdir REPLY -j DROP\nfilter INPUT -m conntrack --ctreplsrc {A} -j REJECT\nfilter INPUT -m conntrack --ctreplsrcport 22 -j DROP\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22",
+    ),
+    (
+        "snat on the way in",
+        "nat INPUT -p tcp -j SNAT --to-source {X}\nfilter INPUT -s {X} -j DROP",
+    ),
     ("network by network", "nat PREROUTING -p tcp -j NETMAP --to {X}/24"),
-    ("unclaimed states", "filter INPUT -m state --state INVALID -j DROP\nfilter INPUT -m state --state UNTRACKED -j REJECT\nfilter INPUT -m conntrack ! --ctstate NEW -j ACCEPT\nfilter INPUT -m conntrack --ctstate NEW -p udp -j DROP"),
-    ("addresses that are many", "filter INPUT -m addrtype --dst-type MULTICAST -j DROP\nfilter FORWARD -j REJECT\nmangle PREROUTING -m addrtype --dst-type LOCAL -p udp -j DROP"),
-    ("addresses that are many (IPv4)", "filter INPUT -m addrtype --dst-type BROADCAST -j DROP\nmangle PREROUTING -p tcp -m addrtype ! --dst-type BROADCAST -j DROP"),
-    ("types by interface", "raw PREROUTING -m addrtype --dst-type LOCAL --limit-iface-in -p tcp -j DROP\nraw PREROUTING -m addrtype ! --dst-type LOCAL --limit-iface-in -p udp -j DROP"),
-    ("dnat in turn", "nat PREROUTING -p tcp -j DNAT --to-destination {B}\nnat PREROUTING -p tcp -j REDIRECT --to-ports 22\nfilter INPUT -p tcp ! -d {B} -j DROP"),
-    ("multiport both ways", "filter INPUT -p tcp -m multiport --ports 22,9000:9002 -j DROP\nfilter INPUT -p udp -m multiport ! --dports 53 -j REJECT"),
-    ("not this protocol", "filter INPUT ! -p tcp -j DROP\nfilter INPUT -p tcp ! --syn -j DROP\nfilter INPUT -p {icmp} -j REJECT"),
-    ("a counter decides nothing", "filter INPUT -p tcp\nfilter INPUT -p tcp -j LOG\nfilter INPUT -p tcp -j NFLOG\nfilter :INPUT DROP\nfilter INPUT -p tcp --dport 22 -j ACCEPT"),
-    ("security comes after filter", "filter INPUT -j ACCEPT\nsecurity INPUT -p tcp --dport 22 -j DROP\nsecurity FORWARD -p udp -j DROP\nsecurity :INPUT DROP\nsecurity INPUT -p tcp -j ACCEPT"),
+    (
+        "unclaimed states",
+        "filter INPUT -m state --state INVALID -j DROP\nfilter INPUT -m state --state UNTRACKED -j REJECT\nfilter INPUT -m conntrack ! --ctstate NEW -j ACCEPT\nfilter INPUT -m conntrack --ctstate NEW -p udp -j DROP",
+    ),
+    (
+        "addresses that are many",
+        "filter INPUT -m addrtype --dst-type MULTICAST -j DROP\nfilter FORWARD -j REJECT\nmangle PREROUTING -m addrtype --dst-type LOCAL -p udp -j DROP",
+    ),
+    (
+        "addresses that are many (IPv4)",
+        "filter INPUT -m addrtype --dst-type BROADCAST -j DROP\nmangle PREROUTING -p tcp -m addrtype ! --dst-type BROADCAST -j DROP",
+    ),
+    (
+        "types by interface",
+        "raw PREROUTING -m addrtype --dst-type LOCAL --limit-iface-in -p tcp -j DROP\nraw PREROUTING -m addrtype ! --dst-type LOCAL --limit-iface-in -p udp -j DROP",
+    ),
+    (
+        "dnat in turn",
+        "nat PREROUTING -p tcp -j DNAT --to-destination {B}\nnat PREROUTING -p tcp -j REDIRECT --to-ports 22\nfilter INPUT -p tcp ! -d {B} -j DROP",
+    ),
+    (
+        "multiport both ways",
+        "filter INPUT -p tcp -m multiport --ports 22,9000:9002 -j DROP\nfilter INPUT -p udp -m multiport ! --dports 53 -j REJECT",
+    ),
+    (
+        "not this protocol",
+        "filter INPUT ! -p tcp -j DROP\nfilter INPUT -p tcp ! --syn -j DROP\nfilter INPUT -p {icmp} -j REJECT",
+    ),
+    (
+        "a counter decides nothing",
+        "filter INPUT -p tcp\nfilter INPUT -p tcp -j LOG\nfilter INPUT -p tcp -j NFLOG\nfilter :INPUT DROP\nfilter INPUT -p tcp --dport 22 -j ACCEPT",
+    ),
+    (
+        "security comes after filter",
+        "filter INPUT -j ACCEPT\nsecurity INPUT -p tcp --dport 22 -j DROP\nsecurity FORWARD -p udp -j DROP\nsecurity :INPUT DROP\nsecurity INPUT -p tcp -j ACCEPT",
+    ),
 ];
 
 /// Every shape on a backend in a family.
@@ -77,22 +149,39 @@ pub fn run(backend: &'static str, family: Family) -> Tally {
         };
         let cases = cases(family);
         let mut tally = Tally::default();
-        let here = SHAPES.iter().filter(|(name, _)| family == Family::V4 || !name.ends_with("(IPv4)"));
-        for (name, shape) in here {
-            tally.add(ground.compare(name, &text(shape, family), &cases));
+        for (name, text) in texts(family) {
+            tally.add(ground.compare(name, &text, &cases));
         }
         tally
     })
 }
 
+/// The shapes that a family has, as `iptables-restore` reads them.
+pub fn texts(family: Family) -> impl Iterator<Item = (&'static str, String)> {
+    let here = SHAPES
+        .iter()
+        .filter(move |(name, _)| family == Family::V4 || !name.ends_with("(IPv4)"));
+    here.map(move |(name, shape)| (*name, text(shape, family)))
+}
+
 /// One packet of each kind.
-fn cases(family: Family) -> Vec<Case> {
+pub fn cases(family: Family) -> Vec<Case> {
     let icmp = if family == Family::V4 { "icmp" } else { "ipv6-icmp" };
     let states = [State::New, State::Established, State::Invalid, State::Untracked];
     let mut cases = vec![];
     for destination in pools::all_receivers(family) {
-        for (protocol, port) in [("tcp", Some(22)), ("tcp", Some(2222)), ("tcp", Some(80)), ("udp", Some(53)), (icmp, None)] {
-            for (state, interface) in states.map(|state| (state, "eth0")).into_iter().chain([(State::New, "eth1"), (State::New, "eth2")]) {
+        for (protocol, port) in [
+            ("tcp", Some(22)),
+            ("tcp", Some(2222)),
+            ("tcp", Some(80)),
+            ("udp", Some(53)),
+            (icmp, None),
+        ] {
+            for (state, interface) in states
+                .map(|state| (state, "eth0"))
+                .into_iter()
+                .chain([(State::New, "eth1"), (State::New, "eth2")])
+            {
                 let id = u32::try_from(cases.len() + 1).unwrap();
                 let sport = 20_000 + u16::try_from(cases.len()).unwrap();
                 let packet = Packet {
@@ -135,8 +224,13 @@ fn text(shape: &str, family: Family) -> String {
         ],
     };
     let icmp = if family == Family::V4 { "icmp" } else { "ipv6-icmp" };
-    let filled = words.iter().fold(shape.replace("{icmp}", icmp), |text, (from, to)| text.replace(from, to));
-    let lines: Vec<_> = filled.lines().map(|line| line.trim().split_once(' ').unwrap()).collect();
+    let filled = words
+        .iter()
+        .fold(shape.replace("{icmp}", icmp), |text, (from, to)| text.replace(from, to));
+    let lines: Vec<_> = filled
+        .lines()
+        .map(|line| line.trim().split_once(' ').unwrap())
+        .collect();
     let mut text = String::new();
     for table in ["raw", "mangle", "nat", "filter", "security"] {
         text += &format!("*{table}\n");

@@ -9,9 +9,21 @@ use portmap_deploy::firewall::Family;
 /// REJECT, with one of its answers.
 pub fn reject(rng: &mut Rng, place: Place) -> Target {
     let with: &[&str] = if place.family == Family::V4 {
-        &["", "", " --reject-with icmp-host-prohibited", " --reject-with icmp-admin-prohibited", " --reject-with tcp-reset"]
+        &[
+            "",
+            "",
+            " --reject-with icmp-host-prohibited",
+            " --reject-with icmp-admin-prohibited",
+            " --reject-with tcp-reset",
+        ]
     } else {
-        &["", "", " --reject-with icmp6-adm-prohibited", " --reject-with tcp-reset", " --reject-with icmp6-addr-unreachable"]
+        &[
+            "",
+            "",
+            " --reject-with icmp6-adm-prohibited",
+            " --reject-with tcp-reset",
+            " --reject-with icmp6-addr-unreachable",
+        ]
     };
     let with = choose(rng, with);
     Target {
@@ -22,7 +34,11 @@ pub fn reject(rng: &mut Rng, place: Place) -> Target {
 
 /// What changes a packet's marks or fields.
 pub fn mangle(rng: &mut Rng, place: Place) -> Target {
-    let hops = if place.family == Family::V4 { "TTL --ttl" } else { "HL --hl" };
+    let hops = if place.family == Family::V4 {
+        "TTL --ttl"
+    } else {
+        "HL --hl"
+    };
     let mut words = vec![
         "MARK --set-mark 0x1".to_owned(),
         "MARK --set-xmark 0x2/0xf".to_owned(),
@@ -59,7 +75,13 @@ pub fn nat(rng: &mut Rng, place: Place) -> Target {
 }
 
 fn destination(rng: &mut Rng, place: Place) -> Target {
-    let ends = |ip: String| if place.family == Family::V4 { ip } else { format!("[{ip}]") };
+    let ends = |ip: String| {
+        if place.family == Family::V4 {
+            ip
+        } else {
+            format!("[{ip}]")
+        }
+    };
     let to = match rng.u32(..4) {
         0 => address(rng, place.family),
         _ => local(rng, place.family),
@@ -68,8 +90,14 @@ fn destination(rng: &mut Rng, place: Place) -> Target {
         0..=2 => (true, format!("REDIRECT --to-ports {}", port(rng))),
         3 => (true, "REDIRECT --to-ports 9000-9003".to_owned()),
         4 => (false, "REDIRECT".to_owned()),
-        5 => (true, format!("DNAT --to-destination {}:{}", ends(to.to_string()), port(rng))),
-        6 => (true, format!("DNAT --to-destination {}:9000-9002", ends(to.to_string()))),
+        5 => (
+            true,
+            format!("DNAT --to-destination {}:{}", ends(to.to_string()), port(rng)),
+        ),
+        6 => (
+            true,
+            format!("DNAT --to-destination {}:9000-9002", ends(to.to_string())),
+        ),
         7 => (true, format!("DNAT --to-destination :{}", port(rng))),
         8 => (false, format!("DNAT --to-destination {to}")),
         _ => {

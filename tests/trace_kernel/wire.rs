@@ -202,7 +202,10 @@ impl Seen {
             protocol,
             source,
             destination,
-            port: inner.get(2..4).filter(|_| with_ports).map(|port| u16::from_be_bytes([port[0], port[1]])),
+            port: inner
+                .get(2..4)
+                .filter(|_| with_ports)
+                .map(|port| u16::from_be_bytes([port[0], port[1]])),
             id: if reset { reset_of(inner) } else { number(inner) },
             refusal: refused,
         })

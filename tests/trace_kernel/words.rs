@@ -100,11 +100,26 @@ fn multiport(rng: &mut Rng, not: &str) -> String {
 
 fn icmp(rng: &mut Rng, place: Place, not: &str) -> String {
     let types: &[&str] = if place.is_v4() {
-        &["8", "echo-request", "3", "0", "echo-reply", "8/0", "8/1", "3/4", "11", "255"]
+        &[
+            "8",
+            "echo-request",
+            "3",
+            "0",
+            "echo-reply",
+            "8/0",
+            "8/1",
+            "3/4",
+            "11",
+            "255",
+        ]
     } else {
         &["128", "echo-request", "1", "129", "128/0", "135", "2"]
     };
-    let (module, option) = if place.is_v4() { ("icmp", "icmp") } else { ("icmp6", "icmpv6") };
+    let (module, option) = if place.is_v4() {
+        ("icmp", "icmp")
+    } else {
+        ("icmp6", "icmpv6")
+    };
     format!("-m {module} {not}--{option}-type {} ", choose(rng, types))
 }
 
@@ -119,7 +134,17 @@ fn interface(rng: &mut Rng, place: Place, not: &str) -> String {
 }
 
 fn state(rng: &mut Rng) -> String {
-    let states = choose(rng, &["NEW", "NEW,ESTABLISHED", "ESTABLISHED,RELATED", "INVALID", "UNTRACKED", "NEW,UNTRACKED"]);
+    let states = choose(
+        rng,
+        &[
+            "NEW",
+            "NEW,ESTABLISHED",
+            "ESTABLISHED,RELATED",
+            "INVALID",
+            "UNTRACKED",
+            "NEW,UNTRACKED",
+        ],
+    );
     format!("-m state {}--state {states} ", not(rng))
 }
 
@@ -134,7 +159,10 @@ fn conntrack(rng: &mut Rng, place: Place, not: &str) -> String {
         11 => format!("{not}--ctreplsrcport {}", port_words(rng)),
         12 => format!("--ctdir {}", choose(rng, &["ORIGINAL", "REPLY"])),
         13 => format!("{not}--ctproto {}", choose(rng, &["tcp", "udp", "6", "17"])),
-        14 => format!("{not}--ctstatus {}", choose(rng, &["NONE", "SEEN_REPLY", "ASSURED", "CONFIRMED", "EXPECTED"])),
+        14 => format!(
+            "{not}--ctstatus {}",
+            choose(rng, &["NONE", "SEEN_REPLY", "ASSURED", "CONFIRMED", "EXPECTED"])
+        ),
         _ => format!(
             "--ctstate NEW {not}--ctorigdstport {} --ctdir ORIGINAL",
             port_words(rng)
@@ -159,7 +187,15 @@ const STATES: &[&str] = &[
 
 fn addrtype(rng: &mut Rng, place: Place) -> String {
     let types: &[&str] = if place.is_v4() {
-        &["LOCAL", "LOCAL", "UNICAST", "BROADCAST", "MULTICAST", "LOCAL,BROADCAST", "UNICAST,MULTICAST"]
+        &[
+            "LOCAL",
+            "LOCAL",
+            "UNICAST",
+            "BROADCAST",
+            "MULTICAST",
+            "LOCAL,BROADCAST",
+            "UNICAST,MULTICAST",
+        ]
     } else {
         &["LOCAL", "LOCAL", "UNICAST", "MULTICAST", "LOCAL,MULTICAST"]
     };
@@ -178,39 +214,88 @@ fn iprange(rng: &mut Rng, place: Place) -> String {
 }
 
 fn mark(rng: &mut Rng) -> &'static str {
-    choose(rng, &["0", "0x1", "0x2", "0x3", "0x1/0x1", "0x2/0x2", "0/0x1", "0x10/0xf0"])
+    choose(
+        rng,
+        &["0", "0x1", "0x2", "0x3", "0x1/0x1", "0x2/0x2", "0/0x1", "0x10/0xf0"],
+    )
 }
 
 /// Conditions on what is not told of a packet.
 fn untold(rng: &mut Rng, place: Place, protocol: &str, not: &str) -> (&'static str, String) {
     let mut words: Vec<(&'static str, String)> = vec![
-        ("length", format!("-m length {not}--length {} ", choose(rng, &["0:100", "40", "500:", "48:60"]))),
+        (
+            "length",
+            format!(
+                "-m length {not}--length {} ",
+                choose(rng, &["0:100", "40", "500:", "48:60"])
+            ),
+        ),
         ("limit", "-m limit --limit 1/hour --limit-burst 3 ".to_owned()),
         ("statistic", "-m statistic --mode random --probability 0.5 ".to_owned()),
-        ("recent", format!("-m recent {} ", choose(rng, &["--set", "--rcheck --seconds 60", "--update", "--remove"]))),
-        ("hashlimit", "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-name h ".to_owned()),
-        ("string", format!("-m string {not}--string {} --algo bm ", choose(rng, &["PmTk", "other"]))),
-        ("u32", format!("-m u32 {not}--u32 \"{}\" ", choose(rng, &["0&0xFF=0:255", "4&0x1=1"]))),
+        (
+            "recent",
+            format!(
+                "-m recent {} ",
+                choose(rng, &["--set", "--rcheck --seconds 60", "--update", "--remove"])
+            ),
+        ),
+        (
+            "hashlimit",
+            "-m hashlimit --hashlimit-upto 1/hour --hashlimit-burst 2 --hashlimit-mode srcip --hashlimit-name h "
+                .to_owned(),
+        ),
+        (
+            "string",
+            format!("-m string {not}--string {} --algo bm ", choose(rng, &["PmTk", "other"])),
+        ),
+        (
+            "u32",
+            format!("-m u32 {not}--u32 \"{}\" ", choose(rng, &["0&0xFF=0:255", "4&0x1=1"])),
+        ),
         ("time", "-m time --timestart 00:00 --timestop 12:00 ".to_owned()),
         ("connlimit", "-m connlimit --connlimit-above 2 ".to_owned()),
-        ("pkttype", format!("-m pkttype {not}--pkt-type {} ", choose(rng, &["unicast", "broadcast", "multicast"]))),
+        (
+            "pkttype",
+            format!(
+                "-m pkttype {not}--pkt-type {} ",
+                choose(rng, &["unicast", "broadcast", "multicast"])
+            ),
+        ),
         ("dscp", format!("-m dscp {not}--dscp 0x05 ")),
         ("tos", format!("-m tos {not}--tos 0x10 ")),
-        ("set", format!("-m set {not}--match-set {} ", choose(rng, &["nets src", "nets dst", "ports src,dst"]))),
+        (
+            "set",
+            format!(
+                "-m set {not}--match-set {} ",
+                choose(rng, &["nets src", "nets dst", "ports src,dst"])
+            ),
+        ),
     ];
     if place.is_v4() {
-        words.push(("ttl", format!("-m ttl {} ", choose(rng, &["--ttl-eq 64", "--ttl-lt 10", "--ttl-gt 5"]))));
+        words.push((
+            "ttl",
+            format!("-m ttl {} ", choose(rng, &["--ttl-eq 64", "--ttl-lt 10", "--ttl-gt 5"])),
+        ));
     } else {
-        words.push(("hl", format!("-m hl {} ", choose(rng, &["--hl-eq 64", "--hl-lt 10", "--hl-gt 5"]))));
+        words.push((
+            "hl",
+            format!("-m hl {} ", choose(rng, &["--hl-eq 64", "--hl-lt 10", "--hl-gt 5"])),
+        ));
         words.push(("frag", "-m frag --fragmore ".to_owned()));
         words.push(("rt", "-m rt --rt-type 0 ".to_owned()));
     }
     if protocol == "tcp" {
-        words.push(("tcpmss", format!("-m tcpmss {not}--mss {} ", choose(rng, &["1460", "0:1000"]))));
+        words.push((
+            "tcpmss",
+            format!("-m tcpmss {not}--mss {} ", choose(rng, &["1460", "0:1000"])),
+        ));
         words.push(("option", format!("{not}--tcp-option {} ", choose(rng, &["2", "8"]))));
     }
     if place.hook == "PREROUTING" && place.table != "nat" {
-        words.push(("rpfilter", format!("-m rpfilter {} ", choose(rng, &["--invert", "--loose", ""]))));
+        words.push((
+            "rpfilter",
+            format!("-m rpfilter {} ", choose(rng, &["--invert", "--loose", ""])),
+        ));
     }
     if matches!(place.hook, "PREROUTING" | "INPUT" | "FORWARD") {
         words.push(("mac", format!("-m mac {not}--mac-source 02:00:00:00:00:01 ")));
@@ -235,7 +320,10 @@ pub fn target(rng: &mut Rng, place: Place, later: &[String]) -> Target {
     }
     match (rng.u32(..10), place.table, place.hook) {
         (0, ..) => plain("-j RETURN"),
-        (1, ..) => plain(choose(rng, &["", "-j LOG --log-prefix \"x: \"", "-j NFLOG --nflog-group 7"])),
+        (1, ..) => plain(choose(
+            rng,
+            &["", "-j LOG --log-prefix \"x: \"", "-j NFLOG --nflog-group 7"],
+        )),
         (2 | 3, ..) => plain("-j ACCEPT"),
         (4, "filter" | "security" | "mangle" | "raw", _) => plain("-j DROP"),
         (5..=6, "filter", _) => super::targets::reject(rng, place),

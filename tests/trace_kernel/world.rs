@@ -81,7 +81,12 @@ impl World {
         let mut devices = BTreeMap::new();
         let mut lines = "link set lo up\n".to_owned();
         for (name, addresses) in host.interfaces.iter().filter(|(name, _)| name != "lo") {
-            let device = DeviceBuilder::new().name(name).mtu(1500).enable(false).build_sync().unwrap();
+            let device = DeviceBuilder::new()
+                .name(name)
+                .mtu(1500)
+                .enable(false)
+                .build_sync()
+                .unwrap();
             devices.insert(name.clone(), device);
             let _ = writeln!(lines, "link set {name} addrgenmode none up");
             for address in addresses {
@@ -249,5 +254,9 @@ fn feed(program: &str, arguments: &[&str], text: &str) -> String {
     if output.status.success() {
         return String::new();
     }
-    format!("{program}: {}{}", output.status, String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{program}: {}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
