@@ -1,4 +1,14 @@
-//! The tracer against the kernel.
+//! The tracer against the kernel: rules are loaded in a network namespace, real packets are sent through them, and what
+//! becomes of each is compared with what the tracer says: verdict, and address and port as delivered. Rules are random
+//! (over everything that is modelled), of shapes that are easy to get wrong, the project's own, and those of real hosts
+//! where they lie beside the checkout; both backends, both families. Needs root, `ip`, `nft`, `ipset` and iptables.
+//!
+//! A wrong trace is shown with the fewest rules that show it. `PORTMAP_TRACE_SEED` repeats a run of random rules,
+//! `PORTMAP_TRACE_PACKETS` says how many packets one sends (20,000 unless it says otherwise), `PORTMAP_ALL_DUMPS` has real
+//! rule sets on both backends instead of one of them each.
+//!
+//! Packets come in by TUN devices, so they have no MAC; the host has `rp_filter` off, forwarding on and a default route.
+//! Not sent: what comes in by `lo`, fragments, packets from the host's own addresses, RELATED ones.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -20,7 +20,7 @@ pub struct Case {
 }
 
 impl Case {
-    /// A packet whose every field is told. A number below [`MOST_IDS`](super::wire::MOST_IDS) tells it from others.
+    /// A packet whose every field is told. A number below two million tells it from others.
     pub fn new(id: u32, packet: Packet) -> Self {
         let protocol = number(&packet.protocol);
         let (from, to) = (packet.source.unwrap(), packet.destination.unwrap());

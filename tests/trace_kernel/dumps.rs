@@ -107,8 +107,7 @@ impl Aim {
             Match::InInterface(name) => self.interface = Some(name.replace('+', "0")),
             Match::OutInterface(name) => self.out = Some(name.replace('+', "0")),
             Match::Port(Side::Source, ports) => self.source_port = Some(ports.first),
-            Match::Port(_, ports) => self.destination_port = Some(ports.first),
-            Match::OriginalPort(ports) => self.destination_port = Some(ports.first),
+            Match::Port(_, ports) | Match::OriginalPort(ports) => self.destination_port = Some(ports.first),
             Match::Ports(side, ports) => {
                 let port = ports.last().map(|ports| ports.last);
                 let place = if *side == Side::Source {

@@ -83,7 +83,7 @@ fn rule(rng: &mut Rng, place: Place, later: &[String]) -> String {
     let most = if rng.u32(..4) == 0 { 3 } else { 1 };
     let mut used = vec![];
     for _ in 0..rng.usize(..=most) {
-        let (module, words) = words::condition(rng, place, &rule.name);
+        let (module, words) = words::condition(rng, place, rule.name);
         if !used.contains(&module) {
             rule.text.push_str(&words);
             used.push(module);

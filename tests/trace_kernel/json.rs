@@ -1,5 +1,6 @@
 //! The same through the program: packets as JSON lines on its stdin, answers on its stdout.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
@@ -71,7 +72,10 @@ fn ask(rules: &str, cases: &[Case], host: &Host) -> Vec<Value> {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines: String = cases.iter().map(|case| format!("{}\n", question(case, host))).collect();
+    let mut lines = String::new();
+    for case in cases {
+        let _ = writeln!(lines, "{}", question(case, host));
+    }
     let mut stdin = child.stdin.take().unwrap();
     let writer = std::thread::spawn(move || stdin.write_all(lines.as_bytes()));
     let output = child.wait_with_output().unwrap();

@@ -26,7 +26,7 @@ pub struct Netlink(OwnedFd);
 /// A packet as it was at a hook.
 #[derive(Debug)]
 pub struct Logged {
-    /// 1: LOCAL_IN, 3: LOCAL_OUT, 4: POST_ROUTING.
+    /// 1: INPUT, 3: OUTPUT, 4: POSTROUTING.
     pub hook: u8,
     /// From the IP header on.
     pub packet: Vec<u8>,

@@ -1,5 +1,7 @@
 //! Rules that are easy to get wrong, each with packets of every kind that the pools have.
 
+use std::fmt::Write as _;
+
 use portmap_deploy::firewall::Family;
 use portmap_deploy::firewall::trace::{Packet, State};
 
@@ -233,17 +235,17 @@ fn text(shape: &str, family: Family) -> String {
         .collect();
     let mut text = String::new();
     for table in ["raw", "mangle", "nat", "filter", "security"] {
-        text += &format!("*{table}\n");
+        let _ = writeln!(text, "*{table}");
         let here = || lines.iter().filter(|(name, _)| *name == table).map(|(_, words)| *words);
         for hook in super::generate::hooks(table) {
             let policy = here().find_map(|words| words.strip_prefix(&format!(":{hook} ")));
-            text += &format!(":{hook} {} [0:0]\n", policy.unwrap_or("ACCEPT"));
+            let _ = writeln!(text, ":{hook} {} [0:0]", policy.unwrap_or("ACCEPT"));
         }
         for words in here() {
             match words.strip_prefix(':') {
-                Some(chain) if !chain.contains(' ') => text += &format!(":{chain} - [0:0]\n"),
+                Some(chain) if !chain.contains(' ') => drop(writeln!(text, ":{chain} - [0:0]")),
                 Some(_) => {}
-                None => text += &format!("-A {words}\n"),
+                None => drop(writeln!(text, "-A {words}")),
             }
         }
         text += "COMMIT\n";

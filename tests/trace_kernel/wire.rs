@@ -7,8 +7,6 @@ const MAGIC: [u8; 4] = *b"PmTk";
 
 /// How far sequence numbers of two packets are apart, as a power of two.
 const SEQUENCE_SHIFT: u32 = 11;
-/// Numbers of packets are below this.
-pub const MOST_IDS: u32 = 1 << (32 - SEQUENCE_SHIFT);
 
 /// A packet to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

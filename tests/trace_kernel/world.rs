@@ -133,12 +133,6 @@ impl World {
         }
     }
 
-    /// The rules that there are, as text.
-    pub fn save(&self, family: Family) -> String {
-        let output = Command::new(self.tool(family, "save")).output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    }
-
     fn tool(&self, family: Family, what: &str) -> String {
         let number = if family == Family::V4 { "" } else { "6" };
         format!("ip{number}tables-{}-{what}", self.backend)
