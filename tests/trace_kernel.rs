@@ -8,7 +8,7 @@
 //! rule sets on both backends instead of one of them each.
 //!
 //! Packets come in by TUN devices, so they have no MAC; the host has `rp_filter` off, forwarding on and a default route.
-//! Not sent: what comes in by `lo`, fragments, packets from the host's own addresses, RELATED ones.
+//! Not sent: what comes in by `lo`, fragments, RELATED ones but of tcp and udp.
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,

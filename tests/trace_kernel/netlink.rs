@@ -18,6 +18,7 @@ const EXCLUSIVE: u16 = 0x200;
 const CREATE: u16 = 0x400;
 const NESTED: u16 = 0x8000;
 const CONNTRACK: u16 = 1 << 8;
+const EXPECTATION: u16 = 2 << 8;
 const LOG: u16 = 4 << 8;
 
 /// A socket to netfilter in the network namespace of the thread that made it.
@@ -86,6 +87,32 @@ impl Netlink {
         }
         let flags = REQUEST | ACK | CREATE | EXCLUSIVE;
         self.ask(CONNTRACK, flags, family, 0, &attributes).is_ok()
+    }
+
+    /// Makes a connection that expects another one of this protocol, whose first packet is then RELATED; whether the
+    /// kernel takes it. The number tells it from others.
+    pub fn expect_connection(&self, number: u16, protocol: u8, from: (IpAddr, u16), to: (IpAddr, u16)) -> bool {
+        let (family, one, other, ones): (u8, IpAddr, IpAddr, IpAddr) = if from.0.is_ipv4() {
+            (2, [198, 18, 0, 1].into(), [198, 18, 0, 2].into(), [255; 4].into())
+        } else {
+            (10, [0xfd; 16].into(), [0xfe; 16].into(), [255; 16].into())
+        };
+        let (client, server) = ((one, number), (other, 21));
+        let mut attributes = nested(1, &[tuple(6, client, server, false)]);
+        attributes.extend(nested(2, &[tuple(6, server, client, true)]));
+        attributes.extend(attribute(3, &8_u32.to_be_bytes()));
+        attributes.extend(nested(5, &[attribute(1, b"ftp\0")]));
+        attributes.extend(attribute(7, &600_u32.to_be_bytes()));
+        attributes.extend(nested(4, &[nested(1, &[attribute(1, &[3])])]));
+        let flags = REQUEST | ACK | CREATE | EXCLUSIVE;
+        if self.ask(CONNTRACK, flags, family, 0, &attributes).is_err() {
+            return false;
+        }
+        let mut attributes = nested(1, &[tuple(6, client, server, false)]);
+        attributes.extend(nested(2, &[tuple(protocol, from, to, false)]));
+        attributes.extend(nested(3, &[tuple(protocol, (ones, 0), (ones, 0xffff), false)]));
+        attributes.extend(attribute(4, &600_u32.to_be_bytes()));
+        self.ask(EXPECTATION, flags, family, 0, &attributes).is_ok()
     }
 
     /// Asks, and hears whether it was done.

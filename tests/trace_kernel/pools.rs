@@ -69,6 +69,25 @@ const TO_MANY: [&[&str]; 2] = [
     &["ff02::1", "ff05::5"],
 ];
 
+/// Nobody out there can be called by these.
+const NOWHERE: [&[&str]; 2] = [
+    &["127.0.0.1", "127.3.2.1", "0.0.0.0", "0.1.2.3", "240.0.0.1"],
+    &["::1", "2001:db8:1::"],
+];
+
+/// Nobody out there is believed to be these: names of loops, of many, of nobody, of ourselves.
+const UNBELIEVED: [&[&str]; 2] = [
+    &[
+        "127.0.0.1",
+        "224.0.0.1",
+        "0.0.0.0",
+        "255.255.255.255",
+        "192.0.2.10",
+        "10.20.0.2",
+    ],
+    &["::1", "ff02::1", "2001:db8:1::10"],
+];
+
 const NETS: [&[&str]; 2] = [
     &[
         "192.0.2.0/24",
@@ -109,20 +128,29 @@ pub fn address(rng: &mut Rng, family: Family) -> IpAddr {
 
 /// Every address that packets go to.
 pub fn all_receivers(family: Family) -> Vec<IpAddr> {
-    let pools = [&LOCAL, &ELSEWHERE, &TO_MANY].map(|pool| of(pool, family));
+    let pools = [&LOCAL, &ELSEWHERE, &TO_MANY, &NOWHERE].map(|pool| of(pool, family));
     pools.concat().iter().map(|address| address.parse().unwrap()).collect()
 }
 
 /// Where a packet goes.
 pub fn receiver(rng: &mut Rng, family: Family) -> IpAddr {
-    match rng.u32(..20) {
-        0 => choose(rng, of(&TO_MANY, family)).parse().unwrap(),
-        1..=4 => choose(rng, of(&ELSEWHERE, family)).parse().unwrap(),
+    match rng.u32(..40) {
+        0 | 1 => choose(rng, of(&TO_MANY, family)).parse().unwrap(),
+        2 => choose(rng, of(&NOWHERE, family)).parse().unwrap(),
+        3..=9 => choose(rng, of(&ELSEWHERE, family)).parse().unwrap(),
         _ => local(rng, family),
     }
 }
 
-/// Where a packet comes from: never one of the host's own addresses, which it would not believe.
+/// Where a packet comes from that the host may not believe.
+pub fn any_sender(rng: &mut Rng, family: Family) -> IpAddr {
+    match rng.u32(..40) {
+        0 => choose(rng, of(&UNBELIEVED, family)).parse().unwrap(),
+        _ => sender(rng, family),
+    }
+}
+
+/// Where a packet comes from, in earnest.
 pub fn sender(rng: &mut Rng, family: Family) -> IpAddr {
     let last = rng.u8(20..250);
     match (family, rng.u32(..4)) {

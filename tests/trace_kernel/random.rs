@@ -85,6 +85,7 @@ fn packet(rng: &mut Rng, family: Family) -> Packet {
         0 | 1 if protocol != "47" && protocol != "sctp" => State::Established,
         2 if protocol != "47" => State::Invalid,
         3 | 4 => State::Untracked,
+        5 if matches!(protocol, "tcp" | "udp") => State::Related,
         _ => State::New,
     };
     let sport = match rng.u32(..4) {
@@ -94,7 +95,7 @@ fn packet(rng: &mut Rng, family: Family) -> Packet {
     Packet {
         family,
         protocol: protocol.to_owned(),
-        source: Some(pools::sender(rng, family)),
+        source: Some(pools::any_sender(rng, family)),
         destination: Some(pools::receiver(rng, family)),
         source_port: has_ports.then_some(sport),
         destination_port: has_ports.then(|| pools::port(rng)),

@@ -84,6 +84,13 @@ fn destination(rng: &mut Rng, place: Place) -> Target {
     };
     let to = match rng.u32(..4) {
         0 => address(rng, place.family),
+        1 if rng.u32(..6) == 0 => {
+            if place.family == Family::V4 {
+                [127, 0, 0, 1].into()
+            } else {
+                std::net::Ipv6Addr::LOCALHOST.into()
+            }
+        }
         _ => local(rng, place.family),
     };
     let (ports, text) = match rng.u32(..10) {

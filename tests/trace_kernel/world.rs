@@ -120,6 +120,7 @@ impl World {
     }
 
     /// Makes the sets that a text's rules ask, without members, where `ipset` is there.
+    #[expect(clippy::unused_self, reason = "only within a world")]
     pub fn make_sets(&self, family: Family, text: &str) {
         let family = if family == Family::V4 { "inet" } else { "inet6" };
         let mut lines = String::new();
@@ -160,10 +161,15 @@ impl World {
     }
 
     fn prepare(&self, state: State, wire: &Wire) {
-        if state == State::Established {
-            let made = self.connections.add_connection(wire.protocol, wire.from, wire.to);
-            assert!(made, "no connection for {wire:?}");
-        }
+        let number = u16::try_from(wire.id).unwrap();
+        let made = match state {
+            State::Established => self.connections.add_connection(wire.protocol, wire.from, wire.to),
+            State::Related => self
+                .connections
+                .expect_connection(number, wire.protocol, wire.from, wire.to),
+            _ => true,
+        };
+        assert!(made, "no connection for {wire:?}");
     }
 
     /// Notes what was logged since.
