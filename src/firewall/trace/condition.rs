@@ -20,6 +20,7 @@ use super::{Host, State};
 use crate::firewall::{Family, Match, Rule, Side};
 
 use address::Nets;
+pub(super) use address::of_family;
 use addrtype::AddressTypes;
 use conntrack::Conntrack;
 use device::Interface;
@@ -114,6 +115,15 @@ pub(super) struct Facts {
     /// The packet's mark and its connection's; `None`: not known.
     pub mark: Option<u32>,
     pub connmark: Option<u32>,
+}
+
+impl Facts {
+    /// Whether conntrack has a connection for the packet. It looks after the raw table; a packet on `lo` has passed it on
+    /// its way out already.
+    pub fn is_tracked(&self) -> bool {
+        !matches!(self.state, State::Invalid | State::Untracked)
+            && (self.table != "raw" || self.in_interface.as_deref() == Some("lo"))
+    }
 }
 
 /// A condition, read once and asked for many packets.

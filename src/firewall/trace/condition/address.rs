@@ -73,7 +73,7 @@ impl Net {
     }
 }
 
-pub(super) fn of_family(text: &str, family: Family) -> Option<IpAddr> {
+pub(in crate::firewall::trace) fn of_family(text: &str, family: Family) -> Option<IpAddr> {
     text.parse()
         .ok()
         .filter(|address: &IpAddr| address.is_ipv4() == (family == Family::V4))

@@ -119,13 +119,6 @@ fn statuses(text: &str) -> Option<u8> {
     })
 }
 
-/// Whether the packet has a connection in conntrack's eyes. Conntrack runs after the raw table; a packet on `lo` has passed
-/// it on its way out already.
-fn is_tracked(facts: &Facts) -> bool {
-    !matches!(facts.state, State::Invalid | State::Untracked)
-        && (facts.table != "raw" || facts.in_interface.as_deref() == Some("lo"))
-}
-
 impl Conntrack {
     /// `--ctorigdstport`.
     pub fn original_destination_port(span: PortSpan) -> Self {
@@ -138,14 +131,14 @@ impl Conntrack {
     pub fn holds(&self, facts: &Facts) -> Holds<'static> {
         match self {
             Self::State(bits) => state_of(facts, *bits),
-            Self::Entry { .. } if !is_tracked(facts) => Holds::No,
+            Self::Entry { .. } if !facts.is_tracked() => Holds::No,
             Self::Entry { negated, about } => about.holds(facts).turned(*negated),
         }
     }
 }
 
 fn state_of(facts: &Facts, bits: u8) -> Holds<'static> {
-    if !is_tracked(facts) {
+    if !facts.is_tracked() {
         let is = if facts.state == State::Untracked {
             UNTRACKED
         } else {
