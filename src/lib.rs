@@ -8,6 +8,7 @@
 //! [`report`]). Everything above `remote` is synchronous and free of
 //! clocks and I/O; dependencies point from the edge to the core, never back.
 
+pub mod audit;
 pub mod checks;
 pub mod cli;
 pub mod driver;

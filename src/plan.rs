@@ -4,6 +4,7 @@ mod differences;
 mod held;
 mod kept;
 mod observed;
+mod sockets;
 mod ways;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::mapping::MappingSet;
 pub use held::{Held, Made};
 pub use kept::{Begun, Kept, KeptGeneration, Outcome, rolled_back_by};
 pub use observed::{Boot, Managed, Observed, Stop};
+pub use sockets::Listener;
 pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 
 /// The sections of an agent's answer, by title.

@@ -44,7 +44,7 @@ use loading::{Lacking, Loaded};
 use recovery::Wish;
 use ways::Arrival;
 
-pub use look::look;
+pub use look::{look, observe};
 pub use machines::Machines;
 pub use soak::soak;
 pub use verify::verify;

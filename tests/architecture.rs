@@ -32,6 +32,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     ("status", &["firewall", "mapping", "plan", "report"]),
+    ("audit", &["firewall", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
@@ -77,6 +78,7 @@ const CORE: &[&str] = &[
     "proof",
     "rollout",
     "status",
+    "audit",
 ];
 
 /// What the core must not say: the world outside, and the time in it.

@@ -9,6 +9,7 @@ use clap::{ArgAction, CommandFactory as _, FromArgMatches as _, Parser, Subcomma
 
 use super::invocation::Invocation;
 
+use crate::firewall::Family;
 use crate::inventory::{self, rollback_after};
 use crate::transaction::{self, Target};
 
@@ -48,6 +49,9 @@ pub(super) enum Command {
     Resume(Resume),
     /// Look at how hosts stand to the inventory, and change nothing; exit code 2 when something is off.
     Status(Status),
+    /// Find every REDIRECT of hosts, or of a file of rules, whoever made it, and say what it comes to; exit code 2 when
+    /// something is to be done about it.
+    Audit(Audit),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -223,6 +227,70 @@ pub(super) struct Status {
     /// Look again and again, this long after the beginning of the look before, and show what changes; Ctrl-C ends it.
     #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, default_missing_value = "5s")]
     pub watch: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Audit {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub login: Login,
+    /// Look at rules as `iptables-save` prints them, in place of hosts; `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// The same of `ip6tables-save`, beside the other or alone.
+    #[arg(long, value_name = "FILE")]
+    pub rules6: Option<PathBuf>,
+    /// Of which family the file of --rules is, where it does not show.
+    #[arg(long, value_name = "4|6", requires = "rules")]
+    pub family: Option<IpFamily>,
+    /// The interface by which everybody comes, where it is not the host's default one.
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    #[command(flatten)]
+    pub written: AuditWritten,
+}
+
+/// Where an audit goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct AuditWritten {
+    /// In which form.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Finds,
+    /// Write it to this file in place of standard output; an older file is replaced as a whole, never half.
+    #[arg(long, value_name = "FILE")]
+    pub output_file: Option<PathBuf>,
+}
+
+/// What is made of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Finds {
+    /// For people.
+    Text,
+    /// One document.
+    Json,
+    /// SARIF 2.1.0, for code scanners and their viewers.
+    Sarif,
+}
+
+/// An address family by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum IpFamily {
+    /// IPv4.
+    #[value(name = "4")]
+    V4,
+    /// IPv6.
+    #[value(name = "6")]
+    V6,
+}
+
+impl From<IpFamily> for Family {
+    fn from(family: IpFamily) -> Self {
+        match family {
+            IpFamily::V4 => Self::V4,
+            IpFamily::V6 => Self::V6,
+        }
+    }
 }
 
 /// Where what was found goes.

@@ -340,6 +340,19 @@ pub(super) fn look() -> Look {
     }
 }
 
+/// Prints the dialogue with the hosts for whoever wants to see it.
+pub(super) fn tell_dialogue(mut events: UnboundedReceiver<RunEvent>, verbosity: u8) {
+    tokio::spawn(async move {
+        while let Some(event) = events.recv().await {
+            if let RunEvent::Dialogue { host, level, line } = event.sanitised()
+                && level <= verbosity
+            {
+                let _ = writeln!(anstream::stderr(), "{host} | ssh | {line}");
+            }
+        }
+    });
+}
+
 /// A reader that went away does not make the run a failure.
 pub(super) fn print(text: &str) {
     let mut stdout = io::stdout().lock();

@@ -33,6 +33,16 @@ pub(super) enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("cannot read the rules in {}", path.display())]
+    RulesFile {
+        path: std::path::PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+    #[error("--rules stands in place of hosts, and hosts are named as well")]
+    RulesAndHosts,
+    #[error("--rules6: both files are of IPv6: {0}")]
+    SameFamily(String),
     #[error("--watch: one document after the other on standard output is none that can be read")]
     WatchedDocuments,
     #[error(transparent)]
@@ -69,6 +79,9 @@ impl Error {
             | Self::Journal(_)
             | Self::Resume(_)
             | Self::OutputFile { .. } => None,
+            Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
+            Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
+            Self::SameFamily(_) => Some("give the rules of IPv4 by --rules; --family 4 says so where it does not show"),
             Self::WatchedDocuments => {
                 Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")
             }

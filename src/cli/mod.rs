@@ -1,6 +1,7 @@
 //! Arguments in, exit code out. The only place that knows clap and that prints errors.
 
 mod args;
+mod audit;
 mod demo;
 mod deploy;
 mod error;
@@ -51,6 +52,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
+        Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

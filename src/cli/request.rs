@@ -74,6 +74,18 @@ impl Request {
         Self::deploy(asked, invocation, world)
     }
 
+    /// What an audit needs to know: hosts without mappings too.
+    pub fn audit(
+        hosts: args::Hosts,
+        login: args::Login,
+        invocation: Invocation,
+        world: &dyn World,
+    ) -> Result<Self, Error> {
+        let mut request = Self::look(hosts, login, invocation, world)?;
+        request.options.mapped_only = false;
+        Ok(request)
+    }
+
     pub fn rollback(args: Rollback, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         Self::new(Goal::RollBack(args.to), args.run, invocation, world)
     }

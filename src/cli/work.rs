@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::request::Request;
 use crate::driver::Work;
 use crate::memory::Memory;
+use crate::plan::Observed;
 use crate::playbook::Turn;
 use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
@@ -97,6 +98,15 @@ impl Fleetwork {
         };
         let _place = self.forks.acquire().await;
         transaction::look(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
+    }
+
+    /// What a host has.
+    pub async fn observe(&self, host: HostId) -> Result<Observed, Status> {
+        let Some(turn) = self.turns.get(host.0) else {
+            return Err(Status::new(State::Failed));
+        };
+        let _place = self.forks.acquire().await;
+        transaction::observe(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
     }
 
     /// Looks at a host from outside, and changes nothing.

@@ -1,18 +1,12 @@
-//! The options of one rule: those that we understand become typed matches, the rest stays word for word with the
-//! module that it was written after.
+//! What the options of one rule say: those that we understand become typed matches, the rest stays word for word with the
+//! module that it belongs to.
 
-use super::parse::{Fault, excerpt};
 use super::rule::{Match, Target};
-use super::values::{SYN, Typed, typed};
-use super::words::Word;
+use super::spec::{Aim, Module, Opt, Spec};
+use super::values::{Typed, typed};
 
-pub(super) struct Options {
-    pub matches: Vec<Match>,
-    pub target: Target,
-}
-
-/// Modules all of whose options are listed in `typed`; a bare `-m` of one of them says nothing by itself.
-const TYPED: [&str; 9] = [
+/// Modules all of whose conditions are in their options; without any they say nothing.
+const SILENT: [&str; 9] = [
     "tcp",
     "udp",
     "conntrack",
@@ -24,196 +18,101 @@ const TYPED: [&str; 9] = [
     "length",
 ];
 
-/// Where options that are not understood belong.
-enum Context {
-    Module(String, Vec<String>),
-    Target,
+/// Modules some of whose options become typed, beside the silent ones.
+const TYPED: [&str; 2] = ["sctp", "dccp"];
+
+/// The conditions of a rule: first those of no module.
+pub(super) fn matches(spec: &Spec) -> Vec<Match> {
+    let mut matches = Vec::new();
+    for option in &spec.general {
+        match condition(option) {
+            Said::Nothing => {}
+            Said::Match(one) => matches.push(one),
+            Said::Unknown if option.name == "-c" => {}
+            Said::Unknown => matches.push(other("", option.words())),
+        }
+    }
+    for module in &spec.modules {
+        conditions(module, &mut matches);
+    }
+    let goto = spec.target.iter().filter(|target| target.goto);
+    matches.extend(
+        goto.flat_map(|target| &target.options)
+            .map(|option| other("", option.words())),
+    );
+    matches
 }
 
-struct Reader<'a> {
-    words: std::iter::Peekable<std::slice::Iter<'a, Word>>,
-    context: Context,
-    done: Options,
-}
-
-pub(super) fn read(words: &[Word]) -> Result<Options, Fault> {
-    let mut reader = Reader {
-        words: words.iter().peekable(),
-        context: Context::Module(String::new(), Vec::new()),
-        done: Options {
-            matches: Vec::new(),
-            target: Target::None,
+/// What the rule does.
+pub(super) fn target(spec: &Spec) -> Target {
+    match &spec.target {
+        None => Target::None,
+        Some(Aim { goto: true, name, .. }) => Target::Goto(name.clone()),
+        Some(Aim { name, options, .. }) => Target::Jump {
+            name: name.clone(),
+            options: options.iter().flat_map(Opt::words).collect(),
         },
+    }
+}
+
+/// The counters that the rule itself sets (`-c`).
+pub(super) fn counters(spec: &Spec) -> Option<(u64, u64)> {
+    let option = spec.general.iter().find(|option| option.name == "-c")?;
+    let [packets, bytes] = option.values.as_slice() else {
+        return None;
     };
-    while let Some(word) = reader.words.next() {
-        reader.word(word)?;
-    }
-    reader.enter(Context::Target);
-    Ok(reader.done)
+    Some((packets.parse().ok()?, bytes.parse().ok()?))
 }
 
-impl Reader<'_> {
-    fn word(&mut self, word: &Word) -> Result<(), Fault> {
-        let negated = word.is("!") && self.words.peek().is_some_and(|next| next.is_option());
-        let option = if negated { self.words.next() } else { Some(word) };
-        match option {
-            Some(option) if option.is_option() => self.option(option, negated),
-            _ => {
-                self.keep(word);
-                Ok(())
-            }
+enum Said {
+    /// It is true of every packet.
+    Nothing,
+    Match(Match),
+    Unknown,
+}
+
+/// What a module asks for beyond typed options is one more condition.
+fn conditions(module: &Module, matches: &mut Vec<Match>) {
+    let name = module.name.as_str();
+    let silent = SILENT.contains(&name);
+    let readable = (silent || TYPED.contains(&name)) && !changes_others(module);
+    let mut words = Vec::new();
+    for option in &module.options {
+        match if readable { condition(option) } else { Said::Unknown } {
+            Said::Nothing => {}
+            Said::Match(one) => matches.push(one),
+            Said::Unknown => words.extend(option.words()),
         }
     }
-
-    fn option(&mut self, option: &Word, negated: bool) -> Result<(), Fault> {
-        let name = option.text.as_str();
-        match name {
-            "-m" | "--match" => {
-                let module = self.value(option)?.text.clone();
-                self.enter(Context::Module(module, Vec::new()));
-            }
-            "-j" | "--jump" => {
-                let name = self.value(option)?.text.clone();
-                self.enter(Context::Target);
-                self.done.target = Target::Jump {
-                    name,
-                    options: Vec::new(),
-                };
-            }
-            "-g" | "--goto" => {
-                let name = self.value(option)?.text.clone();
-                self.enter(Context::Target);
-                self.done.target = Target::Goto(name);
-            }
-            _ if matches!(self.context, Context::Target) && !is_general(name) => self.unknown(option, negated),
-            _ => return self.condition(option, negated),
-        }
-        Ok(())
-    }
-
-    fn condition(&mut self, option: &Word, mut negated: bool) -> Result<(), Fault> {
-        let count = arity(&option.text);
-        if count == 0 {
-            let typed = if option.text == "--syn" { Some(SYN) } else { None };
-            match typed {
-                Some(typed) => self.push(typed, negated),
-                None => self.unknown(option, negated),
-            }
-            return Ok(());
-        }
-        if is_general(&option.text) {
-            self.enter(Context::Module(String::new(), Vec::new()));
-        }
-        if self.words.peek().is_some_and(|next| next.is("!")) {
-            self.words.next();
-            negated = true;
-        }
-        let first = self.value(option)?.text.clone();
-        let second = if count == 2 {
-            Some(self.value(option)?.text.clone())
-        } else {
-            None
-        };
-        match typed(&option.text, &first, second.as_deref()) {
-            Some(Typed::Always) if !negated => {}
-            Some(Typed::Match(one)) => self.push(one, negated),
-            _ => {
-                self.unknown(option, negated);
-                self.words_of([Some(first), second].into_iter().flatten());
-            }
-        }
-        Ok(())
-    }
-
-    fn value(&mut self, option: &Word) -> Result<&Word, Fault> {
-        self.words
-            .next()
-            .ok_or_else(|| (option.at, format!("{} without a value", excerpt(&option.text))))
-    }
-
-    fn push(&mut self, one: Match, negated: bool) {
-        self.done
-            .matches
-            .push(if negated { Match::Not(Box::new(one)) } else { one });
-    }
-
-    fn unknown(&mut self, option: &Word, negated: bool) {
-        self.words_of(negated.then(|| "!".to_owned()));
-        self.keep(option);
-    }
-
-    fn keep(&mut self, word: &Word) {
-        self.words_of([word.text.clone()]);
-    }
-
-    fn words_of(&mut self, new: impl IntoIterator<Item = String>) {
-        match (&mut self.context, &mut self.done.target) {
-            (Context::Module(_, words), _) => words.extend(new),
-            (Context::Target, Target::Jump { options, .. }) => options.extend(new),
-            (Context::Target, _) => {
-                let words = new.into_iter().collect::<Vec<_>>();
-                if !words.is_empty() {
-                    self.done.matches.push(Match::Other {
-                        module: String::new(),
-                        words,
-                    });
-                }
-            }
-        }
-    }
-
-    /// Ends the module at hand: what it holds beyond typed options is one more condition.
-    fn enter(&mut self, next: Context) {
-        let Context::Module(module, words) = std::mem::replace(&mut self.context, next) else {
-            return;
-        };
-        if !words.is_empty() || !(module.is_empty() || TYPED.contains(&module.as_str())) {
-            self.done.matches.push(Match::Other { module, words });
-        }
+    if !words.is_empty() || !silent {
+        matches.push(other(name, words));
     }
 }
 
-/// Options that belong to no module.
-fn is_general(name: &str) -> bool {
-    matches!(
-        name,
-        "-p" | "--protocol"
-            | "--proto"
-            | "-s"
-            | "--source"
-            | "--src"
-            | "-d"
-            | "--destination"
-            | "--dst"
-            | "-i"
-            | "--in-interface"
-            | "-o"
-            | "--out-interface"
-    )
+/// Whether an option of the module changes what its others mean: addrtype's, on addresses of one interface alone.
+fn changes_others(module: &Module) -> bool {
+    let limits = |option: &Opt| option.name.starts_with("--limit-iface");
+    module.name == "addrtype" && module.options.iter().any(limits)
 }
 
-/// How many values an option that we understand takes; 0 for every other.
-fn arity(name: &str) -> usize {
-    match name {
-        "--tcp-flags" => 2,
-        "--sport"
-        | "--source-port"
-        | "--dport"
-        | "--destination-port"
-        | "--sports"
-        | "--source-ports"
-        | "--dports"
-        | "--destination-ports"
-        | "--ports"
-        | "--ctstate"
-        | "--state"
-        | "--comment"
-        | "--ctorigdstport"
-        | "--src-type"
-        | "--dst-type"
-        | "--mss"
-        | "--length" => 1,
-        _ => usize::from(is_general(name)),
+fn condition(option: &Opt) -> Said {
+    let typed = match option.values.as_slice() {
+        [first] => typed(&option.name, first, None),
+        [first, second] => typed(&option.name, first, Some(second)),
+        _ => None,
+    };
+    match (typed, option.negated) {
+        (Some(Typed::Always), false) => Said::Nothing,
+        (Some(Typed::Match(one)), false) => Said::Match(one),
+        (Some(Typed::Match(one)), true) => Said::Match(Match::Not(Box::new(one))),
+        (Some(Typed::Always), true) | (None, _) => Said::Unknown,
+    }
+}
+
+fn other(module: &str, words: impl IntoIterator<Item = String>) -> Match {
+    Match::Other {
+        module: module.to_owned(),
+        words: words.into_iter().collect(),
     }
 }
 
@@ -303,11 +202,6 @@ mod tests {
                 name: "SET".to_owned(),
                 options
             }
-        );
-        assert_eq!(
-            read("-p tcp --dport ssh").matches.len(),
-            2,
-            "service names are kept as unknown"
         );
     }
 }

@@ -133,7 +133,7 @@ impl Reader {
 }
 
 /// `:NAME POLICY [packets:bytes]`; the nft variant also takes `:NAME [packets:bytes]`.
-fn chain(line: &str) -> Option<Chain> {
+pub(super) fn chain(line: &str) -> Option<Chain> {
     let mut words = line
         .strip_prefix(':')?
         .split([' ', '\t'])

@@ -5,9 +5,10 @@ use std::fmt;
 
 use ipnet::IpNet;
 
-use super::options::{self, Options};
+use super::options;
 use super::parse::{self, Fault};
-use super::words;
+use super::spec::Spec;
+use super::words::{self, Word};
 use crate::mapping::Protocol;
 
 /// Ports from `first` to `last`, both included; unlike a mapping's they may be 0.
@@ -124,10 +125,7 @@ impl Rule {
         let (counters, raw) = counters(line)?;
         let offset = line.chars().count() - raw.chars().count();
         let shift = |(at, message): Fault| (offset + at, message);
-        let words = words::split(raw).map_err(|at| shift((at, "a quote that is never closed".to_owned())))?;
-        if let Some(at) = raw.chars().position(char::is_control) {
-            return Err(shift((at, "a control character".to_owned())));
-        }
+        let words = split(raw).map_err(shift)?;
         let [append, chain, rest @ ..] = words.as_slice() else {
             return Err(shift((0, "a rule without a chain".to_owned())));
         };
@@ -137,16 +135,18 @@ impl Rule {
                 format!("not a line of iptables-save: {}", parse::excerpt(raw)),
             )));
         }
-        let Options { matches, target } = options::read(rest).map_err(shift)?;
-        Ok((
-            chain.text.clone(),
-            Self {
-                counters,
-                matches,
-                target,
-                raw: raw.to_owned(),
-            },
-        ))
+        let spec = Spec::read(rest).map_err(shift)?;
+        Ok((chain.text.clone(), Self::new(&spec, counters, raw.to_owned())))
+    }
+
+    /// The rule that a specification says.
+    pub(super) fn new(spec: &Spec, counters: Option<Counts>, raw: String) -> Self {
+        Self {
+            counters: options::counters(spec).or(counters),
+            matches: options::matches(spec),
+            target: options::target(spec),
+            raw,
+        }
     }
 
     /// A rule from what follows `-A CHAIN`; `None` where that cannot be read.
@@ -229,14 +229,28 @@ impl fmt::Display for Rule {
 /// Packets and bytes.
 pub(super) type Counts = (u64, u64);
 
+/// The words of a rule.
+pub(super) fn split(raw: &str) -> Result<Vec<Word>, Fault> {
+    let words = words::split(raw).map_err(|at| (at, "a quote that is never closed".to_owned()))?;
+    // Comments may hold tabs.
+    match raw
+        .chars()
+        .position(|character| character != '\t' && character.is_control())
+    {
+        Some(at) => Err((at, "a control character".to_owned())),
+        None => Ok(words),
+    }
+}
+
 /// Takes `[packets:bytes]` off a line.
-fn counters(line: &str) -> Result<(Option<Counts>, &str), Fault> {
+pub(super) fn counters(line: &str) -> Result<(Option<Counts>, &str), Fault> {
     if !line.starts_with('[') {
         return Ok((None, line));
     }
     let parts = line
-        .split_once(' ')
-        .and_then(|(first, rest)| Some((parse::counters(first)?, rest)));
+        .split_inclusive(']')
+        .next()
+        .and_then(|first| Some((parse::counters(first)?, line.strip_prefix(first)?)));
     let (numbers, rest) = parts.ok_or_else(|| (0, "not counters: expected [packets:bytes]".to_owned()))?;
     Ok((Some(numbers), rest.trim_start_matches([' ', '\t'])))
 }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::file::File;
 use super::parse::{self, ParseError};
 use super::rule::Rule;
 
@@ -46,6 +47,16 @@ impl Ruleset {
     /// that got into the stream, or a snapshot that was cut off.
     pub fn parse(text: &str) -> Result<Self, ParseError> {
         parse::ruleset(text)
+    }
+
+    /// Reads a file of rules as `iptables-restore` takes it on a host without any: beside what `iptables-save` prints,
+    /// built-in chains that are not declared, `-N`, `-I`, `-P`, `-F`, `-X`, several addresses in one rule.
+    ///
+    /// # Errors
+    /// Any line that `iptables-restore` does not take, as far as that can be told without a kernel, and commands that
+    /// change rules in place of stating them (`-D`, `-R`, `-E`).
+    pub fn parse_file(text: &str) -> Result<Self, ParseError> {
+        Ok(File::parse(text)?.ruleset())
     }
 
     /// The table of that name.

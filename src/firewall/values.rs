@@ -44,41 +44,117 @@ pub(super) fn typed(option: &str, first: &str, second: Option<&str>) -> Option<T
 }
 
 fn protocol(text: &str) -> Typed {
-    let name = match text.to_ascii_lowercase().as_str() {
-        "all" | "0" => return Typed::Always,
-        "6" => "tcp".to_owned(),
-        "17" => "udp".to_owned(),
-        "1" => "icmp".to_owned(),
-        "58" | "icmpv6" => "ipv6-icmp".to_owned(),
-        other => other.to_owned(),
-    };
-    Typed::Match(Match::Protocol(name))
+    protocol_name(text).map_or(Typed::Always, |name| Typed::Match(Match::Protocol(name)))
 }
 
-/// An address with or without `/prefix` or `/netmask`.
-fn address(side: Side, text: &str) -> Option<Typed> {
-    let net = match text.split_once('/') {
-        None => IpNet::from(text.parse::<std::net::IpAddr>().ok()?),
-        Some((address, mask)) => match mask.parse::<u8>() {
-            Ok(prefix) => IpNet::new(address.parse().ok()?, prefix).ok()?,
-            Err(_) => IpNet::with_netmask(address.parse().ok()?, mask.parse().ok()?).ok()?,
-        },
+/// A protocol by the name that iptables prints, where it has one on every system; `None`: all of them.
+pub(super) fn protocol_name(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let name = match lower.as_str() {
+        "all" | "0" => return None,
+        "1" => "icmp",
+        "2" => "igmp",
+        "6" => "tcp",
+        "17" => "udp",
+        "33" => "dccp",
+        "41" => "ipv6",
+        "47" => "gre",
+        "50" => "esp",
+        "51" => "ah",
+        "58" | "icmpv6" => "ipv6-icmp",
+        "89" => "ospf",
+        "103" => "pim",
+        "108" => "ipcomp",
+        "112" => "vrrp",
+        "115" => "l2tp",
+        "132" => "sctp",
+        "135" | "mh" | "ipv6-mh" => "mobility-header",
+        "136" => "udplite",
+        other => other,
     };
-    let always = net.prefix_len() == 0;
-    Some(if always {
+    Some(name.to_owned())
+}
+
+fn address(side: Side, text: &str) -> Option<Typed> {
+    let net = network(text)?;
+    Some(if net.prefix_len() == 0 {
         Typed::Always
     } else {
-        Typed::Match(Match::Address(side, net.trunc()))
+        Typed::Match(Match::Address(side, net))
     })
 }
 
-/// `22`, `22:30`, `:30` or `22:`. Service names are not read.
+/// An address with or without `/prefix` or `/netmask`. Of an IPv4 network the last numbers may be left out.
+pub(super) fn network(text: &str) -> Option<IpNet> {
+    let net = match text.split_once('/') {
+        None => IpNet::from(text.parse::<std::net::IpAddr>().ok()?),
+        Some((address, mask)) => {
+            let address = whole(address).parse().ok()?;
+            match mask.parse::<u8>() {
+                Ok(prefix) => IpNet::new(address, prefix).ok()?,
+                Err(_) => IpNet::with_netmask(address, mask.parse().ok()?).ok()?,
+            }
+        }
+    };
+    Some(net.trunc())
+}
+
+fn whole(address: &str) -> String {
+    let numbers = address.split('.').count();
+    let is_short = !address.is_empty() && address.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let missing = if is_short { 4_usize.saturating_sub(numbers) } else { 0 };
+    address.to_owned() + &".0".repeat(missing)
+}
+
+/// `22`, `22:30`, `:30` or `22:`, by numbers or by the names that services have everywhere.
 fn span(text: &str) -> Option<PortSpan> {
     let (first, last) = text.split_once(':').unwrap_or((text, text));
-    let first = if first.is_empty() { 0 } else { first.parse().ok()? };
-    let last = if last.is_empty() { u16::MAX } else { last.parse().ok()? };
+    let first = if first.is_empty() { 0 } else { port(first)? };
+    let last = if last.is_empty() { u16::MAX } else { port(last)? };
     (first <= last && !text.is_empty()).then_some(PortSpan { first, last })
 }
+
+fn port(text: &str) -> Option<u16> {
+    text.parse().ok().or_else(|| {
+        let service = SERVICES.iter().find(|(name, _)| *name == text)?;
+        Some(service.1)
+    })
+}
+
+/// Names that are the same in every services(5), for TCP and UDP alike where both have them.
+const SERVICES: [(&str, u16); 31] = [
+    ("ftp-data", 20),
+    ("ftp", 21),
+    ("ssh", 22),
+    ("telnet", 23),
+    ("smtp", 25),
+    ("domain", 53),
+    ("bootps", 67),
+    ("bootpc", 68),
+    ("tftp", 69),
+    ("http", 80),
+    ("www", 80),
+    ("kerberos", 88),
+    ("pop3", 110),
+    ("sunrpc", 111),
+    ("auth", 113),
+    ("ntp", 123),
+    ("netbios-ns", 137),
+    ("netbios-dgm", 138),
+    ("netbios-ssn", 139),
+    ("imap2", 143),
+    ("imap", 143),
+    ("snmp", 161),
+    ("bgp", 179),
+    ("ldap", 389),
+    ("https", 443),
+    ("microsoft-ds", 445),
+    ("submission", 587),
+    ("ldaps", 636),
+    ("imaps", 993),
+    ("pop3s", 995),
+    ("mysql", 3306),
+];
 
 fn spans(text: &str) -> Option<Vec<PortSpan>> {
     text.split(',').map(span).collect()

@@ -1,5 +1,6 @@
 //! Splits a line into words as `iptables-restore` does (iptables 1.8 `xshared.c`, `add_param_to_argv`): blanks
-//! part words, double quotes hold them together, a backslash inside quotes takes the next character as it is.
+//! part words, double quotes hold them together, a backslash inside quotes takes the next character as it is. The quote at
+//! the end of a part ends the word: `"a"b` are two.
 
 /// One word. A quoted word is never an option.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +51,10 @@ fn word(at: usize, characters: &mut std::iter::Peekable<impl Iterator<Item = (us
                 open = Some(place);
                 word.quoted = true;
             }
-            (Some(_), '"') => open = None,
+            (Some(_), '"') => {
+                characters.next();
+                return Ok(word);
+            }
             (Some(_), '\\') => {
                 characters.next();
                 word.text.extend(characters.peek().map(|&(_, escaped)| escaped));
@@ -62,14 +66,31 @@ fn word(at: usize, characters: &mut std::iter::Peekable<impl Iterator<Item = (us
     open.map_or(Ok(word), Err)
 }
 
-/// Writes a word so that it reads back as it is. Control characters cannot be written and are left out.
+/// Writes a word so that it reads back as it is. Control characters but tabs cannot be written and are left out.
 pub(super) fn quote(text: &str) -> String {
     let plain = |character: char| character.is_ascii_alphanumeric() || "-_.:/@+,%".contains(character);
     if !text.is_empty() && text.chars().all(plain) {
         return text.to_owned();
     }
+    quoted(text)
+}
+
+/// Writes a value of an option: one that looks like an option itself in quotes.
+pub(super) fn value(text: &str) -> String {
+    let plain =
+        |character: char| character.is_ascii_alphanumeric() || "-_.:/@+,%=|[]*^~;{}()#&<>?$".contains(character);
+    if text.is_empty() || text.starts_with('-') || !text.chars().all(plain) {
+        return quoted(text);
+    }
+    text.to_owned()
+}
+
+fn quoted(text: &str) -> String {
     let mut quoted = String::from('"');
-    for character in text.chars().filter(|character| !character.is_control()) {
+    for character in text
+        .chars()
+        .filter(|character| *character == '\t' || !character.is_control())
+    {
         if character == '"' || character == '\\' {
             quoted.push('\\');
         }
@@ -99,13 +120,18 @@ mod tests {
         );
         assert_eq!(texts("a\t b  "), ["a", "b"]);
         assert_eq!(texts(r#"--string "" x"#), ["--string", "", "x"]);
+        assert_eq!(
+            texts(r#""a"b "c"-d "" "" e"f g"h"#),
+            ["a", "b", "c", "-d", "", "", "ef g", "h"]
+        );
         assert_eq!(split(r#"a "b"#), Err(2));
     }
 
     proptest! {
         #[test]
         fn quoting_reads_back(text in "[^\\p{Cc}]{0,20}") {
-            prop_assert_eq!(texts(&quote(&text)), vec![text]);
+            prop_assert_eq!(texts(&quote(&text)), vec![text.clone()]);
+            prop_assert_eq!(texts(&value(&text)), vec![text]);
         }
         #[test]
         fn never_panics(text in ".*") {

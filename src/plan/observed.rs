@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::sockets::{Listener, interfaces, listeners};
 use super::{Before, Held, Made, Sections, digit};
-use crate::firewall::{self, BaseChain, Family, HOST_RULE, Ruleset, View};
+use crate::firewall::trace::Host;
+use crate::firewall::{self, BaseChain, Family, HOST_RULE, Nft, Ruleset, View};
 use crate::mapping::MappingSet;
 
 /// Why a host is left as it is.
@@ -85,6 +87,12 @@ pub struct Observed {
     pub sshd: Option<u16>,
     /// Addresses that the host says it has, of global scope.
     pub addresses: Vec<IpAddr>,
+    /// Its interfaces, for a trace; none are known where iproute2 is missing.
+    pub host: Host,
+    /// The address of the host that we came in by.
+    pub there: Option<IpAddr>,
+    /// What it listens on; empty: not known.
+    pub listeners: Vec<Listener>,
     /// The generation that is kept for the next boot.
     pub current: Option<u32>,
     /// Who made that generation, and of what; generations of older versions of this program do not tell.
@@ -101,8 +109,8 @@ pub struct Observed {
     pub has_files: bool,
     /// How long the host runs, seconds.
     pub uptime: u64,
-    /// Chains of nft beside those of iptables that may take away packets which iptables accepts.
-    pub nft: Vec<BaseChain>,
+    /// Rules of nft beside those of iptables, which may take away packets that iptables accepts.
+    pub nft: Nft,
     /// Things worth saying.
     pub warnings: Vec<String>,
 }
@@ -124,13 +132,18 @@ impl Observed {
                 "log in as root, or set ansible_become: true for a user with password-less sudo",
             ));
         }
+        let ssh = |number| fact("ssh").and_then(|ssh| ssh.split(' ').nth(number));
+        let address = |number| Some(ssh(number)?.parse::<IpAddr>().ok()?.to_canonical());
+        let there = address(2);
+        let host = interfaces(sections, there);
         let mut observed = Self {
             families: Vec::new(),
-            here: fact("ssh")
-                .and_then(|ssh| ssh.split(' ').next()?.parse().ok())
-                .map(|ip: IpAddr| ip.to_canonical()),
-            sshd: fact("ssh").and_then(|ssh| ssh.split(' ').nth(3)?.parse().ok()),
-            addresses: addresses(sections, fact("ssh").and_then(|ssh| ssh.split(' ').nth(2))),
+            here: address(0),
+            sshd: ssh(3).and_then(|port| port.parse().ok()),
+            addresses: addresses(sections, there),
+            there,
+            listeners: listeners(sections, &host),
+            host,
             current: fact("current").and_then(|current| current.parse().ok()),
             made: fact("made").and_then(Made::read),
             held: Held::of(sections),
@@ -141,9 +154,7 @@ impl Observed {
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),
-            nft: sections
-                .get("nft")
-                .map_or_else(Vec::new, |text| firewall::base_chains(text)),
+            nft: sections.get("nft").map_or_else(Nft::default, |text| Nft::read(text)),
             warnings: [
                 fact("saved").map(saved_elsewhere),
                 fact("firewalld").map(|_| by_firewalld()),
@@ -165,7 +176,7 @@ impl Observed {
     }
 
     fn beside_iptables(&self) -> Option<String> {
-        let chains: Vec<_> = self.nft.iter().map(BaseChain::describe).collect();
+        let chains: Vec<_> = self.nft.taking().map(BaseChain::describe).collect();
         let chains = chains.join(", ");
         (!chains.is_empty()).then(|| {
             format!("nft has rules of its own on this host; what they drop, no accept of iptables lets in: {chains}")
@@ -315,12 +326,9 @@ fn recent(tool: &str, version: &str) -> Result<(), Stop> {
 
 /// Global addresses, those of the interface that has `ours` (where we came in) first: the host may have others
 /// that nobody outside reaches, such as a container bridge's.
-fn addresses(sections: &Sections, ours: Option<&str>) -> Vec<IpAddr> {
-    let ours = ours
-        .and_then(|address| address.parse().ok())
-        .map(|ip: IpAddr| ip.to_canonical());
+fn addresses(sections: &Sections, ours: Option<IpAddr>) -> Vec<IpAddr> {
     let lines = |title| sections.get(title).map_or("", String::as_str).lines();
-    let v4 = lines("addresses4").filter_map(address4);
+    let v4 = lines("addresses").filter_map(address4);
     let mut found: Vec<(&str, IpAddr)> = v4.chain(lines("addresses6").filter_map(address6)).collect();
     let way_in = found
         .iter()
@@ -330,7 +338,7 @@ fn addresses(sections: &Sections, ours: Option<&str>) -> Vec<IpAddr> {
     found.into_iter().map(|(_, address)| address).collect()
 }
 
-/// `ip -o -4 addr show`: `2: eth0    inet 192.0.2.1/24 brd … scope global eth0`.
+/// `ip -o addr show`: `2: eth0    inet 192.0.2.1/24 brd … scope global eth0`.
 fn address4(line: &str) -> Option<(&str, IpAddr)> {
     let (before, after) = line.split_once(" inet ")?;
     let name = before.split_whitespace().nth(1)?;

@@ -781,12 +781,13 @@ observe_rules() {
     iptables-legacy) seen_iptables_legacy=$text ;; ip6tables-legacy) seen_ip6tables_legacy=$text ;; esac
 }
 
-# Base chains of nft that packets for this host pass, but for the tables of iptables-nft. Their names come first: rules
-# and sets may be many.
+# Base chains of nft that packets for this host pass, but for those of iptables-nft: a line each, and the rules of their
+# tables (without the members of sets, which may be many) in JSON, where this nft has that and they are not too many.
 observe_nft() {
     have nft || return 0
     section nft
     text=$($bound nft list chains 2>/dev/null) || return 0
+    nft_shown=$nl
     IFS=$nl
     for line in $text; do
         case $line in
@@ -798,14 +799,27 @@ observe_nft() {
             "filter INPUT" | "nat INPUT" | "nat PREROUTING" | "mangle INPUT" | "mangle PREROUTING") continue ;;
             "raw PREROUTING" | "security INPUT" | bridge* | arp*) continue ;;
             esac
+            say "chain $nft_table $nft_chain type ${line#*type }"
+            case $nft_shown in *"$nl$nft_table$nl"*) continue ;; esac
+            nft_shown=$nft_shown$nft_table$nl
             IFS=' '
             # shellcheck disable=SC2086 # words on purpose: family and name, as nft has them (no globs: set -f)
-            $bound nft list chain $nft_table "$nft_chain" 2>/dev/null
+            json=$($bound nft -j -t list table $nft_table 2>/dev/null) || json=''
             IFS=$nl
+            [ ${#json} -gt 400000 ] || [ -z "$json" ] || say "table $nft_table $json"
             ;;
         esac
     done
     IFS=" $nl"
+}
+
+# Sockets that wait for connections or datagrams. Those of TCP come first in its file, and the others may be many.
+observe_listeners() {
+    section listeners
+    for family in tcp tcp6; do
+        sed -n -e 1d -e 's/^ *[0-9]*: \([0-9A-F]*:[0-9A-F]*\) [0-9A-F:]* 0A .*/tcp \1/p' -e t -e q "/proc/net/$family" 2>/dev/null
+    done
+    sed -n 's/^ *[0-9]*: \([0-9A-F]*:[0-9A-F]*\) [0-9A-F:]* 07 .*/udp \1/p' /proc/net/udp /proc/net/udp6 2>/dev/null
 }
 
 # Who holds the host, and how far that is.
@@ -845,8 +859,9 @@ observe() {
     observe_boot
     section addresses6
     slurp /proc/net/if_inet6
-    section addresses4
-    have ip && ip -o -4 addr show 2>/dev/null
+    section addresses
+    have ip && ip -o addr show 2>/dev/null
+    observe_listeners
     for family in 4 6; do
         name=iptables
         [ "$family" = 4 ] || name=ip6tables

@@ -29,7 +29,35 @@ pub async fn look(host: &HostSpec, options: &Options, events: &UnboundedSender<R
     status
 }
 
+/// Looks at what a host has, and at nothing else.
+///
+/// # Errors
+/// Where there is no answer, or none that can be used: the state, and why.
+pub async fn observe(
+    host: &HostSpec,
+    options: &Options,
+    events: &UnboundedSender<RunEvent>,
+) -> Result<Observed, Status> {
+    let observed = match ssh_to(host, options, events).await {
+        Ok(ssh) => Transaction::new(&ssh, host, options, events).observed().await,
+        Err(error) => Err(without_login(&error)),
+    };
+    observed.map_err(Status::sanitised)
+}
+
 impl<R: Remote> Transaction<'_, R> {
+    async fn observed(&mut self) -> Result<Observed, Status> {
+        self.recall().await;
+        let ways = self.ways_in();
+        let login = self.contact.login(&ways, false, self.options.timeout).await;
+        let mut login = login.map_err(|error| without_login(&error))?;
+        login.dialogue.ask("observe");
+        let answer = self.contact.answer(&mut login, LONG).await;
+        login.connection.close().await;
+        let answer = answer.map_err(|silence| without_answer(&silence))?;
+        Observed::read(&answer.sections).map_err(|stop| Status::stopped(stop, None))
+    }
+
     async fn status(&mut self) -> Status {
         self.recall().await;
         let ways = self.ways_in();

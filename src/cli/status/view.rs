@@ -1,4 +1,4 @@
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _};
 
 use console::Term;
 use jiff::Timestamp;
@@ -50,17 +50,8 @@ impl View {
     }
 
     /// Prints the dialogue with the hosts for whoever wants to see it.
-    pub fn tell_dialogue(&self, mut events: UnboundedReceiver<RunEvent>) {
-        let verbosity = if self.draws { 0 } else { self.verbosity };
-        tokio::spawn(async move {
-            while let Some(event) = events.recv().await {
-                if let RunEvent::Dialogue { host, level, line } = event.sanitised()
-                    && level <= verbosity
-                {
-                    let _ = writeln!(anstream::stderr(), "{host} | ssh | {line}");
-                }
-            }
-        });
+    pub fn tell_dialogue(&self, events: UnboundedReceiver<RunEvent>) {
+        deploy::tell_dialogue(events, if self.draws { 0 } else { self.verbosity });
     }
 
     /// A look begins.

@@ -7,11 +7,17 @@
 
 mod address;
 mod addrtype;
+mod chance;
 mod conntrack;
 mod device;
+mod icmp;
 mod module;
+mod packet;
 mod ports;
 pub(super) mod protocol;
+mod reverse;
+mod set;
+mod special;
 mod words;
 
 use std::net::IpAddr;
@@ -23,8 +29,12 @@ use address::Nets;
 pub(super) use address::of_family;
 use addrtype::AddressTypes;
 use conntrack::Conntrack;
-use device::Interface;
-use ports::{Ports, service_span};
+use device::{Interface, PacketType};
+use packet::Text;
+use ports::Ports;
+use reverse::ReversePath;
+use set::SetMatch;
+use special::Special;
 pub(super) use words::{Choice, choices, masked, number};
 
 /// Whether something holds for a packet.
@@ -157,9 +167,19 @@ enum Test {
         value: u32,
         mask: u32,
     },
-    Connmark {
-        value: u32,
-        mask: u32,
+    Length {
+        first: u16,
+        last: u16,
+    },
+    Text(Text),
+    /// Of a packet that has its protocol's header and no other.
+    Plain(bool),
+    PacketType(PacketType),
+    ReversePath(ReversePath),
+    InSet(SetMatch),
+    Special {
+        about: Special,
+        negated: bool,
     },
 }
 
@@ -207,7 +227,10 @@ fn test(one: &Match, family: Family) -> Test {
             Test::Protocol(protocol::TCP),
             Test::Maybe("tcpmss: the packet's maximum segment size is not told"),
         ]),
-        Match::Length(_) => Test::Maybe("length: the packet's length is not told"),
+        Match::Length(span) => Test::Length {
+            first: span.first,
+            last: span.last,
+        },
         Match::Comment(_) => Test::Fixed(true),
         Match::Other { module, words } => module::test(module, words, family),
     }
@@ -225,6 +248,11 @@ impl Test {
                 negated: !negated,
                 about,
             }),
+            Self::Special { about, negated } => Self::Special {
+                about,
+                negated: !negated,
+            },
+            Self::Plain(yes) => Self::Plain(!yes),
             one => Self::Not(Box::new(one)),
         }
     }
@@ -236,10 +264,9 @@ impl Test {
             Self::Unknown(reason) => Holds::Unknown(reason),
             Self::Not(inner) => inner.holds(facts, host).not(),
             Self::All(tests) => all(tests, facts, host),
-            Self::Protocol(number) => Holds::told(
-                facts.protocol.map(|protocol| protocol == *number),
-                "the packet's protocol is not told",
-            ),
+            Self::Protocol(number) => {
+                Holds::told(facts.protocol.map(|protocol| protocol == *number), protocol::NOT_TOLD)
+            }
             Self::Nets(side, nets) => nets.hold(*side, facts),
             Self::AddressTypes(types) => types.hold(facts, host),
             Self::Interface(interface) => interface.holds(facts),
@@ -248,28 +275,29 @@ impl Test {
                 facts
                     .protocol
                     .map(|number| number == protocol::TCP && SYN & mask == *set),
-                "the packet's protocol is not told",
+                protocol::NOT_TOLD,
             ),
             Self::Conntrack(test) => test.holds(facts),
             Self::Mark { value, mask } => Holds::told(
                 facts.mark.map(|mark| mark & mask == *value),
                 "the packet's mark is not known",
             ),
-            Self::Connmark { value, mask } => connmark(facts, *value, *mask),
+            Self::Length { first, last } => packet::length(facts, *first, *last),
+            Self::Text(text) => text.holds(facts),
+            Self::Plain(yes) => Holds::told(
+                packet::is_plain(facts).filter(|plain| *plain).map(|_| *yes),
+                "what the packet's headers say is not told",
+            ),
+            Self::PacketType(kind) => kind.holds(facts, host),
+            Self::ReversePath(path) => path.holds(facts, host),
+            Self::InSet(set) => set.holds(facts, host),
+            Self::Special { about, negated } => about.holds(*negated, facts),
         }
     }
 }
 
 /// The flags of the tcp packets in question.
 const SYN: u8 = 2;
-
-/// A packet without a connection has no such mark, whatever it is compared to (`xt_connmark.c`).
-fn connmark(facts: &Facts, value: u32, mask: u32) -> Holds<'static> {
-    Holds::told(
-        facts.connmark.map(|mark| mark & mask == value),
-        "the connection's mark is not known",
-    )
-}
 
 fn all<'a>(tests: &'a [Test], facts: &Facts, host: &Host) -> Holds<'a> {
     let mut sum = Holds::Yes;
@@ -280,11 +308,6 @@ fn all<'a>(tests: &'a [Test], facts: &Facts, host: &Host) -> Holds<'a> {
         }
     }
     sum
-}
-
-/// `22`, `ssh`, `22:30`, …; for options that the rule's reader left alone.
-fn span_test(side: Side, text: &str) -> Option<Test> {
-    Some(Test::Ports(Ports::new(side, vec![service_span(text)?])))
 }
 
 #[cfg(test)]

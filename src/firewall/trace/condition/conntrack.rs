@@ -35,6 +35,11 @@ pub(super) enum About {
     /// Bits of these.
     Status(u8),
     Expiry,
+    /// `(mark & mask) == value`.
+    Mark {
+        value: u32,
+        mask: u32,
+    },
 }
 
 const NEW: u8 = 1;
@@ -92,7 +97,7 @@ pub(super) fn option(choice: &Choice<'_>, family: Family) -> Option<Test> {
     Some(entry(about, choice.negated))
 }
 
-fn entry(about: About, negated: bool) -> Test {
+pub(super) fn entry(about: About, negated: bool) -> Test {
     Test::Conntrack(Conntrack::Entry { negated, about })
 }
 
@@ -164,10 +169,7 @@ fn state_of(facts: &Facts, bits: u8) -> Holds<'static> {
 impl About {
     fn holds(&self, facts: &Facts) -> Holds<'static> {
         match self {
-            Self::Protocol(number) => Holds::told(
-                facts.protocol.map(|one| one == *number),
-                "the packet's protocol is not told",
-            ),
+            Self::Protocol(number) => Holds::told(facts.protocol.map(|one| one == *number), protocol::NOT_TOLD),
             Self::OriginalSource(nets) => address(facts.original_source, nets),
             Self::OriginalDestination(nets) => address(facts.original_destination, nets),
             Self::ReplySource(nets) => address(reply(facts, facts.destination), nets),
@@ -182,6 +184,10 @@ impl About {
             },
             Self::Status(bits) => status(facts, *bits),
             Self::Expiry => Holds::Maybe("conntrack: when the connection expires is not told"),
+            Self::Mark { value, mask } => Holds::told(
+                facts.connmark.map(|mark| mark & mask == *value),
+                "connmark: the connection's mark is not known",
+            ),
         }
     }
 }

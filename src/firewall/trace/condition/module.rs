@@ -1,20 +1,62 @@
 //! Options that rules keep word for word, by the module that they belong to.
 
 use super::address::{Net, Nets};
+use super::conntrack::About;
+use super::device::{PacketType, Physdev};
+use super::packet::{self, Text};
+use super::ports::{Ports, service_span};
+use super::reverse::ReversePath;
+use super::set::SetMatch;
+use super::special::Special;
 use super::words::{self, Choice, choices};
-use super::{Test, addrtype, conntrack, protocol, span_test};
+use super::{Test, addrtype, chance, conntrack, icmp, protocol};
 use crate::firewall::{Family, Side};
 
 /// What the options of a module ask.
 pub(super) fn test(module: &str, words: &[String], family: Family) -> Test {
-    let mut tests: Vec<Test> = choices(words)
-        .iter()
-        .map(|choice| one(module, choice, family))
-        .collect();
-    match (tests.len(), module) {
-        (0, _) => bare(module),
-        (1, _) => tests.remove(0),
+    if module == "string" {
+        let text = Text::read(words).map(|(text, negated)| Test::Text(text).turned(negated));
+        return text.unwrap_or_else(|| unknown(module, None));
+    }
+    let choices = choices(words);
+    if let Some(together) = together(module, &choices) {
+        return together;
+    }
+    let mut tests: Vec<Test> = choices.iter().map(|choice| one(module, choice, family)).collect();
+    match tests.len() {
+        0 => bare(module),
+        1 => tests.remove(0),
         _ => Test::All(tests),
+    }
+}
+
+fn unknown(module: &str, option: Option<&str>) -> Test {
+    let name = [module, option.unwrap_or("")].join(" ");
+    Test::Unknown(name.trim().to_owned())
+}
+
+/// Modules whose options make one question; `None`: those whose options are asked one by one, or whose options cannot be
+/// read.
+fn together(module: &str, choices: &[Choice<'_>]) -> Option<Test> {
+    match module {
+        "rpfilter" => ReversePath::read(choices),
+        "set" => SetMatch::read(choices),
+        "policy" => policy(choices),
+        "ipv6header" => packet::headers(choices),
+        "recent" | "statistic" | "time" | "connlimit" => chance::together(module, choices),
+        "ah" => Some(Special::Header(51).test(false)),
+        "esp" => Some(Special::Header(50).test(false)),
+        "ipcomp" => Some(Special::Header(108).test(false)),
+        "mh" => Some(Special::Header(135).test(false)),
+        "frag" => Some(Special::Header(44).test(false)),
+        "rt" | "srh" => Some(Special::Header(43).test(false)),
+        "hbh" => Some(Special::Header(0).test(false)),
+        "dst" => Some(Special::Header(60).test(false)),
+        "nfacct" => Some(Test::Fixed(true)),
+        "connbytes" => Some(Special::Connection("connbytes: what the connection carried is not told").test(false)),
+        "connlabel" => Some(Special::Connection("connlabel: the connection's labels are not told").test(false)),
+        "cgroup" => Some(Special::Cgroup.test(false)),
+        _ => chance::reason(module).map(Test::Maybe),
     }
 }
 
@@ -22,28 +64,39 @@ pub(super) fn test(module: &str, words: &[String], family: Family) -> Test {
 fn bare(module: &str) -> Test {
     match module {
         "" | "tcp" | "udp" | "comment" | "conntrack" | "state" | "sctp" | "dccp" | "udplite" | "standard" | "icmp"
-        | "icmp6" | "icmpv6" | "multiport" => Test::Fixed(true),
-        _ => Test::Unknown(module.to_owned()),
+        | "icmp6" | "icmpv6" | "multiport" | "addrtype" | "length" => Test::Fixed(true),
+        _ => unknown(module, None),
     }
 }
 
 fn one(module: &str, choice: &Choice<'_>, family: Family) -> Test {
-    known(module, choice, family).unwrap_or_else(|| {
-        let name = [module, choice.name].join(" ");
-        Test::Unknown(name.trim().to_owned())
-    })
+    known(module, choice, family).unwrap_or_else(|| unknown(module, Some(choice.name)))
 }
 
 fn known(module: &str, choice: &Choice<'_>, family: Family) -> Option<Test> {
-    let test = match module {
-        "" | "tcp" | "udp" | "sctp" | "dccp" | "udplite" | "multiport" => return general(choice, family),
-        "conntrack" | "state" => return conntrack::option(choice, family),
-        "mark" => marks(choice, |value, mask| Test::Mark { value, mask })?,
-        "connmark" => marks(choice, |value, mask| Test::Connmark { value, mask })?,
-        "addrtype" => return types(choice, family),
-        _ => return None,
-    };
-    Some(test.turned(choice.negated))
+    let named = |name: &str, test: Test| (choice.name == name).then(|| test.turned(choice.negated));
+    match module {
+        "" | "tcp" | "udp" | "sctp" | "dccp" | "udplite" | "multiport" => general(choice, family),
+        "conntrack" | "state" => conntrack::option(choice, family),
+        "icmp" | "icmp6" | "icmpv6" => icmp::option(choice, family),
+        "mark" => {
+            let (value, mask) = words::masked(choice.value())?;
+            named("--mark", Test::Mark { value, mask })
+        }
+        "connmark" => {
+            let (value, mask) = words::masked(choice.value())?;
+            named("--mark", conntrack::entry(About::Mark { value, mask }, false))
+        }
+        "addrtype" => types(choice, family),
+        "iprange" => range(choice, family),
+        "mac" => (choice.name == "--mac-source").then(|| Special::Mac.test(choice.negated)),
+        "owner" => owner(choice),
+        "physdev" => Physdev::option(choice).map(|one| Special::Physdev(one).test(choice.negated)),
+        "pkttype" => PacketType::option(choice),
+        "helper" => named("--helper", Special::Helper.test(false)),
+        "ecn" => packet::ecn(choice),
+        _ => None,
+    }
 }
 
 /// Options of the rule itself and of the protocols' own modules, with values that the rule's reader could not read.
@@ -58,37 +111,66 @@ fn general(choice: &Choice<'_>, family: Family) -> Option<Test> {
         "-s" | "--source" | "--src" => nets(Side::Source)?,
         "-d" | "--destination" | "--dst" => nets(Side::Destination)?,
         "-i" | "--in-interface" | "-o" | "--out-interface" if value == "+" => Test::Fixed(true),
-        "--sport" | "--source-port" => span_test(Side::Source, value)?,
-        "--dport" | "--destination-port" => span_test(Side::Destination, value)?,
+        "-f" | "--fragment" => Test::Fixed(false),
+        "--sport" | "--source-port" => spans(Side::Source, value)?,
+        "--dport" | "--destination-port" => spans(Side::Destination, value)?,
         "--sports" | "--source-ports" => spans(Side::Source, value)?,
         "--dports" | "--destination-ports" => spans(Side::Destination, value)?,
         "--ports" => spans(Side::Either, value)?,
+        "--tcp-option" => Test::Maybe("tcp: the packet's options are not told"),
+        "--chunk-types" => Test::Maybe("sctp: the packet's chunks are not told"),
+        "--dccp-types" | "--dccp-option" => Test::Maybe("dccp: the packet's type is not told"),
         _ => return None,
     };
     Some(test.turned(choice.negated))
 }
 
 fn spans(side: Side, text: &str) -> Option<Test> {
-    let spans = text.split(',').map(super::service_span).collect::<Option<_>>()?;
-    Some(Test::Ports(super::Ports::new(side, spans)))
+    let spans = text.split(',').map(service_span).collect::<Option<_>>()?;
+    Some(Test::Ports(Ports::new(side, spans)))
 }
 
-/// A value with more bits than its mask never holds, as in the kernel.
-fn marks(choice: &Choice<'_>, test: fn(u32, u32) -> Test) -> Option<Test> {
-    let (value, mask) = words::masked(choice.value())?;
-    (choice.name == "--mark").then(|| test(value, mask))
-}
-
+/// What `--limit-iface-…` says belongs to the other options.
 fn types(choice: &Choice<'_>, family: Family) -> Option<Test> {
     let names = choice.value().split(',');
     match choice.name {
         "--src-type" => Some(addrtype::test(Side::Source, names, family).turned(choice.negated)),
         "--dst-type" => Some(addrtype::test(Side::Destination, names, family).turned(choice.negated)),
+        "--limit-iface-in" | "--limit-iface-out" => Some(Test::Fixed(true)),
         _ => None,
     }
 }
 
-#[expect(unused, reason = "ranges come next")]
-fn range(text: &str, family: Family) -> Option<Net> {
-    Net::range(text, family)
+fn range(choice: &Choice<'_>, family: Family) -> Option<Test> {
+    let side = match choice.name {
+        "--src-range" => Side::Source,
+        "--dst-range" => Side::Destination,
+        _ => return None,
+    };
+    let nets = Nets::new(vec![Net::range(choice.value(), family)?]);
+    Some(Test::Nets(side, nets).turned(choice.negated))
+}
+
+fn owner(choice: &Choice<'_>) -> Option<Test> {
+    let is_one = matches!(
+        choice.name,
+        "--uid-owner"
+            | "--gid-owner"
+            | "--pid-owner"
+            | "--sid-owner"
+            | "--cmd-owner"
+            | "--socket-exists"
+            | "--suppl-groups"
+    );
+    is_one.then(|| Special::Owner.test(choice.negated))
+}
+
+/// An ordinary packet has no policy of IPsec.
+fn policy(choices: &[Choice<'_>]) -> Option<Test> {
+    let choice = choices.iter().find(|choice| choice.name == "--pol")?;
+    match choice.value() {
+        "none" => Some(Test::Fixed(true)),
+        "ipsec" => Some(Test::Fixed(false)),
+        _ => None,
+    }
 }

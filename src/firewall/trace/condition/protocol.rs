@@ -2,6 +2,9 @@
 
 use crate::firewall::Family;
 
+/// Why a match on it goes both ways.
+pub(super) const NOT_TOLD: &str = "the packet's protocol is not told";
+
 pub const ICMP: u8 = 1;
 pub const TCP: u8 = 6;
 pub const UDP: u8 = 17;
