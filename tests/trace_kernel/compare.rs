@@ -49,33 +49,41 @@ impl Case {
         to_many || self.packet.state == State::Invalid
     }
 
+    /// Whether something of it is never told: what its connection was like before, who is in a group.
+    fn is_partly_told(&self) -> bool {
+        let group = self.packet.destination.is_some_and(|to| to.is_multicast());
+        group || matches!(self.packet.state, State::Established | State::Related)
+    }
+
     /// The packet with some of it not told.
     fn told_less(&self, host: &Host) -> Vec<Packet> {
         let whole = &self.packet;
-        let local = |address| {
+        let local = |address: Option<IpAddr>| {
             host.interfaces
                 .iter()
                 .flat_map(|(_, nets)| nets)
                 .any(|net| Some(net.addr()) == address)
         };
-        let mut all = vec![
-            Packet {
+        let mut all = vec![Packet {
+            destination_port: None,
+            ..whole.clone()
+        }];
+        // A source that is not told is one that the host believes.
+        if whole.source.is_some_and(super::pools::is_plain) && !local(whole.source) {
+            all.push(Packet {
                 source: None,
                 source_port: None,
                 ..whole.clone()
-            },
-            Packet {
-                destination_port: None,
-                ..whole.clone()
-            },
-        ];
-        if local(whole.destination) {
+            });
+        }
+        if local(whole.destination) && whole.destination.is_some_and(super::pools::is_plain) {
             all.push(Packet {
                 destination: None,
                 ..whole.clone()
             });
         }
-        if whole.in_interface == host.default_interface {
+        // What goes to a loop is taken to come from there where it does not say.
+        if whole.in_interface == host.default_interface && whole.destination.is_some_and(super::pools::is_plain) {
             all.push(Packet {
                 in_interface: None,
                 ..whole.clone()
@@ -140,12 +148,16 @@ pub struct Tally {
     pub packets: usize,
     /// What became of them.
     pub outcomes: BTreeMap<&'static str, usize>,
-    /// Packets whose trace is unknown, by reason.
+    /// Packets whose trace is unknown, of those that no question tells all of.
+    pub untold: usize,
+    /// All other packets whose trace is unknown, by reason.
     pub unknown: BTreeMap<String, usize>,
     /// Accepted packets of which the tracer does not say where they arrive.
     pub placeless: usize,
-    /// Packets whose trace is wrong, smallest rules first.
-    pub wrong: Vec<String>,
+    /// How many traces are wrong.
+    pub wrong: usize,
+    /// The first of each rule set, with the fewest rules that show it.
+    pub reports: Vec<String>,
 }
 
 impl Tally {
@@ -155,13 +167,21 @@ impl Tally {
         self.refused += other.refused;
         self.packets += other.packets;
         self.placeless += other.placeless;
+        self.untold += other.untold;
         for (outcome, count) in other.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
         for (reason, count) in other.unknown {
             *self.unknown.entry(reason).or_default() += count;
         }
-        self.wrong.extend(other.wrong);
+        self.wrong += other.wrong;
+        self.reports.extend(other.reports);
+    }
+
+    /// Notes something wrong.
+    pub fn report(&mut self, report: String) {
+        self.wrong += 1;
+        self.reports.push(report);
     }
 
     /// How many traces are unknown.
@@ -174,13 +194,15 @@ impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} packets through {} rule sets ({} not taken by the kernel): {:?}; {} wrong, {} unknown, {} accepted without a place",
+            "{} packets through {} rule sets ({} not taken by the kernel): {:?}; {} wrong, {} unknown, {} unknown of what is never told, \
+             {} accepted without a place",
             self.packets,
             self.rulesets,
             self.refused,
             self.outcomes,
-            self.wrong.len(),
+            self.wrong,
             self.unknowns(),
+            self.untold,
             self.placeless
         )?;
         let mut reasons: Vec<_> = self.unknown.iter().collect();
@@ -208,7 +230,7 @@ impl Ground<'_> {
     pub fn compare(self, title: &str, text: &str, cases: &[Case]) -> Tally {
         let mut tally = Tally::default();
         let Ok(ruleset) = Ruleset::parse(text) else {
-            tally.wrong.push(format!("{title}: the rules are not read:\n{text}"));
+            tally.report(format!("{title}: the rules are not read"));
             return tally;
         };
         if let Err(complaint) = self.world.load(self.family, text) {
@@ -236,20 +258,16 @@ impl Ground<'_> {
                     let placeless = trace.verdict == Verdict::Accept && trace.destination.is_none();
                     tally.placeless += usize::from(placeless);
                 }
+                Judgement::Unknown(_) if case.is_partly_told() => tally.untold += 1,
                 Judgement::Unknown(reason) => *tally.unknown.entry(reason).or_default() += 1,
                 Judgement::Wrong => {
-                    if tally.wrong.is_empty() {
-                        tally.wrong.push(self.report(title, text, case, &case.packet));
-                    } else {
-                        tally.wrong.push(String::new());
-                    }
+                    self.note(&mut tally, title, text, case, &case.packet);
                     continue;
                 }
             }
-            for less in case.told_less(self.host) {
-                if judge(case, &tracer.trace(&less), outcome) == Judgement::Wrong && tally.wrong.is_empty() {
-                    tally.wrong.push(self.report(title, text, case, &less));
-                }
+            let mut less = case.told_less(self.host).into_iter();
+            if let Some(less) = less.find(|less| judge(case, &tracer.trace(less), outcome) == Judgement::Wrong) {
+                self.note(&mut tally, title, text, case, &less);
             }
         }
         tally
@@ -268,6 +286,14 @@ impl Ground<'_> {
             })
             .collect();
         self.world.send(&sent)
+    }
+
+    fn note(self, tally: &mut Tally, title: &str, text: &str, case: &Case, told: &Packet) {
+        if tally.reports.is_empty() {
+            tally.report(self.report(title, text, case, told));
+        } else {
+            tally.wrong += 1;
+        }
     }
 
     /// The wrong trace with as few rules as show it.

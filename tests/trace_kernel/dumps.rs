@@ -10,7 +10,7 @@ use portmap_deploy::firewall::trace::{Host, Packet, State};
 use portmap_deploy::firewall::{Family, Match, Rule, Ruleset, Side};
 
 use super::compare::{Case, Ground, Tally};
-use super::pools::{self, choose};
+use super::pools::{self, choose, is_plain};
 use super::world::World;
 
 /// Most interfaces that a host gets.
@@ -53,10 +53,9 @@ pub fn all(folder: &Path) -> Option<Vec<Dump>> {
 /// Sends packets through it.
 pub fn run(backend: &'static str, dump: &Dump, packets: usize) -> Tally {
     let Ok(ruleset) = Ruleset::parse(&dump.text) else {
-        return Tally {
-            wrong: vec![format!("{}: the rules are not read", dump.name)],
-            ..Tally::default()
-        };
+        let mut tally = Tally::default();
+        tally.report(format!("{}: the rules are not read", dump.name));
+        return tally;
     };
     let aims: Vec<Aim> = rules(&ruleset).map(|(chain, rule)| Aim::of(chain, rule)).collect();
     let host = host(&aims, dump.family);
@@ -138,17 +137,6 @@ impl Aim {
             destination_port: pick(rng, self.destination_port.as_ref(), other.destination_port.as_ref()),
             interface: pick(rng, self.interface.as_ref(), other.interface.as_ref()),
             out: None,
-        }
-    }
-}
-
-/// Whether one machine can have the address, and be believed when it sends from it.
-fn is_plain(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(ip) => !matches!(ip.octets()[0], 0 | 127 | 224..),
-        IpAddr::V6(ip) => {
-            let first = ip.segments()[0];
-            !ip.is_loopback() && !ip.is_unspecified() && first & 0xff00 != 0xff00 && first & 0xffc0 != 0xfe80
         }
     }
 }

@@ -126,6 +126,17 @@ pub fn address(rng: &mut Rng, family: Family) -> IpAddr {
     }
 }
 
+/// Whether one machine can have the address, and be believed when it sends from it.
+pub fn is_plain(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => !matches!(ip.octets()[0], 0 | 127 | 224..),
+        IpAddr::V6(ip) => {
+            let first = ip.segments()[0];
+            !ip.is_loopback() && !ip.is_unspecified() && first & 0xff00 != 0xff00 && first & 0xffc0 != 0xfe80
+        }
+    }
+}
+
 /// Every address that packets go to.
 pub fn all_receivers(family: Family) -> Vec<IpAddr> {
     let pools = [&LOCAL, &ELSEWHERE, &TO_MANY, &NOWHERE].map(|pool| of(pool, family));

@@ -43,7 +43,7 @@ pub fn run(run: Run) -> Tally {
         }
         let mut tally = Tally::default();
         let mut seed = run.seed;
-        while tally.packets < run.packets && tally.wrong.is_empty() {
+        while tally.packets < run.packets && tally.wrong == 0 {
             let rng = &mut Rng::with_seed(seed);
             let text = generate::ruleset(rng, run.family, run.all);
             let cases = packets(rng, run.family);
