@@ -10,7 +10,8 @@ use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use portmap_deploy::firewall::{
-    Change, Family, Generation, Mark, Ruleset, Standing, TableInput, Undo, View, change, installed, standing,
+    Change, Family, Generation, Mark, Ruleset, Standing, TableInput, Undo, View, after, change, installed, loosened,
+    standing,
 };
 use portmap_deploy::mapping::MappingSet;
 use portmap_deploy::problem::Source;
@@ -259,13 +260,40 @@ fn steps(host: &Host, change: &Change, count: usize, before: &str) {
     }
 }
 
+/// The same chains with the same rules in the same order.
+fn expect_alike(predicted: &Ruleset, live: &Ruleset) {
+    let chains = |ruleset: &Ruleset| {
+        let tables = ruleset.tables.iter();
+        let mut names: Vec<_> = tables
+            .flat_map(|table| {
+                table
+                    .chains
+                    .iter()
+                    .map(|chain| (table.name.clone(), chain.name.clone()))
+            })
+            .collect();
+        names.sort();
+        names
+    };
+    assert_eq!(chains(predicted), chains(live));
+    for (table, chain) in chains(live) {
+        let (one, other) = (predicted.rules(&table, &chain), live.rules(&table, &chain));
+        let same = one.len() == other.len() && one.iter().zip(other).all(|(one, other)| one.same(other));
+        assert!(same, "{table} {chain}: predicted {one:#?}, live {other:#?}");
+    }
+}
+
 /// One generation on whatever is there: undone after so many steps, after a foreign flush as well, then kept.
 fn generation(host: &Host, set: &MappingSet, number: u32, undone: &[usize], flushed: &[usize]) {
     let generation = Generation(number);
     let before = host.save();
     for &count in undone {
-        let change = change(&host.view(), set, generation, &mark(host.family));
+        let view = host.view();
+        let change = change(&view, set, generation, &mark(host.family));
         steps(host, &change, count, &before);
+        if count == 3 {
+            expect_alike(&loosened(&view, &change), &host.ruleset());
+        }
         host.undo(&change.undo, generation);
         assert_eq!(essence(&host.save()), essence(&before), "undone after {count} steps");
     }
@@ -276,13 +304,15 @@ fn generation(host: &Host, set: &MappingSet, number: u32, undone: &[usize], flus
         host.undo(&change.undo, generation);
         host.restore(&[], &before).expect("what was saved loads");
     }
-    let change = change(&host.view(), set, generation, &mark(host.family));
+    let view = host.view();
+    let change = change(&view, set, generation, &mark(host.family));
     steps(host, &change, 4, &before);
     assert!(
         matches!(standing(&host.view(), set), Standing::Differs(_)),
         "counting rules are a difference"
     );
     host.clean(&change);
+    expect_alike(&after(&view, &change), &host.ruleset());
     assert_eq!(standing(&host.view(), set), Standing::InSync(generation));
     assert_eq!(foreign(&host.save()), foreign(&before));
     let live = installed(&host.ruleset());

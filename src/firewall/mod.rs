@@ -5,6 +5,7 @@
 //! [`change`] writes the `iptables-restore` inputs that lead from the one to the other and back. Knows mappings;
 //! knows nothing of hosts, SSH or batches, and runs nothing.
 
+mod after;
 pub mod audit;
 mod change;
 mod check;
@@ -32,6 +33,7 @@ mod values;
 mod walk;
 mod words;
 
+pub use after::{after, loosened};
 pub use change::{Change, TableInput, change};
 pub use counters::Counter;
 pub use installed::{HookState, Installed, Jump, installed, redirects};

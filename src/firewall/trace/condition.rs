@@ -10,6 +10,7 @@ mod addrtype;
 mod chance;
 mod conntrack;
 mod device;
+mod grouped;
 mod icmp;
 mod module;
 mod packet;
@@ -32,6 +33,7 @@ use conntrack::Conntrack;
 use device::{Interface, PacketType};
 use packet::Text;
 use ports::Ports;
+pub(super) use ports::service_span;
 use reverse::ReversePath;
 use set::SetMatch;
 use special::Special;
@@ -162,6 +164,11 @@ enum Test {
         set: u8,
     },
     Conntrack(Conntrack),
+    /// One `-m conntrack` with both; without a connection the states decide.
+    Connection {
+        states: Vec<Self>,
+        entries: Vec<Self>,
+    },
     /// `(mark & mask) == value`.
     Mark {
         value: u32,
@@ -186,10 +193,10 @@ enum Test {
 impl Condition {
     /// The conditions of a rule of `family`, all of which must hold.
     pub fn of(rule: &Rule, family: Family) -> Vec<Self> {
-        rule.matches.iter().map(|one| Self::read(one, family)).collect()
+        grouped::conditions(rule, family)
     }
 
-    /// Reads a match of a rule of `family`.
+    /// Reads one match of a rule of `family`.
     pub fn read(one: &Match, family: Family) -> Self {
         Self(test(one, family))
     }
@@ -278,6 +285,14 @@ impl Test {
                 protocol::NOT_TOLD,
             ),
             Self::Conntrack(test) => test.holds(facts),
+            Self::Connection { states, entries } => {
+                let state = all(states, facts, host);
+                if states.is_empty() || facts.is_tracked() {
+                    state.and(all(entries, facts, host))
+                } else {
+                    state
+                }
+            }
             Self::Mark { value, mask } => Holds::told(
                 facts.mark.map(|mark| mark & mask == *value),
                 "the packet's mark is not known",

@@ -7,16 +7,27 @@
 //!
 //! What is not told of a packet (a `None`) is not known: a match on it goes both ways.
 
+#[cfg(test)]
+mod census;
 mod condition;
 mod effect;
+mod journey;
+mod memory;
+mod nat;
+mod program;
+mod routing;
+mod walk;
+mod way;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::OnceLock;
 
 use ipnet::IpNet;
 
 use super::{Family, Rule, Ruleset};
+use program::Program;
 
 /// What is known of a packet that comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +138,8 @@ pub struct Step<'a> {
 /// Walks packets through one family's rules.
 #[derive(Debug)]
 pub struct Tracer<'a> {
+    /// For each family, made when a packet of it first comes.
+    programs: [OnceLock<Program>; 2],
     ruleset: &'a Ruleset,
     host: &'a Host,
 }
@@ -135,20 +148,22 @@ impl<'a> Tracer<'a> {
     /// For these rules on this host.
     #[must_use]
     pub fn new(ruleset: &'a Ruleset, host: &'a Host) -> Self {
-        Self { ruleset, host }
+        Self {
+            programs: [OnceLock::new(), OnceLock::new()],
+            ruleset,
+            host,
+        }
     }
 
     /// What becomes of a packet.
     #[must_use]
     pub fn trace(&self, packet: &Packet) -> Trace<'a> {
-        let _ = (self.ruleset, self.host, packet);
-        Trace {
-            verdict: Verdict::Unknown,
-            destination: None,
-            destination_port: None,
-            local: None,
-            steps: Vec::new(),
-            reason: Some("nothing is modelled yet".to_owned()),
-        }
+        let [four, six] = &self.programs;
+        let program = if packet.family == Family::V4 { four } else { six };
+        let program = program.get_or_init(|| Program::new(self.ruleset, packet.family));
+        journey::trace(program, self.ruleset, self.host, packet)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
+use super::words::Choice;
 use super::{Facts, Holds, Test};
 use crate::firewall::trace::Host;
 use crate::firewall::{Family, Side};
@@ -30,9 +31,35 @@ impl Kinds {
     }
 }
 
+/// The options of one `-m addrtype`.
+pub(super) fn together(choices: &[Choice<'_>], family: Family) -> Option<Test> {
+    let has = |name: &str| choices.iter().any(|choice| choice.name == name);
+    let limit = match (has("--limit-iface-in"), has("--limit-iface-out")) {
+        (false, false) => Limit::Anywhere,
+        (true, false) => Limit::Incoming,
+        (false, true) => Limit::Outgoing,
+        (true, true) => return None,
+    };
+    let mut tests = Vec::new();
+    for choice in choices {
+        let side = match choice.name {
+            "--src-type" => Side::Source,
+            "--dst-type" => Side::Destination,
+            "--limit-iface-in" | "--limit-iface-out" => continue,
+            _ => return None,
+        };
+        let test = match test(side, choice.value().split(','), family) {
+            Test::AddressTypes(types) => Test::AddressTypes(AddressTypes { limit, ..types }),
+            other => other,
+        };
+        tests.push(test.turned(choice.negated));
+    }
+    Some(Test::All(tests))
+}
+
 /// Where addresses have to be for `--limit-iface-in` and `--limit-iface-out`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Limit {
+enum Limit {
     Anywhere,
     Incoming,
     Outgoing,
@@ -96,12 +123,6 @@ enum Ours {
 }
 
 impl AddressTypes {
-    /// With a `--limit-iface-…` beside it.
-    pub fn limited(mut self, limit: Limit) -> Self {
-        self.limit = limit;
-        self
-    }
-
     pub fn hold(&self, facts: &Facts, host: &Host) -> Holds<'static> {
         let end = if self.side == Side::Source {
             source(facts)

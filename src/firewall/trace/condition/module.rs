@@ -10,7 +10,7 @@ use super::set::SetMatch;
 use super::special::Special;
 use super::words::{self, Choice, choices};
 use super::{Test, addrtype, chance, conntrack, icmp, protocol};
-use crate::firewall::{Family, Side};
+use crate::firewall::{Family, PortSpan, Side};
 
 /// What the options of a module ask.
 pub(super) fn test(module: &str, words: &[String], family: Family) -> Test {
@@ -19,7 +19,7 @@ pub(super) fn test(module: &str, words: &[String], family: Family) -> Test {
         return text.unwrap_or_else(|| unknown(module, None));
     }
     let choices = choices(words);
-    if let Some(together) = together(module, &choices) {
+    if let Some(together) = together(module, &choices, family) {
         return together;
     }
     let mut tests: Vec<Test> = choices.iter().map(|choice| one(module, choice, family)).collect();
@@ -37,8 +37,9 @@ fn unknown(module: &str, option: Option<&str>) -> Test {
 
 /// Modules whose options make one question; `None`: those whose options are asked one by one, or whose options cannot be
 /// read.
-fn together(module: &str, choices: &[Choice<'_>]) -> Option<Test> {
+fn together(module: &str, choices: &[Choice<'_>], family: Family) -> Option<Test> {
     match module {
+        "addrtype" => addrtype::together(choices, family),
         "rpfilter" => ReversePath::read(choices),
         "set" => SetMatch::read(choices),
         "policy" => policy(choices),
@@ -64,7 +65,7 @@ fn together(module: &str, choices: &[Choice<'_>]) -> Option<Test> {
 fn bare(module: &str) -> Test {
     match module {
         "" | "tcp" | "udp" | "comment" | "conntrack" | "state" | "sctp" | "dccp" | "udplite" | "standard" | "icmp"
-        | "icmp6" | "icmpv6" | "multiport" | "addrtype" | "length" => Test::Fixed(true),
+        | "icmp6" | "icmpv6" | "multiport" | "length" => Test::Fixed(true),
         _ => unknown(module, None),
     }
 }
@@ -87,7 +88,6 @@ fn known(module: &str, choice: &Choice<'_>, family: Family) -> Option<Test> {
             let (value, mask) = words::masked(choice.value())?;
             named("--mark", conntrack::entry(About::Mark { value, mask }, false))
         }
-        "addrtype" => types(choice, family),
         "iprange" => range(choice, family),
         "mac" => (choice.name == "--mac-source").then(|| Special::Mac.test(choice.negated)),
         "owner" => owner(choice),
@@ -95,6 +95,10 @@ fn known(module: &str, choice: &Choice<'_>, family: Family) -> Option<Test> {
         "pkttype" => PacketType::option(choice),
         "helper" => named("--helper", Special::Helper.test(false)),
         "ecn" => packet::ecn(choice),
+        "length" => {
+            let PortSpan { first, last } = service_span(choice.value())?;
+            named("--length", Test::Length { first, last })
+        }
         _ => None,
     }
 }
@@ -128,17 +132,6 @@ fn general(choice: &Choice<'_>, family: Family) -> Option<Test> {
 fn spans(side: Side, text: &str) -> Option<Test> {
     let spans = text.split(',').map(service_span).collect::<Option<_>>()?;
     Some(Test::Ports(Ports::new(side, spans)))
-}
-
-/// What `--limit-iface-…` says belongs to the other options.
-fn types(choice: &Choice<'_>, family: Family) -> Option<Test> {
-    let names = choice.value().split(',');
-    match choice.name {
-        "--src-type" => Some(addrtype::test(Side::Source, names, family).turned(choice.negated)),
-        "--dst-type" => Some(addrtype::test(Side::Destination, names, family).turned(choice.negated)),
-        "--limit-iface-in" | "--limit-iface-out" => Some(Test::Fixed(true)),
-        _ => None,
-    }
 }
 
 fn range(choice: &Choice<'_>, family: Family) -> Option<Test> {

@@ -21,7 +21,9 @@ const MOST: u32 = 65535;
 pub(super) fn length(facts: &Facts, first: u16, last: u16) -> Holds<'static> {
     let (least, most) = lengths(facts);
     let (first, last) = (u32::from(first), u32::from(last));
-    if first <= least && most <= last {
+    if first > last {
+        Holds::No
+    } else if first <= least && most <= last {
         Holds::Yes
     } else if last < least || most < first {
         Holds::No

@@ -42,15 +42,16 @@ impl Ports {
     }
 }
 
-/// A port, or `first:last`; either may be a service's name or missing.
-pub(super) fn service_span(text: &str) -> Option<PortSpan> {
+/// A port, or `first:last`, or `first-last`; either may be a service's name or missing. The kernel takes spans that end before
+/// they begin, which hold no port.
+pub(in crate::firewall::trace) fn service_span(text: &str) -> Option<PortSpan> {
     let (first, last) = text
         .split_once([':', '-'])
         .filter(|_| port(text).is_none())
         .unwrap_or((text, text));
     let first = if first.is_empty() { 0 } else { port(first)? };
     let last = if last.is_empty() { u16::MAX } else { port(last)? };
-    (first <= last && !text.is_empty()).then_some(PortSpan { first, last })
+    (!text.is_empty()).then_some(PortSpan { first, last })
 }
 
 /// A port by number, or by the name that IANA gives the service on both tcp and udp.

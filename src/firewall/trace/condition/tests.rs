@@ -205,3 +205,131 @@ fn connections() {
         -m conntrack --ctexpire 1:100 => maybe
         -m conntrack --ctnonsense 1 => unknown");
 }
+
+#[test]
+fn connections_that_stand() {
+    let related = Facts {
+        state: State::Related,
+        ..facts(Family::V4)
+    };
+    table(
+        &related,
+        &Host::default(),
+        "-m conntrack --ctstate RELATED,ESTABLISHED => yes
+         -m conntrack --ctstatus EXPECTED => yes
+         -m conntrack --ctstatus CONFIRMED => no
+         -m helper --helper ftp => maybe",
+    );
+    let established = Facts {
+        state: State::Established,
+        dnat: false,
+        ..facts(Family::V4)
+    };
+    table(
+        &established,
+        &Host::default(),
+        "-m conntrack --ctstate ESTABLISHED => yes
+         -m conntrack --ctstate DNAT => maybe
+         -m conntrack --ctstate NEW,INVALID => no
+         -m conntrack --ctstatus CONFIRMED => yes
+         -m conntrack --ctstatus ASSURED => maybe
+         -m conntrack --ctdir REPLY => maybe
+         -m conntrack --ctreplsrc 198.51.100.5 => maybe",
+    );
+}
+
+/// Packets that conntrack did not look at, did not understand, or has not seen yet.
+#[test]
+fn packets_without_a_connection() {
+    let lines = "-m conntrack --ctorigdstport 2222 => no
+        -m conntrack ! --ctorigdstport 2222 => no
+        -m conntrack --ctdir ORIGINAL => no
+        -m conntrack ! --ctproto 17 => no
+        -m conntrack --ctstate DNAT => no
+        -m state --state NEW => no
+        -m state ! --state NEW => yes
+        -m connmark --mark 0x20 => no
+        -m connmark ! --mark 0x20 => no
+        -m connbytes --connbytes 0 --connbytes-dir both --connbytes-mode bytes => no
+        -m helper --helper ftp => no
+        -m helper ! --helper ftp => yes
+        -m conntrack --ctstate NEW --ctorigdstport 2222 => no
+        -m conntrack --ctstate NEW -m conntrack --ctorigdstport 2222 => no";
+    for (state, name) in [(State::Untracked, "UNTRACKED"), (State::Invalid, "INVALID")] {
+        let facts = Facts {
+            state,
+            ..facts(Family::V4)
+        };
+        table(&facts, &Host::default(), lines);
+        let own = "-m conntrack --ctstate STATE => yes
+            -m conntrack ! --ctstate STATE => no
+            -m conntrack --ctstate STATE --ctorigdstport 9 => yes
+            -m conntrack --ctstate NEW,STATE ! --ctorigdstport 2222 => yes
+            -m conntrack --ctstate STATE -m conntrack --ctorigdstport 2222 => no
+            -m conntrack ! --ctstate NEW --ctorigdst 10.0.0.1 --ctdir REPLY => yes
+            -m state --state STATE -m conntrack --ctorigdstport 2222 => no";
+        table(&facts, &Host::default(), &own.replace("STATE", name));
+    }
+    let raw = Facts {
+        table: "raw",
+        hook: "PREROUTING",
+        ..facts(Family::V4)
+    };
+    table(
+        &raw,
+        &Host::default(),
+        "-m conntrack --ctstate NEW => no\n-m conntrack --ctstate INVALID => yes\n-m connmark --mark 0x20 => no",
+    );
+    let looped = Facts {
+        in_interface: Some("lo".to_owned()),
+        ..raw
+    };
+    table(&looped, &Host::default(), "-m conntrack --ctstate NEW => yes");
+}
+
+#[test]
+fn marks() {
+    v4("-m mark --mark 0x11 => yes
+        -m mark --mark 17 => yes
+        -m mark --mark 0x1/0xf => yes
+        -m mark --mark 0x2/0xf => no
+        -m mark ! --mark 0x2/0xf => yes
+        -m mark --mark 0x11/0x1 => no
+        -m connmark --mark 0x20 => yes
+        -m connmark ! --mark 0x20/0x20 => no
+        -m mark --mark nonsense => unknown");
+    table(
+        &blank(),
+        &Host::default(),
+        "-m mark --mark 1 => maybe\n-m connmark ! --mark 1 => maybe",
+    );
+}
+
+#[test]
+fn flags() {
+    v4("-p tcp --syn => yes
+        -p tcp ! --syn => no
+        -p tcp --tcp-flags ALL SYN => yes
+        -p tcp --tcp-flags SYN,ACK SYN,ACK => no
+        -p tcp ! --tcp-flags ACK ACK => yes
+        -p tcp --tcp-flags ALL NONE => no
+        -p tcp --tcp-flags RST NONE => yes
+        -p tcp --tcp-option 8 => maybe
+        -p tcp -m tcpmss --mss 1:1400 => maybe
+        -p tcp -m ecn --ecn-tcp-cwr => no
+        -p tcp -m ecn ! --ecn-tcp-ece => yes");
+}
+
+#[test]
+fn whole_rules() {
+    v4("-s 192.0.2.10 -p tcp --dport 22 -j ACCEPT => yes
+        -s 192.0.2.11 -m limit --limit 1/s -j ACCEPT => no
+        -m limit --limit 1/s -m nonsense --x -p udp => no
+        -m limit --limit 1/s -p tcp => maybe
+        -m limit --limit 1/s -m nonsense --x => unknown
+        -m nonsense ! --x -p tcp => unknown
+        -m comment --comment \"-p udp\" => yes");
+}
+
+mod modules;
+mod sets;

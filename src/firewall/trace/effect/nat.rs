@@ -5,20 +5,19 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::{Effect, Options};
-use crate::firewall::trace::condition::of_family;
+use crate::firewall::trace::condition::{of_family, service_span};
 use crate::firewall::{Family, PortSpan};
 
-/// `PORT` or `FIRST-LAST`.
+/// `PORT` or `FIRST-LAST`, by number or by the service's name.
 fn ports(text: &str) -> Option<PortSpan> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    let (first, last) = (first.parse().ok()?, last.parse().ok()?);
-    (first <= last).then_some(PortSpan { first, last })
+    let open = text.starts_with('-') || text.ends_with('-') || text.contains(':');
+    service_span(text).filter(|span| !open && span.first <= span.last)
 }
 
 /// `PORT`, `FIRST-LAST` or `FIRST-LAST/BASE`.
 fn shifted(text: &str) -> Option<(PortSpan, Option<u16>)> {
     match text.split_once('/') {
-        Some((span, base)) => Some((ports(span)?, Some(base.parse().ok()?))),
+        Some((span, base)) => Some((ports(span)?, Some(ports(base)?.first))),
         None => Some((ports(text)?, None)),
     }
 }

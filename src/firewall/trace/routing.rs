@@ -1,0 +1,139 @@
+//! The routing decision: to this host, on to another, or nowhere.
+//!
+//! Forwarding is taken to be on, and every destination that is not the host's to have a route; of interfaces, the one whose
+//! network holds it, or the default one. Reverse path filtering (`rp_filter`) is taken to be off, policy routing by marks not to
+//! be there. What the kernel drops in any case, it drops here (`ip_route_input_slow`, `ip6_rcv_core`, `ip6_forward`): loopback
+//! addresses on other interfaces, sources that are this host's, that are no single host's, or of a link that is left.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+use super::Host;
+use super::condition::Facts;
+
+/// Where a packet goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Road {
+    Local,
+    Forward,
+    /// The kernel drops it; the reason.
+    Lost(&'static str),
+    /// To this host, if it has joined that group, else nowhere.
+    Group,
+}
+
+pub(super) const GROUP: &str = "whether the host has joined that multicast group is not told";
+const LOOPBACK: &str = "a loopback address does not come in by another interface";
+const SOURCE: &str = "its source is no address that a packet may come from";
+const NOWHERE: &str = "its destination is no address that a packet may go to";
+const LINK: &str = "a packet from an address of the link is not forwarded";
+
+/// What the kernel drops before any rule sees it.
+pub(super) fn refused(facts: &Facts) -> Option<&'static str> {
+    let loops = facts.in_interface.as_deref() == Some("lo");
+    let source = facts.source.filter(IpAddr::is_ipv6);
+    let destination = facts.destination.filter(IpAddr::is_ipv6);
+    let is_loopback = |address: Option<IpAddr>| address.is_some_and(|address| address.is_loopback());
+    if source.is_some_and(|address| address.is_multicast()) {
+        return Some(SOURCE);
+    }
+    (!loops && (is_loopback(source) || is_loopback(destination))).then_some(LOOPBACK)
+}
+
+/// Where the packet goes now.
+pub(super) fn road(facts: &Facts, host: &Host) -> Road {
+    match (facts.destination, facts.to_us) {
+        _ if facts.in_interface.as_deref() == Some("lo") => Road::Local,
+        (Some(IpAddr::V4(destination)), to_us) => road4(destination, to_us, facts, host),
+        (Some(IpAddr::V6(destination)), to_us) => road6(destination, to_us, facts, host),
+        (None, Some(false)) => onward(facts),
+        (None, _) => Road::Local,
+    }
+}
+
+fn road4(destination: Ipv4Addr, to_us: Option<bool>, facts: &Facts, host: &Host) -> Road {
+    let source = match facts.source {
+        Some(IpAddr::V4(source)) => Some(source),
+        _ => None,
+    };
+    let zero = |address: Ipv4Addr| address.octets()[0] == 0;
+    if source.is_some_and(|source| source.is_multicast() || source.is_broadcast()) {
+        return Road::Lost(SOURCE);
+    }
+    if destination.is_broadcast() {
+        return Road::Local;
+    }
+    if destination.is_multicast() {
+        return group(to_us, destination == Ipv4Addr::new(224, 0, 0, 1));
+    }
+    if source.is_some_and(zero) {
+        return Road::Lost(SOURCE);
+    }
+    if zero(destination) {
+        return Road::Lost(NOWHERE);
+    }
+    if destination.is_loopback() || source.is_some_and(|source| source.is_loopback()) {
+        return Road::Lost(LOOPBACK);
+    }
+    if source.is_some_and(|source| has(host, source.into())) {
+        return Road::Lost(SOURCE);
+    }
+    if to_us.unwrap_or_else(|| has(host, destination.into()) || is_broadcast(host, destination)) {
+        return Road::Local;
+    }
+    Road::Forward
+}
+
+fn road6(destination: Ipv6Addr, to_us: Option<bool>, facts: &Facts, host: &Host) -> Road {
+    if destination.is_multicast() {
+        return group(to_us, destination == Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1));
+    }
+    if destination.is_unspecified() {
+        return Road::Lost(NOWHERE);
+    }
+    if destination.is_loopback() || to_us.unwrap_or_else(|| has(host, destination.into())) {
+        return Road::Local;
+    }
+    onward(facts)
+}
+
+fn group(to_us: Option<bool>, everybody: bool) -> Road {
+    if everybody || to_us == Some(true) {
+        Road::Local
+    } else {
+        Road::Group
+    }
+}
+
+fn onward(facts: &Facts) -> Road {
+    match facts.source {
+        Some(IpAddr::V6(source)) if source.is_unicast_link_local() => Road::Lost(LINK),
+        Some(IpAddr::V6(source)) if source.is_unspecified() => Road::Lost(SOURCE),
+        _ => Road::Forward,
+    }
+}
+
+fn has(host: &Host, address: IpAddr) -> bool {
+    nets(host).any(|(_, net)| net.addr() == address)
+}
+
+fn is_broadcast(host: &Host, address: Ipv4Addr) -> bool {
+    nets(host).any(|(_, net)| net.prefix_len() < 31 && net.broadcast() == IpAddr::V4(address))
+}
+
+fn nets(host: &Host) -> impl Iterator<Item = (&str, &IpNet)> {
+    host.interfaces
+        .iter()
+        .flat_map(|(name, nets)| nets.iter().map(move |net| (name.as_str(), net)))
+}
+
+/// The interface by which a packet leaves that goes on to somebody else.
+pub(super) fn way_out(facts: &Facts, host: &Host) -> Option<String> {
+    let destination = facts.destination?;
+    let near = nets(host).filter(|(_, net)| net.contains(&destination));
+    let name = near
+        .max_by_key(|(_, net)| net.prefix_len())
+        .map(|(name, _)| name.to_owned());
+    name.or_else(|| host.default_interface.clone())
+}
