@@ -12,6 +12,7 @@ pub mod audit;
 pub mod checks;
 pub mod cli;
 pub mod driver;
+pub mod explain;
 pub mod firewall;
 pub mod inventory;
 pub mod journal;

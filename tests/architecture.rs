@@ -33,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("rollout", &["report"]),
     ("status", &["firewall", "mapping", "plan", "report"]),
     ("audit", &["firewall", "report"]),
+    ("explain", &["firewall", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
     ("memory", &[]),
@@ -79,6 +80,7 @@ const CORE: &[&str] = &[
     "rollout",
     "status",
     "audit",
+    "explain",
 ];
 
 /// What the core must not say: the world outside, and the time in it.

@@ -1,6 +1,7 @@
 mod careful;
 
 use std::ffi::OsString;
+use std::net::IpAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,8 @@ pub(super) enum Command {
     /// Find every REDIRECT of hosts, or of a file of rules, whoever made it, and say what it comes to; exit code 2 when
     /// something is to be done about it.
     Audit(Audit),
+    /// Draw how packets go through netfilter: one to a mapped port, and one straight to the port behind it.
+    Explain(Explain),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
     /// Print a JSON Schema, for editors.
@@ -249,6 +252,49 @@ pub(super) struct Audit {
     pub interface: Option<String>,
     #[command(flatten)]
     pub written: AuditWritten,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Explain {
+    /// The mapping, as an inventory has it: `2222:22`, `80:8080/tcp`.
+    #[arg(value_name = "MAPPING", required_unless_present = "host", conflicts_with = "host")]
+    pub mapping: Option<String>,
+    #[command(flatten)]
+    pub sources: Sources,
+    /// A mapping of this host of the inventory; nothing is asked of the host itself.
+    #[arg(long, value_name = "NAME")]
+    pub host: Option<String>,
+    /// The mapping with this port [default: the first one].
+    #[arg(long, value_name = "PORT")]
+    pub port: Option<u16>,
+    /// Through these rules, as `iptables-save` or `ip6tables-save` print them, in place of those that portmap-deploy makes;
+    /// `-` is standard input.
+    #[arg(long, value_name = "FILE")]
+    pub rules: Option<PathBuf>,
+    /// What INPUT does with what no rule decides, on the host for which portmap-deploy makes rules.
+    #[arg(long, value_name = "POLICY", default_value = "drop", conflicts_with = "rules")]
+    pub policy: Policy,
+    /// The family of the packets [default: that of the rules, else 4].
+    #[arg(long, value_name = "4|6")]
+    pub family: Option<IpFamily>,
+    /// Where the packets come from [default: anywhere, or who may use the mapping].
+    #[arg(long, value_name = "ADDRESS")]
+    pub from: Option<IpAddr>,
+    /// The interface by which they come.
+    #[arg(long, value_name = "NAME")]
+    pub interface: Option<String>,
+    /// Draw it into this file as SVG, in place of the terminal.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// What becomes of what no rule decides.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Policy {
+    /// It is dropped.
+    Drop,
+    /// It is accepted.
+    Accept,
 }
 
 /// Where an audit goes.

@@ -41,6 +41,10 @@ pub(super) enum Error {
     },
     #[error("--rules stands in place of hosts, and hosts are named as well")]
     RulesAndHosts,
+    #[error("--host {0}: no host of that name is in the inventory, or several match")]
+    NotOneHost(String),
+    #[error("{0}")]
+    NoMapping(String),
     #[error("--rules6: both files are of IPv6: {0}")]
     SameFamily(String),
     #[error("--watch: one document after the other on standard output is none that can be read")]
@@ -81,6 +85,8 @@ impl Error {
             | Self::OutputFile { .. } => None,
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
             Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
+            Self::NotOneHost(_) => Some("portmap-deploy inventory --list-hosts names them"),
+            Self::NoMapping(_) => Some("--port names the port that clients connect to; --family 6 asks for IPv6"),
             Self::SameFamily(_) => Some("give the rules of IPv4 by --rules; --family 4 says so where it does not show"),
             Self::WatchedDocuments => {
                 Some("let --output-file name a file that is replaced each time, or take --output jsonl, a line each")

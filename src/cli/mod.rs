@@ -5,6 +5,7 @@ mod audit;
 mod demo;
 mod deploy;
 mod error;
+mod explain;
 mod history;
 mod inventory;
 mod invocation;
@@ -53,6 +54,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
+        Some(Command::Explain(arguments)) => explain::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),

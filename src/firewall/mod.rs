@@ -11,6 +11,7 @@ mod change;
 mod check;
 mod counters;
 mod desired;
+pub mod explain;
 mod extensions;
 mod file;
 mod installed;
