@@ -96,7 +96,8 @@ impl Case {
             )
         };
         // Neighbours must be found whatever the policy.
-        let neighbours = "ip6tables -t mangle -A PREROUTING -p ipv6-icmp -j ACCEPT; ip6tables -I INPUT -p ipv6-icmp -j ACCEPT\n";
+        let neighbours =
+            "ip6tables -t mangle -A PREROUTING -p ipv6-icmp -j ACCEPT; ip6tables -I INPUT -p ipv6-icmp -j ACCEPT\n";
         lab.run(
             "host1",
             &format!(
@@ -122,7 +123,8 @@ fn connects(lab: &Lab, family: u8) -> (bool, bool) {
     let to = |port| SocketAddr::new(lab.address("host1", family), port);
     lab.within(|| {
         std::thread::scope(|scope| {
-            let both = [2222, 22].map(|port| scope.spawn(move || TcpStream::connect_timeout(&to(port), PATIENCE).is_ok()));
+            let both =
+                [2222, 22].map(|port| scope.spawn(move || TcpStream::connect_timeout(&to(port), PATIENCE).is_ok()));
             let [mapped, direct] = both.map(|one| one.join().unwrap());
             (mapped, direct)
         })
@@ -131,7 +133,11 @@ fn connects(lab: &Lab, family: u8) -> (bool, bool) {
 
 /// What the audit says of the redirect that was made: what the operator's own packets come to.
 fn said(lab: &Lab, host: &Host, family: u8) -> (Way, Way, Verdict, Option<String>) {
-    let (tool, of) = if family == 4 { ("iptables", Family::V4) } else { ("ip6tables", Family::V6) };
+    let (tool, of) = if family == 4 {
+        ("iptables", Family::V4)
+    } else {
+        ("ip6tables", Family::V6)
+    };
     let ruleset = Ruleset::parse(&lab.run("host1", &format!("{tool}-save"))).unwrap();
     let here = lab.within(|| {
         let to = SocketAddr::new(lab.address("host1", family), 9);
@@ -184,7 +190,10 @@ fn on(backend: &str, first: usize) {
             }
         }
     }
-    say(&format!("{backend}: {compared} hosts audited and connected to, {} wrong", wrong.len()));
+    say(&format!(
+        "{backend}: {compared} hosts audited and connected to, {} wrong",
+        wrong.len()
+    ));
     assert!(compared > 100);
     assert!(wrong.is_empty(), "{wrong:#?}");
 }

@@ -41,7 +41,9 @@ fn alone(configuration: char) -> Verdict {
 #[test]
 fn every_seed_has_a_verdict() {
     let Some(seeds) = texts("seeds") else {
-        say(&format!("SKIPPED: seeds of the truth table: there is no {FOLDER}/seeds beside the checkout"));
+        say(&format!(
+            "SKIPPED: seeds of the truth table: there is no {FOLDER}/seeds beside the checkout"
+        ));
         return;
     };
     let (mut verdicts, mut wrong) = (BTreeMap::new(), Vec::new());
@@ -71,7 +73,11 @@ fn every_seed_has_a_verdict() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
     for (name, expected) in EXPECTED {
-        assert_eq!(verdicts[*name].iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(), *expected, "{name}");
+        assert_eq!(
+            verdicts[*name].iter().map(|(verdict, _)| *verdict).collect::<Vec<_>>(),
+            *expected,
+            "{name}"
+        );
     }
 }
 
@@ -91,7 +97,9 @@ const EXPECTED: &[(&str, &[Verdict])] = &[
 #[test]
 fn every_dump_is_audited() {
     let Some(dumps) = texts("dumps") else {
-        say(&format!("SKIPPED: dumps of real rule sets: there is no {FOLDER}/dumps beside the checkout"));
+        say(&format!(
+            "SKIPPED: dumps of real rule sets: there is no {FOLDER}/dumps beside the checkout"
+        ));
         return;
     };
     let (mut redirects, mut unknown) = (0, 0);
@@ -109,7 +117,10 @@ fn every_dump_is_audited() {
                 judged.title(),
                 judged.verdict,
                 judged.by,
-                judged.reason.as_ref().map_or_else(String::new, |why| format!(": {why}"))
+                judged
+                    .reason
+                    .as_ref()
+                    .map_or_else(String::new, |why| format!(": {why}"))
             ));
             unknown += usize::from(judged.verdict == Verdict::Unknown);
         }
@@ -121,6 +132,9 @@ fn every_dump_is_audited() {
             );
         }
     }
-    say(&format!("{} dumps: {redirects} redirects, {unknown} unknown", dumps.len()));
+    say(&format!(
+        "{} dumps: {redirects} redirects, {unknown} unknown",
+        dumps.len()
+    ));
     assert!(redirects > 20);
 }

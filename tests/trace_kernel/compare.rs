@@ -68,8 +68,12 @@ impl Case {
             destination_port: None,
             ..whole.clone()
         }];
-        // A source that is not told is one that the host believes.
-        if whole.source.is_some_and(super::pools::is_plain) && !local(whole.source) {
+        // A source that is not told is somebody out there, who calls by the way that answers take.
+        let outside = |source: IpAddr| {
+            let mut nets = host.interfaces.iter().flat_map(|(_, nets)| nets);
+            super::pools::is_plain(source) && !nets.any(|net| net.contains(&source))
+        };
+        if whole.source.is_some_and(outside) && whole.in_interface == host.default_interface {
             all.push(Packet {
                 source: None,
                 source_port: None,
@@ -261,13 +265,14 @@ impl Ground<'_> {
                 Judgement::Unknown(_) if case.is_partly_told() => tally.untold += 1,
                 Judgement::Unknown(reason) => *tally.unknown.entry(reason).or_default() += 1,
                 Judgement::Wrong => {
-                    self.note(&mut tally, title, text, case, &case.packet);
+                    let first = format!("{outcome:?}, {}", describe(&trace));
+                    self.note(&mut tally, title, text, (case, &case.packet), &first);
                     continue;
                 }
             }
             let mut less = case.told_less(self.host).into_iter();
             if let Some(less) = less.find(|less| judge(case, &tracer.trace(less), outcome) == Judgement::Wrong) {
-                self.note(&mut tally, title, text, case, &less);
+                self.note(&mut tally, title, text, (case, &less), &format!("{outcome:?}"));
             }
         }
         tally
@@ -288,20 +293,21 @@ impl Ground<'_> {
         self.world.send(&sent)
     }
 
-    fn note(self, tally: &mut Tally, title: &str, text: &str, case: &Case, told: &Packet) {
+    fn note(self, tally: &mut Tally, title: &str, text: &str, (case, told): (&Case, &Packet), first: &str) {
         if tally.reports.is_empty() {
-            tally.report(self.report(title, text, case, told));
+            tally.report(self.report(title, text, case, told, first));
         } else {
             tally.wrong += 1;
         }
     }
 
     /// The wrong trace with as few rules as show it.
-    fn report(self, title: &str, text: &str, case: &Case, told: &Packet) -> String {
+    fn report(self, title: &str, text: &str, case: &Case, told: &Packet, first: &str) -> String {
         let small = self.minimise(text, case, told);
-        let mut report = format!("{} {title}: {told:?}\n", self.world.backend());
-        if let Some((outcome, trace)) = self.attempt(&small, case, told) {
-            let _ = writeln!(report, "the kernel: {outcome:?}\nthe tracer: {trace}");
+        let mut report = format!("{} {title}: {told:?}\nat first: {first}\n", self.world.backend());
+        match self.attempt(&small, case, told) {
+            Some((outcome, trace)) => drop(writeln!(report, "the kernel: {outcome:?}\nthe tracer: {trace}")),
+            None => report += "not once more: it depends on the packets before\n",
         }
         // Whoever comes next finds the whole again.
         let _ = self.world.load(self.family, text);

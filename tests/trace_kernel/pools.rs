@@ -85,7 +85,7 @@ const UNBELIEVED: [&[&str]; 2] = [
         "192.0.2.10",
         "10.20.0.2",
     ],
-    &["::1", "ff02::1", "2001:db8:1::10"],
+    &["::1", "ff02::1", "2001:db8:1::10", "::", "fe80::77"],
 ];
 
 const NETS: [&[&str]; 2] = [
@@ -155,7 +155,7 @@ pub fn receiver(rng: &mut Rng, family: Family) -> IpAddr {
 
 /// Where a packet comes from that the host may not believe.
 pub fn any_sender(rng: &mut Rng, family: Family) -> IpAddr {
-    match rng.u32(..40) {
+    match rng.u32(..25) {
         0 => choose(rng, of(&UNBELIEVED, family)).parse().unwrap(),
         _ => sender(rng, family),
     }

@@ -95,7 +95,7 @@ const SHAPES: &[(&str, &str)] = &[
     ),
     (
         "the other direction",
-        "filter INPUT -m conntrack --ctdir REPLY -j DROP\nfilter INPUT -m conntrack --ctreplsrc {A} -j REJECT\nfilter INPUT -m conntrack --ctreplsrcport 22 -j DROP\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22",
+        "filter INPUT -m conntrack --ctdir REPLY -j DROP\nfilter INPUT -m conntrack --ctreplsrc {A} -j REJECT\nfilter INPUT -p tcp -m conntrack --ctreplsrcport 22 -j DROP\nnat PREROUTING -p tcp --dport 2222 -j REDIRECT --to-ports 22",
     ),
     (
         "snat on the way in",

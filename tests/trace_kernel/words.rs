@@ -70,7 +70,7 @@ pub fn condition(rng: &mut Rng, place: Place, protocol: &str) -> (&'static str, 
         2 | 3 => ("d", format!("{not}-d {} ", net(rng, place.family))),
         4..=6 => ("if", interface(rng, place, not)),
         7..=8 if place.table != "raw" => ("state", state(rng)),
-        7..=12 => ("conntrack", conntrack(rng, place, not)),
+        7..=12 => ("conntrack", conntrack(rng, place, has_ports, not)),
         13 => ("addrtype", addrtype(rng, place)),
         14 => ("iprange", iprange(rng, place)),
         15 => ("mark", format!("-m mark {not}--mark {} ", mark(rng))),
@@ -148,7 +148,8 @@ fn state(rng: &mut Rng) -> String {
     format!("-m state {}--state {states} ", not(rng))
 }
 
-fn conntrack(rng: &mut Rng, place: Place, not: &str) -> String {
+/// The port that an echo comes from is its number, which is not told.
+fn conntrack(rng: &mut Rng, place: Place, has_ports: bool, not: &str) -> String {
     let words = match rng.u32(..16) {
         0..=3 => format!("{not}--ctstate {}", choose(rng, STATES)),
         4..=6 => format!("{not}--ctorigdstport {}", port(rng)),
@@ -156,7 +157,7 @@ fn conntrack(rng: &mut Rng, place: Place, not: &str) -> String {
         8 => format!("{not}--ctorigsrc {}", net(rng, place.family)),
         9 => format!("{not}--ctreplsrc {}", net(rng, place.family)),
         10 => format!("{not}--ctrepldst {}", net(rng, place.family)),
-        11 => format!("{not}--ctreplsrcport {}", port_words(rng)),
+        11 if has_ports || place.all => format!("{not}--ctreplsrcport {}", port_words(rng)),
         12 => format!("--ctdir {}", choose(rng, &["ORIGINAL", "REPLY"])),
         13 => format!("{not}--ctproto {}", choose(rng, &["tcp", "udp", "6", "17"])),
         14 => format!(

@@ -88,7 +88,7 @@ impl World {
                 .build_sync()
                 .unwrap();
             devices.insert(name.clone(), device);
-            let _ = writeln!(lines, "link set {name} addrgenmode none up");
+            let _ = writeln!(lines, "link set {name} addrgenmode none\nlink set {name} up");
             for address in addresses {
                 let fast = if address.addr().is_ipv4() { "" } else { "nodad" };
                 let _ = writeln!(lines, "addr add {address} dev {name} {fast}");
