@@ -131,7 +131,9 @@ fn dumps_of(folder: &str, packets: usize) -> Option<Tally> {
 fn rule_sets_of_the_project() {
     let tally = dumps_of("tests/cases/rulesets", 100).unwrap();
     assert!(tally.wrong == 0, "{}", tally.reports.join("\n"));
-    assert!(tally.unknowns() * 20 < tally.packets);
+    // Some of them limit rates.
+    let by_luck = |reason: &String| reason.starts_with("limit") || reason.starts_with("recent");
+    assert!(tally.unknown.keys().all(by_luck), "{tally}");
 }
 
 #[test]

@@ -46,11 +46,12 @@ impl Case {
             Some(IpAddr::V6(to)) => to.is_multicast(),
             None => false,
         };
-        to_many || self.packet.state == State::Invalid
+        let nobody = self.packet.source.is_some_and(|from| !super::pools::is_plain(from));
+        to_many || nobody || self.packet.state == State::Invalid
     }
 
     /// Whether something of it is never told: what its connection was like before, who is in a group.
-    fn is_partly_told(&self) -> bool {
+    pub fn is_partly_told(&self) -> bool {
         let group = self.packet.destination.is_some_and(|to| to.is_multicast());
         group || matches!(self.packet.state, State::Established | State::Related)
     }
@@ -233,7 +234,7 @@ impl Ground<'_> {
     /// Loads rules, sends packets, and compares. At most one wrong packet is reported, with the fewest rules that show it.
     pub fn compare(self, title: &str, text: &str, cases: &[Case]) -> Tally {
         let mut tally = Tally::default();
-        let Ok(ruleset) = Ruleset::parse(text) else {
+        let Ok(ruleset) = Ruleset::parse_file(text) else {
             tally.report(format!("{title}: the rules are not read"));
             return tally;
         };
@@ -316,7 +317,7 @@ impl Ground<'_> {
 
     /// Whether this text still shows it; what both say.
     fn attempt(self, text: &str, case: &Case, told: &Packet) -> Option<(Outcome, String)> {
-        let ruleset = Ruleset::parse(text).ok()?;
+        let ruleset = Ruleset::parse_file(text).ok()?;
         self.world.load(self.family, text).ok()?;
         let outcome = *self.send(std::slice::from_ref(case)).first()?;
         let tracer = Tracer::new(&ruleset, self.host);

@@ -52,7 +52,7 @@ pub fn all(folder: &Path) -> Option<Vec<Dump>> {
 
 /// Sends packets through it.
 pub fn run(backend: &'static str, dump: &Dump, packets: usize) -> Tally {
-    let Ok(ruleset) = Ruleset::parse(&dump.text) else {
+    let Ok(ruleset) = Ruleset::parse_file(&dump.text) else {
         let mut tally = Tally::default();
         tally.report(format!("{}: the rules are not read", dump.name));
         return tally;

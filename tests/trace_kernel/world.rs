@@ -11,10 +11,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::os::fd::AsFd as _;
 use std::panic::resume_unwind;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use portmap_deploy::firewall::Family;
 use portmap_deploy::firewall::trace::{Host, State};
@@ -100,6 +101,11 @@ impl World {
         let complaint = feed("ip", &["-batch", "-"], &lines);
         assert!(complaint.is_empty(), "{complaint}\n{lines}");
         assert!(feed("nft", &["-f", "-"], &truth()).is_empty());
+        let nets = host.interfaces.iter().flat_map(|(_, nets)| nets);
+        await_local(nets.filter_map(|net| match net.addr() {
+            IpAddr::V6(address) => Some(address),
+            IpAddr::V4(_) => None,
+        }));
         Self {
             backend,
             devices,
@@ -191,6 +197,22 @@ impl World {
                 _ => {}
             }
         }
+    }
+}
+
+/// Waits until the kernel takes packets to these for its own: a moment after the address is there.
+fn await_local(addresses: impl Iterator<Item = Ipv6Addr>) {
+    let lines: Vec<_> = addresses
+        .map(|address| format!("{:032x} 80 ", address.to_bits()))
+        .collect();
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let are_there = || {
+        let routes = fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap();
+        lines.iter().all(|line| routes.contains(line))
+    };
+    while !are_there() {
+        assert!(Instant::now() < deadline, "an IPv6 address never came up");
+        std::thread::sleep(Duration::from_millis(1));
     }
 }
 

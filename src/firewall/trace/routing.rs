@@ -53,7 +53,7 @@ pub(super) fn road(facts: &Facts, host: &Host) -> Road {
             let lost = facts.source.and_then(|source| unbelieved(source, host));
             match lost {
                 Some(reason) => Road::Lost(reason),
-                None if to_us == Some(false) => onward(facts),
+                None if to_us == Some(false) => onward(facts, host),
                 None => Road::Local,
             }
         }
@@ -68,11 +68,17 @@ fn road4(destination: Ipv4Addr, to_us: Option<bool>, facts: &Facts, host: &Host)
     if source.is_some_and(|source| source.is_multicast() || source.is_broadcast()) {
         return Road::Lost(SOURCE);
     }
-    if destination.is_broadcast() {
-        return Road::Local;
-    }
-    if destination.is_multicast() {
-        return group(to_us, destination == Ipv4Addr::new(224, 0, 0, 1));
+    // Who has no address yet may speak to all.
+    let nobody = source.is_some_and(|source| source.is_unspecified());
+    if destination.is_broadcast() || destination.is_multicast() || nobody && destination.is_unspecified() {
+        let reason = source
+            .filter(|_| !nobody)
+            .and_then(|source| unbelieved(source.into(), host));
+        return match reason {
+            Some(reason) => Road::Lost(reason),
+            None if destination.is_multicast() => group(to_us, destination == Ipv4Addr::new(224, 0, 0, 1)),
+            None => Road::Local,
+        };
     }
     if let Some(reason) = source.and_then(|source| unbelieved(source.into(), host)) {
         return Road::Lost(reason);
@@ -113,7 +119,7 @@ fn road6(destination: Ipv6Addr, to_us: Option<bool>, facts: &Facts, host: &Host)
     if to_us.unwrap_or_else(ours) {
         return Road::Local;
     }
-    onward(facts)
+    onward(facts, host)
 }
 
 fn group(to_us: Option<bool>, everybody: bool) -> Road {
@@ -124,7 +130,12 @@ fn group(to_us: Option<bool>, everybody: bool) -> Road {
     }
 }
 
-fn onward(facts: &Facts) -> Road {
+/// A source that no packet may be forwarded from is looked for only where the packet leaves by another interface than it
+/// came in by (`ip6_forward`).
+fn onward(facts: &Facts, host: &Host) -> Road {
+    if facts.in_interface.is_some() && facts.in_interface == way_out(facts, host) {
+        return Road::Forward;
+    }
     match facts.source {
         Some(IpAddr::V6(source)) if source.is_unicast_link_local() => Road::Refused(LINK),
         Some(IpAddr::V6(source)) if source.is_unspecified() => Road::Lost(SOURCE),
