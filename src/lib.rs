@@ -22,6 +22,7 @@ pub mod mapping;
 pub mod memory;
 pub mod plan;
 pub mod playbook;
+pub mod preview;
 pub mod probe;
 pub mod problem;
 pub mod proof;

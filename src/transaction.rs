@@ -9,10 +9,12 @@ mod contact;
 mod drill;
 mod ended;
 mod goals;
+mod heeding;
 mod loading;
 mod look;
 mod machines;
 mod observing;
+mod preview;
 mod proving;
 mod recovery;
 mod refusal;
@@ -31,7 +33,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{HostChange, Observed, Plan};
+use crate::plan::{Basis, HostChange, Observed, Plan};
 use crate::playbook::Check;
 use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
@@ -46,6 +48,7 @@ use ways::Arrival;
 
 pub use look::{look, observe};
 pub use machines::Machines;
+pub use preview::preview;
 pub use soak::soak;
 pub use verify::verify;
 
@@ -68,6 +71,12 @@ pub struct Options {
     pub memory: Arc<Memory>,
     /// What has to hold before the change is confirmed, beside the proof of the mappings.
     pub checks: Vec<Check>,
+    /// Whether what would be refused is tried all the same, with the host's timer armed.
+    pub force: bool,
+    /// Whether what changes in the host's rules is shown.
+    pub diff: bool,
+    /// What must still be so, where a plan is carried out.
+    pub basis: Option<Basis>,
     /// Who confirms.
     pub confirm: Confirm,
     /// What an operator types to confirm by hand, without the hosts: `portmap-deploy confirm -i hosts.yaml`.
@@ -92,10 +101,7 @@ pub enum Goal {
     /// Every host has its mappings.
     Deploy,
     /// Nothing of this program is left on any host.
-    Remove {
-        /// Even where only our own accept lets the operator in, as far as the rules tell.
-        force: bool,
-    },
+    Remove,
     /// Every host has the mappings of an earlier generation again.
     RollBack(Target),
     /// Every host has the mappings again that it had before this run, unless somebody changed it since.
@@ -315,6 +321,7 @@ impl<R: Remote> Transaction<'_, R> {
                 self.end_own(first, held).await?;
                 continue;
             }
+            self.expect_basis(&observed)?;
             self.set_out(&observed, &kept)?;
             self.arrived(first, &observed);
             if lacking.nat {
@@ -335,7 +342,9 @@ impl<R: Remote> Transaction<'_, R> {
                 }
                 Plan::Change(change) => *change,
             };
+            self.heed(first, &observed, &change)?;
             self.announce().await;
+            self.show_diff(&observed, &change);
             match self.load(first, change, observed, marks).await? {
                 Loaded::Again(reason) if !lacking.learn(&reason) => {
                     return Err(failed(&loading::plainly(&reason), loading::hint_for(&reason)));

@@ -50,6 +50,8 @@ pub(super) enum Command {
     History(History),
     /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
     Resume(Resume),
+    /// Show what a deploy would do: the rules that come and go, who reaches what before and after; nothing is changed.
+    Plan(Plan),
     /// Look at how hosts stand to the inventory, and change nothing; exit code 2 when something is off.
     Status(Status),
     /// Find every REDIRECT of hosts, or of a file of rules, whoever made it, and say what it comes to; exit code 2 when
@@ -61,6 +63,9 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
+    /// Rule sets as text, without any host.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a JSON Schema, for editors.
     Schema {
         /// Of what.
@@ -89,6 +94,19 @@ pub(super) struct Deploy {
     pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
+    /// Try it even where the host's rules say that it would lock somebody out, or not work: what would be a refusal is a
+    /// warning. The hosts' rollback timers are armed all the same.
+    #[arg(long)]
+    pub force: bool,
+    /// Change nothing: show what would be done, over one login to each host.
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Show the rules that come and go.
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// Carry out the plan that `plan --save` wrote to this file, where all that it rests on is still so.
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub plan: Option<PathBuf>,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
@@ -223,6 +241,28 @@ pub(super) struct Inventory {
     pub playbook_dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Print a file of rules in one canonical spelling: the kernel loads it to the same rules. Comments are kept, save those of
+    /// iptables-save.
+    Fmt {
+        /// What iptables-save prints or iptables-restore takes, of either family; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// With the counters of chains and rules.
+        #[arg(long)]
+        counters: bool,
+    },
+    /// Print what a first deploy would load on the inventory's hosts, as iptables-restore takes it; no host is contacted.
+    Render {
+        #[command(flatten)]
+        sources: Sources,
+        /// Only this family, so that one host's text can be loaded as it is [default: both].
+        #[arg(long, value_name = "4|6")]
+        family: Option<IpFamily>,
+    },
+}
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Status {
     #[command(flatten)]
@@ -234,6 +274,45 @@ pub(super) struct Status {
     /// Look again and again, this long after the beginning of the look before, and show what changes; Ctrl-C ends it.
     #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, default_missing_value = "5s")]
     pub watch: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub careful: Careful,
+    #[command(flatten)]
+    pub login: Login,
+    /// Write the plan to this file, for `deploy --plan`; an older file is replaced as a whole.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Planned,
+}
+
+/// What is made of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Planned {
+    /// For people.
+    Text,
+    /// One document.
+    Json,
+    /// A host a line, as it was looked at.
+    Jsonl,
+}
+
+impl Output {
+    /// The form of a plan; `None`: it has none.
+    pub fn planned(self) -> Option<Planned> {
+        match self {
+            Self::Text => Some(Planned::Text),
+            Self::Json => Some(Planned::Json),
+            Self::Jsonl => Some(Planned::Jsonl),
+            Self::Github => None,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]
@@ -383,9 +462,6 @@ pub(super) struct Verify {
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
-    /// Try it even where no other rule of the host seems to let anybody in to sshd.
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -499,6 +575,9 @@ pub(super) struct Resume {
     /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
     #[arg(short, long, value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    /// Try it even where the host's rules say that it would lock somebody out, as `deploy --force` does.
+    #[arg(long)]
+    pub force: bool,
     /// What is written to standard output [default: as before].
     #[arg(long, value_name = "FORMAT")]
     pub output: Option<Output>,

@@ -33,6 +33,14 @@ pub(super) enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("cannot carry out the plan in {}: {why}", path.display())]
+    SavedPlan {
+        path: std::path::PathBuf,
+        /// One sentence.
+        why: String,
+    },
+    #[error("--check has no form for GitHub Actions")]
+    CheckForGithub,
     #[error("cannot read the rules in {}", path.display())]
     RulesFile {
         path: std::path::PathBuf,
@@ -85,6 +93,8 @@ impl Error {
             | Self::Journal(_)
             | Self::Resume(_)
             | Self::OutputFile { .. } => None,
+            Self::SavedPlan { .. } => Some("plan again: portmap-deploy plan --save FILE"),
+            Self::CheckForGithub => Some("take --output text, json or jsonl"),
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
             Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
             Self::RulesAndPackets => Some("name a file of rules, or say of one packet what it is: --dport 2222"),

@@ -13,8 +13,11 @@ mod journaling;
 mod lab;
 mod machines;
 mod output_file;
+mod plan;
 mod request;
 mod resume;
+mod rules;
+mod rules_file;
 mod schema;
 mod sources;
 mod status;
@@ -53,11 +56,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Verify(arguments)) => verify::run(arguments, invocation).map(Into::into),
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
+        Some(Command::Plan(arguments)) => plan::run(arguments, invocation).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
         Some(Command::Trace(arguments)) => trace::run(arguments, invocation).map(Into::into),
         Some(Command::Explain(arguments)) => explain::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
+        Some(Command::Rules(command)) => rules::run(command).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),
     };

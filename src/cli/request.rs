@@ -26,6 +26,12 @@ pub(super) struct Request {
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,
+    /// Whether refusals are warnings only.
+    pub force: bool,
+    /// Whether what changes in the hosts' rules is shown.
+    pub diff: bool,
+    /// The file of the plan to carry out.
+    pub plan: Option<PathBuf>,
     pub confirm: Confirm,
     /// What confirms by hand what this run leaves pending, but for the hosts.
     pub confirm_command: String,
@@ -56,7 +62,7 @@ impl Request {
     }
 
     pub fn remove(args: Remove, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
-        Self::new(Goal::Remove { force: args.force }, args.run, invocation, world)
+        Self::new(Goal::Remove, args.run, invocation, world)
     }
 
     /// What a look needs to know: the hosts as a deploy would have them.
@@ -166,6 +172,9 @@ impl Request {
             login,
             timeout,
             rollback_after: args.rollback_after,
+            force: args.force,
+            diff: args.diff,
+            plan: args.plan,
             confirm: args.confirm.into(),
             confirm_command,
             output: args.output,

@@ -142,6 +142,7 @@ fn request(head: &Head, past: &Past, args: &Resume, world: &dyn World) -> Result
     Ok(Request {
         output: args.output.unwrap_or(request.output),
         verbosity: request.verbosity.max(args.verbose),
+        force: request.force || args.force,
         ..request
     })
 }

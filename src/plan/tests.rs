@@ -20,7 +20,9 @@ fn set(text: &str) -> MappingSet {
 }
 
 fn stop(more: &[(&str, &str)]) -> Stop {
-    Observed::read(&sections(more)).unwrap_err()
+    Observed::read(&sections(more))
+        .and_then(Observed::in_one_backend)
+        .unwrap_err()
 }
 
 #[test]
