@@ -69,8 +69,10 @@ fn end(end: &End) -> String {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut word: Vec<char> = word.chars().collect();
+    // A target stays with its option.
+    let joined = text.replace(" -j ", " -j\u{a0}");
+    for word in joined.split(' ').filter(|word| !word.is_empty()) {
+        let mut word: Vec<char> = word.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }).collect();
         loop {
             let used = lines.last().map_or(0, |line| line.chars().count());
             let gap = usize::from(used > 0);

@@ -27,7 +27,11 @@ fn hosts_without_any_rule_of_ours_are_looked_at_over_one_login_each() {
         lab.load_rules_of_both(host, BOTH_WORK);
     }
     let before: BTreeMap<&str, usize> = lab.hosts().into_iter().map(|host| (host, lab.logins(host))).collect();
-    let rules: Vec<String> = lab.hosts().iter().map(|host| lab.run(host, "iptables-save; ip6tables-save")).collect();
+    let rules: Vec<String> = lab
+        .hosts()
+        .iter()
+        .map(|host| lab.run(host, "iptables-save; ip6tables-save"))
+        .collect();
 
     let output = audited(&lab, &["--output", "json"]);
     assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
@@ -49,7 +53,11 @@ fn hosts_without_any_rule_of_ours_are_looked_at_over_one_login_each() {
         assert_eq!(lab.logins(host), logins + 1, "{host}");
         assert!(lab.exec(host, "test ! -e /var/lib/portmap-deploy").status.success());
     }
-    let after: Vec<String> = lab.hosts().iter().map(|host| lab.run(host, "iptables-save; ip6tables-save")).collect();
+    let after: Vec<String> = lab
+        .hosts()
+        .iter()
+        .map(|host| lab.run(host, "iptables-save; ip6tables-save"))
+        .collect();
     let essence = |all: Vec<String>| -> Vec<String> {
         let lines = all.iter().flat_map(|text| text.lines());
         lines.filter(|line| line.starts_with('-')).map(str::to_owned).collect()
@@ -92,7 +100,10 @@ fn hosts_that_nobody_reaches_are_said_and_counted() {
 #[test]
 fn what_a_deploy_makes_is_right() {
     let lab = Lab::up(1, "nft");
-    lab.load_rules_of_both("host1", "*filter\n:INPUT DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT");
+    lab.load_rules_of_both(
+        "host1",
+        "*filter\n:INPUT DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\n-A INPUT -p ipv6-icmp -j ACCEPT\nCOMMIT",
+    );
     lab.deploys("portmap: ['2222:22']").expect("host1", "confirmed");
     let output = audited(&lab, &["--output", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stdout));
@@ -100,6 +111,10 @@ fn what_a_deploy_makes_is_right() {
     let redirects = document["hosts"]["host1"]["redirects"].as_array().unwrap();
     assert_eq!(redirects.len(), 2);
     for judged in redirects {
-        assert_eq!((&judged["verdict"], &judged["direct"]), (&"right".into(), &"closed".into()), "{judged:#}");
+        assert_eq!(
+            (&judged["verdict"], &judged["direct"]),
+            (&"right".into(), &"closed".into()),
+            "{judged:#}"
+        );
     }
 }

@@ -59,7 +59,10 @@ fn bad_input_is_an_error_at_its_place() {
     ] {
         let output = program(args, "");
         assert_eq!(output.status.code(), Some(1), "{args:?}");
-        assert!(output.stdout.is_empty() && stderr(&output).starts_with("error: "), "{args:?}");
+        assert!(
+            output.stdout.is_empty() && stderr(&output).starts_with("error: "),
+            "{args:?}"
+        );
     }
 }
 
@@ -72,7 +75,10 @@ fn both_families_are_looked_at_together() {
         path.to_str().unwrap().to_owned()
     };
     let v4 = BOTH_WORK.replace("--dport 22 ", "--dport 22 -m conntrack --ctorigdstport 2222 ");
-    let (v4, v6) = (file("rules.v4", &v4), file("rules.v6", "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"));
+    let (v4, v6) = (
+        file("rules.v4", &v4),
+        file("rules.v6", "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n"),
+    );
     let output = program(&["audit", "--rules", &v4, "--rules6", &v6, "--output", "json"], "");
     assert_eq!(output.status.code(), Some(2), "{}", stdout(&output));
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -101,7 +107,15 @@ fn a_file_takes_the_place_of_standard_output() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("audit.sarif");
     let output = program(
-        &["audit", "--rules", "-", "--output", "sarif", "--output-file", path.to_str().unwrap()],
+        &[
+            "audit",
+            "--rules",
+            "-",
+            "--output",
+            "sarif",
+            "--output-file",
+            path.to_str().unwrap(),
+        ],
         BOTH_WORK,
     );
     assert_eq!(output.status.code(), Some(2));
@@ -135,7 +149,10 @@ fn mappings_are_explained_offline() {
     let output = program(&["explain", "2222:22"], "");
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let said = stdout(&output);
-    assert!(said.contains("delivered to the service at 22") && said.contains("dropped"), "{said}");
+    assert!(
+        said.contains("delivered to the service at 22") && said.contains("dropped"),
+        "{said}"
+    );
     assert!(said.lines().all(|line| line.chars().count() <= 80), "{said}");
 
     let inventory = tempfile::Builder::new().suffix(".yaml").tempfile().unwrap();
