@@ -12,7 +12,7 @@ export RUST_TEST_THREADS ?= $(shell expr 3 '*' $$(nproc))
 # How long each fuzz target runs.
 FUZZ_SECONDS ?= 600
 
-SCRIPTS = $(shell find . -name target -prune -o -name '*.sh' -print) .ci/run .ci/setup
+SCRIPTS = $(shell find . -name target -prune -o -name '*.sh' -print) .ci/run .ci/setup .ci/test
 
 .PHONY: help demo test check lint bench fuzz install setup fmt-check clippy doc shellcheck deny
 
@@ -31,7 +31,7 @@ demo: setup
 
 test: setup lint
 	$(CARGO) test --locked --no-run
-	$(CARGO) test --locked --no-fail-fast $(RUNNER)
+	CARGO='$(CARGO)' .ci/test $(RUNNER)
 
 check: setup fmt-check clippy shellcheck
 	$(CARGO) test --locked --lib

@@ -1,9 +1,12 @@
 //! What a host has, what it should have, and so what to do: `(observed, desired) → Unchanged | Change | Stop`.
 
+mod basis;
 mod differences;
 mod held;
 mod kept;
 mod observed;
+mod reach;
+mod rule_diff;
 mod sockets;
 mod ways;
 
@@ -12,9 +15,12 @@ use std::collections::BTreeMap;
 use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, Standing};
 use crate::mapping::MappingSet;
 
+pub use basis::Basis;
 pub use held::{Held, Made};
 pub use kept::{Begun, Kept, KeptGeneration, Outcome, rolled_back_by};
 pub use observed::{Boot, Managed, Observed, Stop};
+pub use reach::{From, Reach, Reached};
+pub use rule_diff::{ChainDiff, DiffLine};
 pub use sockets::Listener;
 pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
 

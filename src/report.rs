@@ -454,11 +454,12 @@ pub enum RunEvent {
         /// Which.
         host: String,
     },
-    /// A line of the dialogue with a host, for `-v` (requests and answers) and `-vv` (everything).
+    /// A line of the dialogue with a host, for `-v` (requests and answers) and `-vv` (everything), or of what changes in its
+    /// rules, for `--diff`.
     Dialogue {
         /// Which.
         host: String,
-        /// 1: shown with `-v`, 2: with `-vv`.
+        /// 0: a rule that comes or goes; 1: shown with `-v`, 2: with `-vv`.
         level: u8,
         /// The line, free of control characters.
         line: String,

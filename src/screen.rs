@@ -180,7 +180,7 @@ impl Screen {
                 return vec![words::interrupted(*running, *again)];
             }
             RunEvent::Dialogue { host, level, line } if *level <= self.verbosity => {
-                return vec![canvas.paint(Style::new().dim(), &words::joined(host, "ssh", line))];
+                return vec![canvas.paint(Style::new().dim(), &words::joined(host, words::dialogue(*level), line))];
             }
             RunEvent::Dialogue { .. } | RunEvent::Finished => {}
         }

@@ -13,6 +13,7 @@ mod loading;
 mod look;
 mod machines;
 mod observing;
+mod preview;
 mod proving;
 mod recovery;
 mod refusal;
@@ -31,7 +32,7 @@ use crate::firewall::Family;
 use crate::inventory::HostSpec;
 use crate::mapping::MappingSet;
 use crate::memory::Memory;
-use crate::plan::{HostChange, Observed, Plan};
+use crate::plan::{Basis, HostChange, Observed, Plan};
 use crate::playbook::Check;
 use crate::remote::ssh::{Bastions, Ssh};
 use crate::remote::{Login, LoginError, Remote};
@@ -46,6 +47,7 @@ use ways::Arrival;
 
 pub use look::{look, observe};
 pub use machines::Machines;
+pub use preview::preview;
 pub use soak::soak;
 pub use verify::verify;
 
@@ -68,6 +70,10 @@ pub struct Options {
     pub memory: Arc<Memory>,
     /// What has to hold before the change is confirmed, beside the proof of the mappings.
     pub checks: Vec<Check>,
+    /// Whether what changes in the host's rules is shown.
+    pub diff: bool,
+    /// What must still be so, where a plan is carried out.
+    pub basis: Option<Basis>,
     /// Who confirms.
     pub confirm: Confirm,
     /// What an operator types to confirm by hand, without the hosts: `portmap-deploy confirm -i hosts.yaml`.
@@ -315,6 +321,7 @@ impl<R: Remote> Transaction<'_, R> {
                 self.end_own(first, held).await?;
                 continue;
             }
+            self.expect_basis(&observed)?;
             self.set_out(&observed, &kept)?;
             self.arrived(first, &observed);
             if lacking.nat {
@@ -336,6 +343,7 @@ impl<R: Remote> Transaction<'_, R> {
                 Plan::Change(change) => *change,
             };
             self.announce().await;
+            self.show_diff(&observed, &change);
             match self.load(first, change, observed, marks).await? {
                 Loaded::Again(reason) if !lacking.learn(&reason) => {
                     return Err(failed(&loading::plainly(&reason), loading::hint_for(&reason)));

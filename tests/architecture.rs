@@ -32,7 +32,9 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("proof", &["firewall", "mapping", "report"]),
     ("rollout", &["report"]),
     ("status", &["firewall", "mapping", "plan", "report"]),
+    ("preview", &["firewall", "mapping", "plan", "report"]),
     ("audit", &["firewall", "report"]),
+    ("trace", &["firewall", "report"]),
     ("explain", &["firewall", "report"]),
     // Edge: the real world.
     ("machine", &["world"]),
@@ -51,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "memory",
             "plan",
             "playbook",
+            "preview",
             "probe",
             "proof",
             "remote",
@@ -80,6 +83,7 @@ const CORE: &[&str] = &[
     "rollout",
     "status",
     "audit",
+    "trace",
     "explain",
 ];
 

@@ -83,11 +83,10 @@ async fn ports() {
     assert_eq!(held(&[check(Probe::Tcp(port))]).await, Ok(()));
     let open = Err(format!("check `closed {port}` failed: it can be connected to"));
     assert_eq!(held(&[check(Probe::Closed(port))]).await, open);
-    drop(listener);
-    // Kept, so that nobody connects from there: that would be a connection to itself.
-    let kept = tokio::net::TcpSocket::new_v4().unwrap();
-    kept.set_reuseaddr(true).unwrap();
-    kept.bind((LOCAL, port).into()).unwrap();
+    // Bound, so that nobody listens there, nor connects from there: that would be a connection to itself.
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind((LOCAL, 0).into()).unwrap();
+    let port = bound.local_addr().unwrap().port();
     let refused = Err(format!("check `tcp {port}` failed: connection refused"));
     assert_eq!(held(&[check(Probe::Tcp(port))]).await, refused);
     assert_eq!(held(&[check(Probe::Closed(port))]).await, Ok(()));

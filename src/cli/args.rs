@@ -1,4 +1,5 @@
 mod careful;
+mod trace;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -15,6 +16,7 @@ use crate::inventory::{self, rollback_after};
 use crate::transaction::{self, Target};
 
 pub(super) use careful::Careful;
+pub(super) use trace::{Packet, Trace};
 
 /// Port mappings for fleets of Linux hosts: applied over SSH, proven from outside, undone when not proven.
 #[derive(Debug, Parser)]
@@ -48,11 +50,15 @@ pub(super) enum Command {
     History(History),
     /// Go on with a run that was interrupted or killed: with the hosts that it has not brought to their end.
     Resume(Resume),
+    /// Show what a deploy would do: the rules that come and go, who reaches what before and after; nothing is changed.
+    Plan(Plan),
     /// Look at how hosts stand to the inventory, and change nothing; exit code 2 when something is off.
     Status(Status),
     /// Find every REDIRECT of hosts, or of a file of rules, whoever made it, and say what it comes to; exit code 2 when
     /// something is to be done about it.
     Audit(Audit),
+    /// Lead a packet through the rules of a host, or of a file, and show what becomes of it, and by which rules.
+    Trace(Trace),
     /// Draw how packets go through netfilter: one to a mapped port, and one straight to the port behind it.
     Explain(Explain),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
@@ -85,6 +91,15 @@ pub(super) struct Deploy {
     pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
+    /// Change nothing: show what would be done, over one login to each host.
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Show the rules that come and go.
+    #[arg(short = 'D', long)]
+    pub diff: bool,
+    /// Carry out the plan that `plan --save` wrote to this file, where all that it rests on is still so.
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub plan: Option<PathBuf>,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
@@ -230,6 +245,45 @@ pub(super) struct Status {
     /// Look again and again, this long after the beginning of the look before, and show what changes; Ctrl-C ends it.
     #[arg(long, value_name = "TIME", value_parser = time, num_args = 0..=1, default_missing_value = "5s")]
     pub watch: Option<Duration>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Plan {
+    #[command(flatten)]
+    pub hosts: Hosts,
+    #[command(flatten)]
+    pub careful: Careful,
+    #[command(flatten)]
+    pub login: Login,
+    /// Write the plan to this file, for `deploy --plan`; an older file is replaced as a whole.
+    #[arg(long, value_name = "FILE")]
+    pub save: Option<PathBuf>,
+    /// What is written to standard output.
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Planned,
+}
+
+/// What is made of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Planned {
+    /// For people.
+    Text,
+    /// One document.
+    Json,
+    /// A host a line, as it was looked at.
+    Jsonl,
+}
+
+impl Output {
+    /// The form of a plan; `None`: it has none.
+    pub fn planned(self) -> Option<Planned> {
+        match self {
+            Self::Text => Some(Planned::Text),
+            Self::Json => Some(Planned::Json),
+            Self::Jsonl => Some(Planned::Jsonl),
+            Self::Github => None,
+        }
+    }
 }
 
 #[derive(Debug, clap::Args)]

@@ -92,7 +92,7 @@ impl RulesFile {
     /// Reads a file, `-` standard input; the family is what the text shows, unless it is given.
     pub fn read(path: &Path, family: Option<Family>) -> Result<Self, Error> {
         let name = path.to_string_lossy().into_owned();
-        let text = content(path).map_err(|source| Error::RulesFile {
+        let text = content(path, LONGEST).map_err(|source| Error::RulesFile {
             path: path.to_owned(),
             source,
         })?;
@@ -107,12 +107,13 @@ impl RulesFile {
     }
 }
 
-fn content(path: &Path) -> std::io::Result<String> {
+/// What a file holds, or standard input for `-`, up to so many bytes.
+pub(super) fn content(path: &Path, longest: u64) -> std::io::Result<String> {
     let mut text = String::new();
     if path == Path::new("-") {
-        std::io::stdin().take(LONGEST).read_to_string(&mut text)?;
+        std::io::stdin().take(longest).read_to_string(&mut text)?;
     } else {
-        std::fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
+        std::fs::File::open(path)?.take(longest).read_to_string(&mut text)?;
     }
     Ok(text)
 }

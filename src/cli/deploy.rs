@@ -12,12 +12,14 @@ use super::invocation::Invocation;
 use super::journaling::{self, Begun};
 use super::machine;
 use super::machines;
+use super::plan;
 use super::request::Request;
 use super::work::Fleetwork;
 use crate::driver;
 use crate::inventory::{self, Fleet, HostSpec, Password};
 use crate::journal::Journal;
 use crate::playbook::{self, Playbook, Run};
+use crate::preview::SavedPlan;
 use crate::remote::ssh;
 use crate::report::{self, ExitCode, Look, Outcome, RunEvent};
 use crate::rollout::{HostId, RolloutPlan};
@@ -30,12 +32,17 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Deploys what the arguments ask for.
 pub(super) fn run(args: Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
+    if args.check {
+        return plan::check(args, invocation);
+    }
     let world = machine();
     let request = Request::deploy(args, invocation, &*world)?;
     let run = rolled_out(&request, &world)?;
     say_untouched(&run.untouched);
+    let saved = request.plan.as_deref().map(|path| plan::saved(path, &run));
+    let saved = saved.transpose()?;
     let begun = Begun::anew(&request, &run);
-    carry_out(request, run, begun)
+    to_its_end(rollout(request, run, begun, saved))
 }
 
 /// Takes this program off the hosts that the arguments name.
@@ -129,7 +136,7 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
 }
 
 pub(super) fn carry_out(request: Request, run: Run, begun: Begun) -> Result<ExitCode, Error> {
-    to_its_end(rollout(request, run, begun))
+    to_its_end(rollout(request, run, begun, None))
 }
 
 pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {
@@ -173,7 +180,7 @@ pub(super) fn say_untouched(names: &[String]) {
     let _ = writeln!(anstream::stderr(), "not touched, no `portmap` variable: {names}");
 }
 
-async fn rollout(request: Request, run: Run, begun: Begun) -> ExitCode {
+async fn rollout(request: Request, run: Run, begun: Begun, saved: Option<SavedPlan>) -> ExitCode {
     let started = Instant::now();
     let Run { turns, plan, .. } = run;
     let Begun {
@@ -186,7 +193,8 @@ async fn rollout(request: Request, run: Run, begun: Begun) -> ExitCode {
     let _ = events.send(started_event(&run_id, &plan, &names));
     let showing = tokio::spawn(show(received, Viewer::new(&request, plan.forks(), journal)));
     ssh::sweep();
-    let work = Arc::new(Fleetwork::new(&request, &run_id, turns, plan.forks(), events.clone()));
+    let work = Fleetwork::new(&request, &run_id, turns, plan.forks(), events.clone()).by(saved);
+    let work = Arc::new(work);
     let outcome = driver::drive(names, plan, earlier, Arc::clone(&work), events).await;
     work.close().await;
     // Only a fault of the display itself could end it with an error; the run's result is worth more.

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use console::Style;
 
 use crate::problem::{self, Problem, Severity};
-use crate::report::ExitCode;
+use crate::report::{ExitCode, sanitise};
 
 /// Why the program ends before it touches a host.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,14 @@ pub(super) enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("cannot carry out the plan in {}: {why}", path.display())]
+    SavedPlan {
+        path: std::path::PathBuf,
+        /// One sentence.
+        why: String,
+    },
+    #[error("--check has no form for GitHub Actions")]
+    CheckForGithub,
     #[error("cannot read the rules in {}", path.display())]
     RulesFile {
         path: std::path::PathBuf,
@@ -41,6 +49,8 @@ pub(super) enum Error {
     },
     #[error("--rules stands in place of hosts, and hosts are named as well")]
     RulesAndHosts,
+    #[error("--rules - and packets: both on standard input")]
+    RulesAndPackets,
     #[error("--host {0}: no host of that name is in the inventory, or several match")]
     NotOneHost(String),
     #[error("{0}")]
@@ -83,8 +93,11 @@ impl Error {
             | Self::Journal(_)
             | Self::Resume(_)
             | Self::OutputFile { .. } => None,
+            Self::SavedPlan { .. } => Some("plan again: portmap-deploy plan --save FILE"),
+            Self::CheckForGithub => Some("take --output text, json or jsonl"),
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),
             Self::RulesAndHosts => Some("leave out -i and -l, or leave out --rules"),
+            Self::RulesAndPackets => Some("name a file of rules, or say of one packet what it is: --dport 2222"),
             Self::NotOneHost(_) => Some("portmap-deploy inventory --list-hosts names them"),
             Self::NoMapping(_) => Some("--port names the port that clients connect to; --family 6 asks for IPv6"),
             Self::SameFamily(_) => Some("give the rules of IPv4 by --rules; --family 4 says so where it does not show"),
@@ -115,6 +128,24 @@ pub(super) fn warn(problems: &[Problem]) {
         let text = problem::render(problems, Severity::Warning, color()) + "\n";
         let _ = anstream::stderr().write_all(text.as_bytes());
     }
+}
+
+/// Says something worth saying, beside what was asked for.
+pub(super) fn note(text: &str) {
+    let _ = writeln!(anstream::stderr(), "note: {text}");
+}
+
+/// Says why there is no answer of a host.
+pub(super) fn host(name: &str, reason: &str, hint: Option<&str>) {
+    let hint = hint
+        .map(|hint| format!("  hint: {}\n", sanitise(hint)))
+        .unwrap_or_default();
+    let _ = write!(
+        anstream::stderr(),
+        "error: {}: {}\n{hint}",
+        sanitise(name),
+        sanitise(reason)
+    );
 }
 
 /// Whether standard error may have colours.

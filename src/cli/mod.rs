@@ -13,11 +13,13 @@ mod journaling;
 mod lab;
 mod machines;
 mod output_file;
+mod plan;
 mod request;
 mod resume;
 mod schema;
 mod sources;
 mod status;
+mod trace;
 mod verify;
 mod work;
 
@@ -52,8 +54,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Verify(arguments)) => verify::run(arguments, invocation).map(Into::into),
         Some(Command::History(arguments)) => history::run(arguments).map(Into::into),
         Some(Command::Resume(arguments)) => resume::run(&arguments).map(Into::into),
+        Some(Command::Plan(arguments)) => plan::run(arguments, invocation).map(Into::into),
         Some(Command::Status(arguments)) => status::run(arguments, invocation).map(Into::into),
         Some(Command::Audit(arguments)) => audit::run(arguments, invocation).map(Into::into),
+        Some(Command::Trace(arguments)) => trace::run(arguments, invocation).map(Into::into),
         Some(Command::Explain(arguments)) => explain::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),

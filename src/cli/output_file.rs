@@ -11,21 +11,35 @@ use super::error::Error;
 
 /// Readers may be anybody: monitoring runs as a user of its own.
 const MODE: u32 = 0o644;
+/// Rules of hosts are nobody else's business.
+const PRIVATE: u32 = 0o600;
 
 /// A file's place, where a file was shown to be possible.
 #[derive(Debug)]
-pub(super) struct OutputFile(PathBuf);
+pub(super) struct OutputFile {
+    path: PathBuf,
+    mode: u32,
+}
 
 impl OutputFile {
     /// Finds out early whether it can be written, and changes nothing yet.
     pub fn at(path: PathBuf) -> Result<Self, Error> {
+        Self::with(path, MODE)
+    }
+
+    /// The same, for its owner alone to read.
+    pub fn private(path: PathBuf) -> Result<Self, Error> {
+        Self::with(path, PRIVATE)
+    }
+
+    fn with(path: PathBuf, mode: u32) -> Result<Self, Error> {
         let tried = match fs::metadata(&path) {
             // Renaming over a device would take it away.
             Ok(there) if !there.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file")),
             _ => beside(&path).map(drop),
         };
         match tried {
-            Ok(()) => Ok(Self(path)),
+            Ok(()) => Ok(Self { path, mode }),
             Err(source) => Err(Error::OutputFile { path, source }),
         }
     }
@@ -33,15 +47,15 @@ impl OutputFile {
     /// Puts a file with this text into its place.
     pub fn replace(&self, text: &str) -> Result<(), Error> {
         let write = || -> io::Result<()> {
-            let mut file = beside(&self.0)?;
+            let mut file = beside(&self.path)?;
             file.write_all(text.as_bytes())?;
-            file.as_file().set_permissions(Permissions::from_mode(MODE))?;
+            file.as_file().set_permissions(Permissions::from_mode(self.mode))?;
             file.as_file().sync_all()?;
-            file.persist(&self.0)?;
+            file.persist(&self.path)?;
             Ok(())
         };
         write().map_err(|source| Error::OutputFile {
-            path: self.0.clone(),
+            path: self.path.clone(),
             source,
         })
     }

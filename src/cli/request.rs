@@ -26,6 +26,10 @@ pub(super) struct Request {
     pub login: Login,
     pub timeout: Duration,
     pub rollback_after: Option<Duration>,
+    /// Whether what changes in the hosts' rules is shown.
+    pub diff: bool,
+    /// The file of the plan to carry out.
+    pub plan: Option<PathBuf>,
     pub confirm: Confirm,
     /// What confirms by hand what this run leaves pending, but for the hosts.
     pub confirm_command: String,
@@ -166,6 +170,8 @@ impl Request {
             login,
             timeout,
             rollback_after: args.rollback_after,
+            diff: args.diff,
+            plan: args.plan,
             confirm: args.confirm.into(),
             confirm_command,
             output: args.output,

@@ -13,6 +13,7 @@ use crate::driver::Work;
 use crate::memory::Memory;
 use crate::plan::Observed;
 use crate::playbook::Turn;
+use crate::preview::{self, Preview, SavedPlan};
 use crate::remote::ssh::Bastions;
 use crate::report::{self, EndState, HostReport, RunEvent};
 use crate::rollout::HostId;
@@ -29,6 +30,10 @@ pub(super) struct Fleetwork {
     operator: String,
     memory: Arc<Memory>,
     bastions: Bastions,
+    /// Whether what changes in rules is shown.
+    diff: bool,
+    /// The plan that is carried out, where there is one.
+    plan: Option<SavedPlan>,
     confirm: Confirm,
     confirm_command: String,
     machines: Arc<Machines>,
@@ -55,12 +60,19 @@ impl Fleetwork {
             operator: operator(),
             memory: Arc::new(memory),
             bastions: Bastions::default(),
+            diff: request.diff,
+            plan: None,
             confirm: request.confirm,
             confirm_command: request.confirm_command.clone(),
             machines: Arc::default(),
             events,
             forks: Arc::new(Semaphore::new(forks)),
         }
+    }
+
+    /// The same, where a plan is carried out.
+    pub fn by(self, plan: Option<SavedPlan>) -> Self {
+        Self { plan, ..self }
     }
 
     /// Ends what its hosts shared.
@@ -78,6 +90,8 @@ impl Fleetwork {
             bastions: self.bastions.clone(),
             memory: Arc::clone(&self.memory),
             checks: turn.checks.clone(),
+            diff: self.diff,
+            basis: self.plan.as_ref().and_then(|plan| plan.basis(&turn.host.name)).cloned(),
             confirm: self.confirm,
             confirm_command: self.confirm_command.clone(),
             machines: Arc::clone(&self.machines),
@@ -98,6 +112,15 @@ impl Fleetwork {
         };
         let _place = self.forks.acquire().await;
         transaction::look(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
+    }
+
+    /// What a deploy would do to a host.
+    pub async fn preview(&self, host: HostId) -> Preview {
+        let Some(turn) = self.turns.get(host.0) else {
+            return Preview::new(preview::State::Failed);
+        };
+        let _place = self.forks.acquire().await;
+        transaction::preview(&turn.host, &self.options(turn, Goal::Deploy), &self.events).await
     }
 
     /// What a host has.

@@ -202,6 +202,37 @@ impl Rule {
         }
     }
 
+    /// The text after `-A CHAIN` without its comments.
+    #[must_use]
+    pub fn spec_without_comments(&self) -> String {
+        let Ok(words) = words::split(self.spec()) else {
+            return self.spec().to_owned();
+        };
+        let mut kept = Vec::new();
+        let mut words = words.iter().map(|word| word.text.as_str()).peekable();
+        while let Some(word) = words.next() {
+            match word {
+                "-m" if words.peek() == Some(&"comment") => drop(words.next()),
+                "--comment" => drop(words.next()),
+                word => kept.push(words::quote(word)),
+            }
+        }
+        kept.join(" ")
+    }
+
+    /// What it redirects, where it says so plainly: protocol, ports, and the port that they lead to.
+    #[must_use]
+    pub fn redirect(&self) -> Option<(Protocol, PortSpan, u16)> {
+        let (protocol, ports) = self.service()?;
+        match &self.target {
+            Target::Jump { name, options } if name == "REDIRECT" => match options.as_slice() {
+                [option, port] if option == "--to-ports" => Some((protocol, ports, port.parse().ok()?)),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// The protocol and the destination ports that it is about, where it names one of each.
     pub(super) fn service(&self) -> Option<(Protocol, PortSpan)> {
         let protocol = self.matches.iter().find_map(|one| match one {

@@ -203,7 +203,7 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use tokio::io::AsyncWriteExt as _;
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpSocket};
 
     use super::*;
 
@@ -233,9 +233,12 @@ mod tests {
         answered
     }
 
-    async fn closed() -> u16 {
-        let listener = TcpListener::bind((LOCAL[0], 0)).await.unwrap();
-        listener.local_addr().unwrap().port()
+    /// A port at which nobody listens as long as the socket is there.
+    fn closed() -> (TcpSocket, u16) {
+        let bound = TcpSocket::new_v4().unwrap();
+        bound.bind((LOCAL[0], 0).into()).unwrap();
+        let port = bound.local_addr().unwrap().port();
+        (bound, port)
     }
 
     #[tokio::test]
@@ -243,7 +246,8 @@ mod tests {
         let slow = says("hello\r\nSSH-2.0-slow\r\n", Duration::from_millis(300)).await;
         let quick = says("SSH-2.0-quick\r\n", Duration::ZERO).await;
         let web = says("HTTP/1.0 400 no\r\n", Duration::ZERO).await;
-        let ports = [closed().await, web, slow, quick];
+        let (_bound, closed) = closed();
+        let ports = [closed, web, slow, quick];
         assert_eq!(answered(&ports, Order::Quickest).await, [quick, slow]);
         assert_eq!(answered(&ports, Order::Listed).await, [slow, quick]);
     }

@@ -72,7 +72,7 @@ fn of_host(event: &RunEvent) -> Option<String> {
             joined(host, "arm", &format!("rollback timer runs: {}", words::span(*window)))
         }
         RunEvent::Warning { host, text } => joined(host, "warning", text),
-        RunEvent::Dialogue { host, line, .. } => joined(host, "ssh", line),
+        RunEvent::Dialogue { host, level, line } => joined(host, words::dialogue(*level), line),
         RunEvent::HostReverting { host } => joined(host, "taking back", ""),
         RunEvent::HostFinished { host, report }
         | RunEvent::HostUnhealthy { host, report }

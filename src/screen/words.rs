@@ -98,6 +98,11 @@ pub(super) fn interrupted(running: usize, again: bool) -> String {
     }
 }
 
+/// What a line of the dialogue is called.
+pub fn dialogue(level: u8) -> &'static str {
+    if level == 0 { "rules" } else { "ssh" }
+}
+
 /// `host | step | detail`.
 pub(super) fn joined(host: &str, step: &str, detail: &str) -> String {
     if detail.is_empty() {

@@ -273,10 +273,12 @@ impl Context {
             |active: &Active| active.host == host && active.node.at == node.at && active.node.value == node.value;
         let mut active = lock(&self.shared.active);
         if let Some(first) = active.iter().position(again) {
-            let labels = active.iter().skip(first).map(|active| active.label.as_ref());
-            let chain: Vec<String> = labels
+            // What is rendered first has no name then; here it has.
+            let between = active.iter().skip(first + 1).map(|active| active.label.as_ref());
+            let chain: Vec<String> = std::iter::once(label.as_ref())
+                .chain(between)
                 .chain([label.as_ref()])
-                .map(|label| format!("`{label}`"))
+                .map(quoted)
                 .collect();
             let message = format!("{} needs its own value: {}", quoted(label), chain.join(" needs "));
             return Err(Problem::at(&node.at, message));

@@ -169,6 +169,8 @@ fn variables_that_need_themselves_are_named() {
         problem.message,
         "`b.x[0]` needs its own value: `b.x[0]` needs `c` needs `b.x[0]`"
     );
+    let of_itself = self::problem("a: '{{ b }}'\nb: '{{ a }}'\n", "a");
+    assert_eq!(of_itself.message, "`a` needs its own value: `a` needs `b` needs `a`");
     let fleet = fleet(&[
         ("h1", "a: '{{ hostvars.h2.b }}'\n"),
         ("h2", "b: '{{ hostvars.h1.a }}'\n"),

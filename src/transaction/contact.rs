@@ -98,6 +98,15 @@ impl<'a, R: Remote> Contact<'a, R> {
         });
     }
 
+    /// A rule that comes or goes.
+    pub fn show(&self, line: &str) {
+        self.tell(RunEvent::Dialogue {
+            host: self.host.to_owned(),
+            level: 0,
+            line: line.to_owned(),
+        });
+    }
+
     pub fn timer_stopped(&self) {
         self.tell(RunEvent::TimerStopped {
             host: self.host.to_owned(),

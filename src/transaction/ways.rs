@@ -35,6 +35,14 @@ impl Arrival {
     }
 }
 
+impl Arrival {
+    /// What a change takes away, before it.
+    pub fn warning(&self) -> Option<String> {
+        let lost = || self.loses_port.then(|| self.lost("will be"));
+        self.dead_end.clone().or_else(lost)
+    }
+}
+
 impl<R: Remote> Transaction<'_, R> {
     /// By any of these the host may be reached, before and after.
     pub(super) fn ways_in(&self) -> Vec<u16> {
@@ -101,11 +109,7 @@ impl<R: Remote> Transaction<'_, R> {
     /// them a run that is killed will leave.
     pub(super) async fn announce(&mut self) {
         let Some(arrival) = self.arrival.clone() else { return };
-        let warning = arrival
-            .dead_end
-            .clone()
-            .or_else(|| arrival.loses_port.then(|| arrival.lost("will be")));
-        if let Some(warning) = warning.filter(|_| !self.announced) {
+        if let Some(warning) = arrival.warning().filter(|_| !self.announced) {
             self.contact.warn(&warning);
         }
         self.announced = true;

@@ -6,6 +6,9 @@ use crate::host::{Host, Session};
 
 const HOSTS: u16 = 8;
 
+/// Milliseconds; a timer of one second leaves no more.
+const LONGEST_LEAD: i64 = 600;
+
 /// Runs `rounds` on each of a few hosts at once, every second one with legacy tables; how often the first of two won.
 fn on_all(rounds: u16, round: impl AsyncFn(&mut Round) -> bool + Sync) -> u16 {
     let race = |number: u16| {
@@ -22,21 +25,24 @@ fn on_all(rounds: u16, round: impl AsyncFn(&mut Round) -> bool + Sync) -> u16 {
                 second,
                 host,
                 number: 0,
-                lead: Duration::from_millis(40),
+                lead: 40,
             };
             one.second.ok("settled").await;
-            let mut won = 0;
+            let (mut won, mut last, mut step) = (0, None, 8);
             for number in 1..=rounds {
                 one.number = number;
                 let first_won = round(&mut one).await;
                 won += u16::from(first_won);
-                // Wherever the race is won by both in turn is the very instant that is looked for.
-                let step = Duration::from_millis(fastrand::u64(1..15));
-                one.lead = if first_won {
-                    one.lead.saturating_sub(step)
+                // Wherever the race is won by both in turn is the very instant that is looked for: far from it, on a
+                // busy machine, in ever longer strides.
+                step = if last.is_none_or(|last| last == first_won) {
+                    step * 2
                 } else {
-                    one.lead + step
+                    step / 4 + fastrand::i64(1..8)
                 };
+                last = Some(first_won);
+                let lead = if first_won { one.lead - step } else { one.lead + step };
+                one.lead = lead.clamp(-LONGEST_LEAD, LONGEST_LEAD);
             }
             won
         })
@@ -47,13 +53,23 @@ fn on_all(rounds: u16, round: impl AsyncFn(&mut Round) -> bool + Sync) -> u16 {
     })
 }
 
+/// So many milliseconds more, or fewer.
+fn later(time: Duration, by: i64) -> Duration {
+    let by_how_much = Duration::from_millis(by.unsigned_abs());
+    if by < 0 {
+        time.saturating_sub(by_how_much)
+    } else {
+        time + by_how_much
+    }
+}
+
 struct Round {
     host: Host,
     first: Session,
     second: Session,
     number: u16,
-    /// How much earlier than the other the first one begins.
-    lead: Duration,
+    /// How many milliseconds earlier than the other the first one begins; negative: later.
+    lead: i64,
 }
 
 impl Round {
@@ -74,8 +90,8 @@ impl Round {
         change.generation.to_string()
     }
 
-    /// Waits until so long before a timer of one second undoes its change.
-    async fn until_its_end(&self, lead: Duration) {
+    /// Waits until so long before a timer of one second undoes its change, or after.
+    async fn until_its_end(&self) {
         let deadline = self.host.run(&format!(
             "stat -c %.Z /run/portmap-deploy/{}.pid 2>/dev/null || date +%s.%N",
             self.id()
@@ -85,8 +101,8 @@ impl Round {
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
             .as_secs_f64();
-        let wait = deadline - now - lead.as_secs_f64();
-        tokio::time::sleep(Duration::from_secs_f64(wait.max(0.0))).await;
+        let wait = Duration::try_from_secs_f64(deadline - now).unwrap_or_default();
+        tokio::time::sleep(later(wait, -self.lead)).await;
     }
 
     /// What was decided, once it is.
@@ -137,8 +153,7 @@ fn confirm_against_the_timer_has_one_winner() {
     let won = on_all(ROUNDS, async |round| {
         let before = round.host.rules();
         let generation = round.switch(1).await;
-        let lead = round.lead;
-        round.until_its_end(lead).await;
+        round.until_its_end().await;
         let request = format!("confirm {}", round.id());
         let decided = Round::decided(&mut round.second, &request).await;
         round.agree(&decided, &generation, &before)
@@ -158,13 +173,13 @@ fn confirm_against_rollback_has_one_winner() {
         let id = round.id();
         let mut third = round.host.login();
         third.ok("settled").await;
-        let lead = round.lead.min(Duration::from_millis(60));
+        let lead = round.lead;
         let late = async {
-            tokio::time::sleep(lead.saturating_sub(Duration::from_millis(30))).await;
+            tokio::time::sleep(later(Duration::ZERO, lead - 30)).await;
             Round::decided(&mut third, &format!("rollback {id}")).await
         };
         let early = async {
-            tokio::time::sleep(Duration::from_millis(30).saturating_sub(lead)).await;
+            tokio::time::sleep(later(Duration::ZERO, 30 - lead)).await;
             Round::decided(&mut round.second, &format!("confirm {id}")).await
         };
         let (early, late) = tokio::join!(early, late);
@@ -186,7 +201,7 @@ fn more_time_against_the_timer_has_one_winner() {
     let won = on_all(ROUNDS, async |round| {
         let before = round.host.rules();
         let generation = round.switch(1).await;
-        round.until_its_end(round.lead.min(Duration::from_millis(80))).await;
+        round.until_its_end().await;
         let said = round.second.said(&format!("extend {} 60 600", round.id())).await;
         let has_time = said.starts_with("ok left ");
         // The timer had its turn.

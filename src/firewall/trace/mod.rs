@@ -129,6 +129,10 @@ pub struct Step<'a> {
     pub number: usize,
     /// The rule; `None`: the policy.
     pub rule: Option<&'a Rule>,
+    /// The policy, where that is what decided.
+    pub policy: Option<&'a str>,
+    /// How many chains deep: 0 in built-in ones.
+    pub depth: usize,
     /// Whether the rule applies to the packet for certain.
     pub certain: bool,
     /// Whether it decides what becomes of the packet.
@@ -158,10 +162,16 @@ impl<'a> Tracer<'a> {
     /// What becomes of a packet.
     #[must_use]
     pub fn trace(&self, packet: &Packet) -> Trace<'a> {
+        self.trace_on(self.host, packet)
+    }
+
+    /// What would become of a packet on another host with the same rules.
+    #[must_use]
+    pub fn trace_on(&self, host: &Host, packet: &Packet) -> Trace<'a> {
         let [four, six] = &self.programs;
         let program = if packet.family == Family::V4 { four } else { six };
         let program = program.get_or_init(|| Program::new(self.ruleset, packet.family));
-        journey::trace(program, self.ruleset, self.host, packet)
+        journey::trace(program, self.ruleset, host, packet)
     }
 }
 

@@ -93,7 +93,7 @@ impl<'t, 'a> Walk<'t, 'a> {
         if accepts && chain.table != "filter" {
             return rest;
         }
-        let step = self.step(chain, 0, certain);
+        let step = self.step(chain, 0, 0, certain);
         if accepts {
             self.accepted.extend(step);
             return rest;
@@ -103,7 +103,7 @@ impl<'t, 'a> Walk<'t, 'a> {
     }
 
     /// Notes a rule by its number from 1, or the policy by 0.
-    fn step(&mut self, lines: &Lines, number: usize, certain: bool) -> Option<usize> {
+    fn step(&mut self, lines: &Lines, number: usize, depth: usize, certain: bool) -> Option<usize> {
         let table = self.ruleset.tables.get(lines.at.0)?;
         let chain = table.chains.get(lines.at.1)?;
         if self.steps.len() >= MOST_STEPS {
@@ -114,6 +114,8 @@ impl<'t, 'a> Walk<'t, 'a> {
             chain: &chain.name,
             number,
             rule: number.checked_sub(1).and_then(|index| chain.rules.get(index)),
+            policy: chain.policy.as_deref().filter(|_| number == 0),
+            depth,
             certain,
             decides: false,
         });
@@ -145,7 +147,7 @@ impl<'t, 'a> Walk<'t, 'a> {
                 continue;
             }
             let certain = sure && !open && live.is_empty();
-            let step = self.step(chain, number, certain);
+            let step = self.step(chain, number, depth, certain);
             let (gone, returned) = (self.gone, back.len());
             self.act(line, step, matched, (&mut live, &mut back), certain, depth);
             if !live.is_empty() && (self.gone > gone || back.len() > returned) {

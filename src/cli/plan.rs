@@ -1,0 +1,196 @@
+//! `portmap-deploy plan`, and `deploy --check`: what a deploy would do, before anything is touched.
+
+use std::collections::HashMap;
+use std::future::pending;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinSet;
+
+use super::args::{self, Planned};
+use super::error::{self, Error};
+use super::invocation::Invocation;
+use super::journaling;
+use super::machine;
+use super::output_file::OutputFile;
+use super::request::Request;
+use super::work::Fleetwork;
+use super::{deploy, machines};
+use crate::driver::signals::{self, Signal};
+use crate::playbook::{Run, Turn};
+use crate::preview::{self, Asked, Preview, Previews, SavedPlan, Shown, State};
+use crate::remote::ssh;
+use crate::report::ExitCode;
+use crate::rollout::HostId;
+
+/// The longest plan that is read, bytes.
+const LONGEST: u64 = 256 << 20;
+
+/// Shows what a deploy would do.
+pub(super) fn run(args: args::Plan, invocation: Invocation) -> Result<ExitCode, Error> {
+    let told = Told {
+        form: args.output,
+        rules: true,
+        save: args.save.map(OutputFile::private).transpose()?,
+        all: false,
+    };
+    let asked = args::Deploy {
+        hosts: args.hosts,
+        careful: args.careful,
+        login: args.login,
+        ..args::Deploy::default()
+    };
+    told.planned(asked, invocation)
+}
+
+/// The same by `deploy --check`.
+pub(super) fn check(args: args::Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
+    let told = Told {
+        form: args.output.planned().ok_or(Error::CheckForGithub)?,
+        rules: args.diff,
+        save: None,
+        all: false,
+    };
+    told.planned(args, invocation)
+}
+
+/// Reads a plan, and compares it with what a run asks for.
+pub(super) fn saved(path: &Path, run: &Run) -> Result<SavedPlan, Error> {
+    let unusable = |why: String| Error::SavedPlan {
+        path: path.to_owned(),
+        why,
+    };
+    let text = super::audit::content(path, LONGEST).map_err(|error| unusable(error.to_string()))?;
+    let plan = SavedPlan::read(&text).map_err(unusable)?;
+    match plan.differences(&asked(&run.turns)).as_slice() {
+        [] => Ok(plan),
+        differences => Err(unusable(format!("it is stale: {}", differences.join("; ")))),
+    }
+}
+
+fn asked(turns: &[Turn]) -> Vec<Asked> {
+    let asked = turns.iter().map(|turn| Asked {
+        name: turn.host.name.clone(),
+        address: turn.host.connection.host.clone(),
+        mappings: turn.host.mappings.to_text(),
+    });
+    asked.collect()
+}
+
+/// Where a plan goes.
+struct Told {
+    form: Planned,
+    rules: bool,
+    save: Option<OutputFile>,
+    all: bool,
+}
+
+impl Told {
+    fn planned(self, args: args::Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
+        let world = machine();
+        let request = Request::deploy(args, invocation, &*world)?;
+        let run = machines::ordered(deploy::planned(&request, &world)?)?;
+        deploy::say_untouched(&run.untouched);
+        deploy::to_its_end(self.look_at(request, run))
+    }
+
+    async fn look_at(self, request: Request, run: Run) -> ExitCode {
+        let began = Instant::now();
+        let names: Vec<String> = run.turns.iter().map(|turn| turn.host.name.clone()).collect();
+        let asked = asked(&run.turns);
+        let order: Vec<usize> = run.plan.batches().iter().flatten().map(|host| host.0).collect();
+        let batches = run.plan.batches().iter().map(Vec::len).collect();
+        let (events, received) = unbounded_channel();
+        deploy::tell_dialogue(received, request.verbosity);
+        ssh::sweep();
+        let forks = run.plan.forks();
+        let fleet = Arc::new(Fleetwork::new(
+            &request,
+            &journaling::run_id(),
+            run.turns,
+            forks,
+            events,
+        ));
+        let (mut found, interrupted) = self.looks(&fleet, &names).await;
+        fleet.close().await;
+        let hosts = order.into_iter().filter_map(|host| {
+            let preview = found.get_mut(host)?.take()?;
+            Some((names.get(host)?.clone(), preview))
+        });
+        let previews = Previews {
+            hosts: hosts.collect(),
+            batches,
+            elapsed: began.elapsed(),
+            interrupted,
+        };
+        self.tell(&previews, &asked)
+            .unwrap_or_else(|error| error::print(&error))
+    }
+
+    fn tell(&self, previews: &Previews, asked: &[Asked]) -> Result<ExitCode, Error> {
+        match self.form {
+            Planned::Text => {
+                let shown = Shown {
+                    look: deploy::look(),
+                    rules: self.rules,
+                    all: self.all,
+                };
+                deploy::print(&preview::text(previews, shown));
+            }
+            Planned::Json => deploy::print(&(preview::document(previews) + "\n")),
+            Planned::Jsonl => deploy::print(&(preview::totals_line(previews) + "\n")),
+        }
+        if let Some(file) = self.save.as_ref().filter(|_| !previews.interrupted) {
+            file.replace(&SavedPlan::of(previews, asked).text())?;
+        }
+        Ok(previews.exit_code())
+    }
+
+    /// One login to each host, so many at a time as there are forks; `true`: an interrupt ended it.
+    async fn looks(&self, fleet: &Arc<Fleetwork>, names: &[String]) -> (Vec<Option<Preview>>, bool) {
+        let mut found: Vec<Option<Preview>> = names.iter().map(|_| None).collect();
+        let (mut tasks, mut places) = (JoinSet::new(), HashMap::new());
+        for host in 0..names.len() {
+            let fleet = Arc::clone(fleet);
+            let task = tasks.spawn(async move { fleet.preview(HostId(host)).await });
+            places.insert(task.id(), host);
+        }
+        let mut signals = signals::listen();
+        loop {
+            tokio::select! {
+                ended = tasks.join_next_with_id() => {
+                    let (id, preview) = match ended {
+                        None => return (found, false),
+                        Some(Ok(ended)) => ended,
+                        Some(Err(error)) => (error.id(), broken()),
+                    };
+                    let Some(host) = places.get(&id).copied() else { continue };
+                    if let (Planned::Jsonl, Some(name)) = (self.form, names.get(host)) {
+                        deploy::print(&(preview::host_line(name, &preview) + "\n"));
+                    }
+                    if let Some(place) = found.get_mut(host) {
+                        *place = Some(preview);
+                    }
+                }
+                () = interrupted(&mut signals) => return (found, true),
+            }
+        }
+    }
+}
+
+async fn interrupted(signals: &mut UnboundedReceiver<Signal>) {
+    if signals.recv().await.is_none() {
+        pending::<()>().await;
+    }
+}
+
+/// The state of a host whose task panicked.
+fn broken() -> Preview {
+    Preview {
+        reasons: vec!["a fault in this program".to_owned()],
+        hint: Some("please report this fault".to_owned()),
+        ..Preview::new(State::Failed)
+    }
+}
