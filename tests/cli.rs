@@ -175,7 +175,8 @@ fn readme() -> String {
 #[test]
 fn the_readme_names_every_option_and_no_other() {
     let commands = [
-        "remove", "rollback", "confirm", "cancel", "extend", "drill", "history", "resume", "status", "verify",
+        "remove", "rollback", "confirm", "cancel", "extend", "drill", "history", "resume", "status", "verify", "audit",
+        "explain",
     ];
     let help = commands.map(|command| stdout(&program(&[command, "--help"])));
     let help = stdout(&program(&["--help"])) + &help.concat();
