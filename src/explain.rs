@@ -7,7 +7,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use crate::firewall::explain::{End, Note, Picture};
+use crate::firewall::explain::{End, Note, Picture, Role};
 use crate::report::sanitise;
 
 pub use svg::svg;
@@ -41,6 +41,16 @@ fn heads(picture: &Picture) -> [String; 2] {
         format!("redirected: a client calls {}", picture.port),
         format!("direct: a client calls {}", picture.to_port),
     ]
+}
+
+/// The chain of a rule, and that it only counts.
+fn label(note: &Note) -> Option<String> {
+    let chain = note.chain.as_deref().map(sanitise);
+    match (chain, note.role) {
+        (Some(chain), Role::Counts) => Some(format!("{chain}, only counts")),
+        (None, Role::Counts) => Some("only counts".to_owned()),
+        (chain, _) => chain,
+    }
 }
 
 /// A rule without what it says twice: `-p tcp -m tcp` is `-p tcp`.

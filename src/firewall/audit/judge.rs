@@ -370,14 +370,25 @@ impl<'a> Question<'_, 'a> {
             .port
             .filter(|_| taken == Some(true))
             .unwrap_or_else(|| self.target());
-        let direct = self.prober.send(protocol, target, caller);
+        let straight = self.straight(caller);
+        let direct = self.prober.send(protocol, target, &straight);
         Pair {
-            callers: (caller.clone(), caller.clone()),
+            callers: (caller.clone(), straight),
             mapped,
             direct,
             to: target,
             lost: taken == Some(false) && lost,
             taken,
+        }
+    }
+
+    /// Who calls the port behind the mapping: at the host itself, whatever address the redirect is about.
+    fn straight(&self, caller: &Caller) -> Caller {
+        let own = &self.ground.own;
+        let to = caller.to.filter(|address| own.contains(address));
+        Caller {
+            to: to.or_else(|| caller.to.and_then(|_| own.first().copied())),
+            ..caller.clone()
         }
     }
 
