@@ -77,7 +77,8 @@ impl File {
             content.print(counters, &mut lines);
         }
         lines.extend(self.end.iter().cloned());
-        lines.iter().map(|line| format!("{line}\n")).collect()
+        lines.push(String::new());
+        lines.join("\n")
     }
 }
 
