@@ -1,6 +1,7 @@
 //! What a host has, what it should have, and so what to do: `(observed, desired) → Unchanged | Change | Stop`.
 
 mod basis;
+mod dangers;
 mod differences;
 mod held;
 mod kept;
@@ -16,6 +17,7 @@ use crate::firewall::{self, Change, Counter, Family, Generation, Mark, Ruleset, 
 use crate::mapping::MappingSet;
 
 pub use basis::Basis;
+pub use dangers::{Danger, Kind, Way};
 pub use held::{Held, Made};
 pub use kept::{Begun, Kept, KeptGeneration, Outcome, rolled_back_by};
 pub use observed::{Boot, Managed, Observed, Stop};
@@ -23,6 +25,9 @@ pub use reach::{From, Reach, Reached};
 pub use rule_diff::{ChainDiff, DiffLine};
 pub use sockets::Listener;
 pub use ways::{Before, is_mapped, takes_away, way_after, ways_in, ways_now};
+
+/// What to do where a refusal is wrong.
+pub const FORCE: &str = "--force tries all the same, with the rollback timer armed";
 
 /// The sections of an agent's answer, by title.
 type Sections = BTreeMap<String, String>;
@@ -99,7 +104,7 @@ impl Observed {
                 managed.view.family.name()
             ),
             hint: Some(format!(
-                "accept it first, for example: {} -I INPUT -p tcp --dport {port} -j ACCEPT; --force tries all the same, with the rollback timer armed",
+                "accept it first, for example: {} -I INPUT -p tcp --dport {port} -j ACCEPT; {FORCE}",
                 managed.tool
             )),
         })

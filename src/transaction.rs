@@ -9,6 +9,7 @@ mod contact;
 mod drill;
 mod ended;
 mod goals;
+mod heeding;
 mod loading;
 mod look;
 mod machines;
@@ -70,6 +71,8 @@ pub struct Options {
     pub memory: Arc<Memory>,
     /// What has to hold before the change is confirmed, beside the proof of the mappings.
     pub checks: Vec<Check>,
+    /// Whether what would be refused is tried all the same, with the host's timer armed.
+    pub force: bool,
     /// Whether what changes in the host's rules is shown.
     pub diff: bool,
     /// What must still be so, where a plan is carried out.
@@ -98,10 +101,7 @@ pub enum Goal {
     /// Every host has its mappings.
     Deploy,
     /// Nothing of this program is left on any host.
-    Remove {
-        /// Even where only our own accept lets the operator in, as far as the rules tell.
-        force: bool,
-    },
+    Remove,
     /// Every host has the mappings of an earlier generation again.
     RollBack(Target),
     /// Every host has the mappings again that it had before this run, unless somebody changed it since.
@@ -298,7 +298,7 @@ impl<R: Remote> Transaction<'_, R> {
         let login = login.map_err(|error| Box::new(login_report(&error)))?;
         if let Err(other) = self.options.machines.claim(&login, &self.host.name) {
             login.connection.close().await;
-            return Err(goals::twice(&other));
+            return Err(Box::new(ended::stopped(goals::twice(&other))));
         }
         if login.peer.address().is_some_and(proving::is_here) {
             self.asides.push(
@@ -321,7 +321,7 @@ impl<R: Remote> Transaction<'_, R> {
                 self.end_own(first, held).await?;
                 continue;
             }
-            self.expect_basis(&observed)?;
+            self.expect_basis(first, &observed)?;
             self.set_out(&observed, &kept)?;
             self.arrived(first, &observed);
             if lacking.nat {
@@ -342,6 +342,7 @@ impl<R: Remote> Transaction<'_, R> {
                 }
                 Plan::Change(change) => *change,
             };
+            self.heed(first, &observed, &change)?;
             self.announce().await;
             self.show_diff(&observed, &change);
             match self.load(first, change, observed, marks).await? {

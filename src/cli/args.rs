@@ -25,13 +25,13 @@ pub(super) struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten)]
-    pub deploy: Deploy,
+    pub deploy: DeployNow,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Bring hosts to their mappings (what is done without a command).
-    Deploy(Deploy),
+    Deploy(DeployNow),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
     /// Give hosts the mappings of an earlier generation again, protected as a deploy is.
@@ -94,15 +94,13 @@ pub(super) struct Deploy {
     pub careful: Careful,
     #[command(flatten)]
     pub login: Login,
-    /// Change nothing: show what would be done, over one login to each host.
-    #[arg(short = 'C', long)]
-    pub check: bool,
+    /// Try it even where the host's rules say that it would lock somebody out, or not work: what would be a refusal is a
+    /// warning. The hosts' rollback timers are armed all the same.
+    #[arg(long)]
+    pub force: bool,
     /// Show the rules that come and go.
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// Carry out the plan that `plan --save` wrote to this file, where all that it rests on is still so.
-    #[arg(long, value_name = "FILE", conflicts_with = "check")]
-    pub plan: Option<PathBuf>,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
@@ -112,6 +110,19 @@ pub(super) struct Deploy {
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+/// A deploy, or what it would do.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct DeployNow {
+    #[command(flatten)]
+    pub run: Deploy,
+    /// Change nothing: show what would be done, over one login to each host.
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Carry out the plan that `plan --save` wrote to this file, where all that it rests on is still so.
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub plan: Option<PathBuf>,
 }
 
 /// Which hosts are meant, and how many at a time.
@@ -458,9 +469,6 @@ pub(super) struct Verify {
 pub(super) struct Remove {
     #[command(flatten)]
     pub run: Deploy,
-    /// Try it even where no other rule of the host seems to let anybody in to sshd.
-    #[arg(long)]
-    pub force: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -574,6 +582,9 @@ pub(super) struct Resume {
     /// Variables that the run was given and that its journal does not hold, as they seemed to be secret.
     #[arg(short, long, value_name = "VARS")]
     pub extra_vars: Vec<String>,
+    /// Try it even where the host's rules say that it would lock somebody out, as `deploy --force` does.
+    #[arg(long)]
+    pub force: bool,
     /// What is written to standard output [default: as before].
     #[arg(long, value_name = "FORMAT")]
     pub output: Option<Output>,

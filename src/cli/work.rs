@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::request::Request;
 use crate::driver::Work;
 use crate::memory::Memory;
-use crate::plan::Observed;
+use crate::plan::{Basis, Observed};
 use crate::playbook::Turn;
 use crate::preview::{self, Preview, SavedPlan};
 use crate::remote::ssh::Bastions;
@@ -30,6 +30,7 @@ pub(super) struct Fleetwork {
     operator: String,
     memory: Arc<Memory>,
     bastions: Bastions,
+    force: bool,
     /// Whether what changes in rules is shown.
     diff: bool,
     /// The plan that is carried out, where there is one.
@@ -60,6 +61,7 @@ impl Fleetwork {
             operator: operator(),
             memory: Arc::new(memory),
             bastions: Bastions::default(),
+            force: request.force,
             diff: request.diff,
             plan: None,
             confirm: request.confirm,
@@ -90,12 +92,18 @@ impl Fleetwork {
             bastions: self.bastions.clone(),
             memory: Arc::clone(&self.memory),
             checks: turn.checks.clone(),
+            force: self.force,
             diff: self.diff,
-            basis: self.plan.as_ref().and_then(|plan| plan.basis(&turn.host.name)).cloned(),
+            basis: self.basis(turn).filter(|_| goal == Goal::Deploy),
             confirm: self.confirm,
             confirm_command: self.confirm_command.clone(),
             machines: Arc::clone(&self.machines),
         }
+    }
+
+    /// What a host must still be like.
+    fn basis(&self, turn: &Turn) -> Option<Basis> {
+        self.plan.as_ref()?.basis(&turn.host.name).cloned()
     }
 
     async fn transact(&self, host: HostId, goal: Goal) -> HostReport {

@@ -111,6 +111,8 @@ pub struct Observed {
     pub uptime: u64,
     /// Rules of nft beside those of iptables, which may take away packets that iptables accepts.
     pub nft: Nft,
+    /// Rules are in both backends: the tool that the host prefers is taken for the one, and the other's rules are not known.
+    pub both_backends: Option<Stop>,
     /// Things worth saying.
     pub warnings: Vec<String>,
 }
@@ -119,7 +121,7 @@ impl Observed {
     /// Reads what the agent's `observe` answered.
     ///
     /// # Errors
-    /// When something is missing on the host, or its rules are in both backends or not readable.
+    /// When something is missing on the host, or its rules are not readable.
     pub fn read(sections: &Sections) -> Result<Self, Stop> {
         let facts = facts(sections);
         let fact = |key: &str| facts.get(key).copied();
@@ -154,6 +156,7 @@ impl Observed {
             uptime: fact("uptime")
                 .and_then(|uptime| uptime.parse().ok())
                 .unwrap_or_default(),
+            both_backends: None,
             nft: sections.get("nft").map_or_else(Nft::default, |text| Nft::read(text)),
             warnings: [
                 fact("saved").map(saved_elsewhere),
@@ -164,7 +167,7 @@ impl Observed {
             .collect(),
         };
         observed.warnings.extend(observed.beside_iptables());
-        let v4 = managed(sections, Family::V4)?.ok_or_else(|| {
+        let v4 = observed.managed(sections, Family::V4)?.ok_or_else(|| {
             Stop::failed(
                 "iptables is not installed on the host",
                 "install it there, on Debian and Ubuntu: apt install iptables",
@@ -198,7 +201,7 @@ impl Observed {
                 .push("IPv6 is off on this host: only IPv4 is managed".to_owned());
             return Ok(());
         }
-        match managed(sections, Family::V6)? {
+        match self.managed(sections, Family::V6)? {
             Some(v6) => {
                 self.families.push(v6);
                 if without_nat {
@@ -213,6 +216,53 @@ impl Observed {
                 .push("there is no ip6tables on this host: only IPv4 is managed".to_owned()),
         }
         Ok(())
+    }
+
+    /// The tool that has a family's rules. `None`: there is none.
+    fn managed(&mut self, sections: &Sections, family: Family) -> Result<Option<Managed>, Stop> {
+        let prefix = format!("rules {} ", digit(family));
+        let mut found = Vec::new();
+        for (title, text) in sections {
+            let Some((tool, version)) = title
+                .strip_prefix(&prefix)
+                .map(|rest| rest.split_once(' ').unwrap_or((rest, "")))
+            else {
+                continue;
+            };
+            let ruleset = Ruleset::parse(text).map_err(|error| unreadable(tool, text, &error))?;
+            found.push((tool.to_owned(), version.to_owned(), ruleset));
+        }
+        // The one that has rules is in force; with none in any, or some in both, the host's own choice.
+        found.sort_by_key(|(tool, _, ruleset)| (!ruleset.has_rules(), tool.contains('-')));
+        if let [first, second, ..] = found.as_slice()
+            && second.2.has_rules()
+        {
+            self.both_backends
+                .get_or_insert_with(|| both_backends(&first.0, &second.0));
+        }
+        let Some((tool, version, ruleset)) = found.into_iter().next() else {
+            return Ok(None);
+        };
+        recent(&tool, &version)?;
+        Ok(Some(Managed {
+            tool,
+            view: View {
+                family,
+                ruleset,
+                nat: true,
+            },
+        }))
+    }
+
+    /// The host, unless its rules are in both backends: then nobody knows what they do together.
+    ///
+    /// # Errors
+    /// Where they are.
+    pub fn in_one_backend(self) -> Result<Self, Stop> {
+        match self.both_backends {
+            Some(stop) => Err(stop),
+            None => Ok(self),
+        }
     }
 
     /// How this port leads to the host's sshd now.
@@ -253,41 +303,6 @@ fn saved_elsewhere(files: &str) -> String {
 pub(super) fn facts(sections: &Sections) -> BTreeMap<&str, &str> {
     let text = sections.get("facts").map_or("", String::as_str);
     text.lines().filter_map(|line| line.split_once(' ')).collect()
-}
-
-/// The tool that has a family's rules. `None`: there is none.
-fn managed(sections: &Sections, family: Family) -> Result<Option<Managed>, Stop> {
-    let prefix = format!("rules {} ", digit(family));
-    let mut found = Vec::new();
-    for (title, text) in sections {
-        let Some((tool, version)) = title
-            .strip_prefix(&prefix)
-            .map(|rest| rest.split_once(' ').unwrap_or((rest, "")))
-        else {
-            continue;
-        };
-        let ruleset = Ruleset::parse(text).map_err(|error| unreadable(tool, text, &error))?;
-        found.push((tool.to_owned(), version.to_owned(), ruleset));
-    }
-    // The one that has rules is in force; with none in any, the host's own choice.
-    found.sort_by_key(|(tool, _, ruleset)| (!ruleset.has_rules(), tool.contains('-')));
-    if let [first, second, ..] = found.as_slice()
-        && second.2.has_rules()
-    {
-        return Err(both_backends(&first.0, &second.0));
-    }
-    let Some((tool, version, ruleset)) = found.into_iter().next() else {
-        return Ok(None);
-    };
-    recent(&tool, &version)?;
-    Ok(Some(Managed {
-        tool,
-        view: View {
-            family,
-            ruleset,
-            nat: true,
-        },
-    }))
 }
 
 fn both_backends(first: &str, second: &str) -> Stop {

@@ -4,7 +4,7 @@ use crate::problem::Source;
 const NFT: &str = "iptables v1.8.9 (nf_tables)";
 const RULES: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
 
-fn sections(more: &[(&str, &str)]) -> Sections {
+pub(super) fn sections(more: &[(&str, &str)]) -> Sections {
     let rules = format!("rules 4 iptables {NFT}");
     let facts = "uid 0\nssh 192.0.2.9 40000 192.0.2.1 22\nuptime 99\n";
     let base = [("facts", facts), (rules.as_str(), "")];
@@ -20,7 +20,9 @@ fn set(text: &str) -> MappingSet {
 }
 
 fn stop(more: &[(&str, &str)]) -> Stop {
-    Observed::read(&sections(more)).unwrap_err()
+    Observed::read(&sections(more))
+        .and_then(Observed::in_one_backend)
+        .unwrap_err()
 }
 
 #[test]

@@ -23,7 +23,7 @@ impl Goal {
     /// As far as it is known before the host is.
     pub(super) fn aim(self) -> Aim {
         match self {
-            Self::Remove { force } => Aim::Nothing { force },
+            Self::Remove => Aim::Nothing { force: false },
             Self::Drill => Aim::Drill,
             Self::Deploy | Self::RollBack(_) | Self::Revert { .. } | Self::ByHand { .. } => Aim::Mappings,
         }
@@ -42,7 +42,7 @@ impl<R: Remote> Transaction<'_, R> {
     /// Decides what the host shall have, where its goal leaves that to what it remembers.
     pub(super) fn set_out(&mut self, observed: &Observed, kept: &Kept) -> Result<(), Ended> {
         match self.options.goal {
-            Goal::Deploy | Goal::Remove { .. } | Goal::ByHand { .. } => Ok(()),
+            Goal::Deploy | Goal::Remove | Goal::ByHand { .. } => Ok(()),
             Goal::RollBack(target) => self.back_to(target, observed, kept),
             Goal::Revert { confirmed, before } => self.take_back(confirmed, before, observed, kept),
             Goal::Drill => self.rehearse(observed, kept),
@@ -53,7 +53,9 @@ impl<R: Remote> Transaction<'_, R> {
         let mark = |family| marks.of(family);
         match self.aim {
             Aim::Mappings => Ok(observed.plan(&self.desired, mark)),
-            Aim::Nothing { force } => observed.removal(force, mark).map_err(|stop| Box::new(stopped(stop))),
+            Aim::Nothing { force } => observed
+                .removal(force || self.options.force, mark)
+                .map_err(|stop| Box::new(stopped(stop))),
             Aim::Drill => Ok(Plan::Change(Box::new(observed.rehearsal(&self.desired, mark)))),
         }
     }
@@ -323,13 +325,13 @@ fn taken_back(state: EndState, noted: impl FnOnce(HostReport) -> HostReport, rep
 }
 
 /// A host of a run that another name of the same run has.
-pub(super) fn twice(other: &str) -> Ended {
-    Box::new(stopped(Stop {
+pub(super) fn twice(other: &str) -> Stop {
+    Stop {
         refused: true,
         reason: format!("this is the machine that {other} is as well: the same host key at the same address"),
         hint: Some(
             "leave one of the two names out (-l '!NAME'), or give the machine one name with all its mappings"
                 .to_owned(),
         ),
-    }))
+    }
 }

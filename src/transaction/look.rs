@@ -79,10 +79,12 @@ impl<R: Remote> Transaction<'_, R> {
         let observed = self.contact.answer(login, LONG).await?;
         let kept = self.contact.answer(login, LONG).await?;
         let kept = Kept::read(&kept.sections);
-        Ok(match Observed::read(&observed.sections) {
-            Ok(observed) => Status::of(&observed, &kept, &self.desired),
-            Err(stop) => Status::stopped(stop, kept.current),
-        })
+        Ok(
+            match Observed::read(&observed.sections).and_then(Observed::in_one_backend) {
+                Ok(observed) => Status::of(&observed, &kept, &self.desired),
+                Err(stop) => Status::stopped(stop, kept.current),
+            },
+        )
     }
 }
 

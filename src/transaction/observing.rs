@@ -15,7 +15,13 @@ impl<R: Remote> Transaction<'_, R> {
         if looks_back {
             login.dialogue.ask("generations");
         }
-        let observed = Observed::read(&self.heard(login).await?).map_err(|stop| Box::new(stopped(stop)))?;
+        let observed = Observed::read(&self.heard(login).await?);
+        let observed = if self.options.force {
+            observed
+        } else {
+            observed.and_then(Observed::in_one_backend)
+        };
+        let observed = observed.map_err(|stop| Box::new(stopped(stop)))?;
         self.warnings.clone_from(&observed.warnings);
         let kept = if looks_back {
             Kept::read(&self.heard(login).await?)

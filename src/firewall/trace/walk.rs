@@ -220,6 +220,9 @@ impl<'t, 'a> Walk<'t, 'a> {
             effect => {
                 for way in &mut matched {
                     change(&mut way.facts, effect);
+                    if matches!(effect, Effect::ChangeSet(_)) {
+                        way.forget();
+                    }
                 }
                 live.append(&mut matched);
             }
@@ -313,6 +316,7 @@ fn change(facts: &mut Facts, effect: &Effect) {
     match effect {
         Effect::Mark { value, mask } => facts.mark = marked(facts.mark, *mask, Some(*value), u32::MAX),
         Effect::SomeMark => facts.mark = None,
+        Effect::ChangeSet(name) if !facts.changed_sets.contains(name) => facts.changed_sets.push(name.clone()),
         Effect::Connmark { value, mask } if tracked => {
             facts.connmark = marked(facts.connmark, *mask, Some(*value), u32::MAX);
         }

@@ -1,0 +1,61 @@
+//! What the host's own rules say of a change before it starts: what is certain to go wrong is refused, the rest is said.
+
+use super::ended::{Ended, stopped};
+use super::goals::Aim;
+use super::{Goal, Transaction};
+use crate::plan::{Danger, FORCE, HostChange, Observed, Stop, Way};
+use crate::remote::{Login, Remote};
+
+impl<R: Remote> Transaction<'_, R> {
+    /// Refuses a change that would lock somebody out or not work, unless the operator insists. The way back from a change of
+    /// this run, and a drill, which changes nothing, are never refused.
+    pub(super) fn heed(&mut self, first: &Login, observed: &Observed, change: &HostChange) -> Result<(), Ended> {
+        if self.aim == Aim::Drill || matches!(self.options.goal, Goal::Revert { .. }) {
+            return Ok(());
+        }
+        let (warnings, refusal) = self.judgement(first, observed, change);
+        self.warnings.extend(warnings);
+        refusal.map_or(Ok(()), |stop| Err(Box::new(stopped(stop))))
+    }
+
+    /// What there is to be said of a change, and why it would not start.
+    pub(super) fn judgement(
+        &self,
+        login: &Login,
+        observed: &Observed,
+        change: &HostChange,
+    ) -> (Vec<String>, Option<Stop>) {
+        let dangers = self.dangers(login, observed, change);
+        let (refusing, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.refuses);
+        let mut warnings: Vec<String> = others.into_iter().map(warning).collect();
+        if !self.options.force {
+            return (warnings, refusal(&refusing));
+        }
+        let overridden = |danger| format!("overridden by --force: {}", warning(danger));
+        warnings.extend(refusing.into_iter().map(overridden));
+        (warnings, None)
+    }
+
+    fn dangers(&self, login: &Login, observed: &Observed, change: &HostChange) -> Vec<Danger> {
+        let way = Way {
+            now: login.port,
+            after: self.way_after(login, observed),
+        };
+        observed.dangers(change, way)
+    }
+}
+
+fn warning(danger: &Danger) -> String {
+    format!("{danger}; {}", danger.hint)
+}
+
+/// All that is wrong, and the remedy of the worst.
+fn refusal(dangers: &[&Danger]) -> Option<Stop> {
+    let worst = dangers.first()?;
+    let all: Vec<_> = dangers.iter().map(ToString::to_string).collect();
+    Some(Stop {
+        refused: true,
+        reason: all.join("; "),
+        hint: Some(format!("{}; {FORCE}", worst.hint)),
+    })
+}
