@@ -2,6 +2,7 @@
 
 mod groups;
 mod json;
+mod names;
 mod reach;
 mod saved;
 #[cfg(test)]
@@ -126,6 +127,17 @@ impl Preview {
             reach: observed.reach(change),
             warnings: observed.warnings.iter().cloned().chain(change.warnings()).collect(),
             ..Self::new(State::Changes)
+        }
+    }
+
+    /// The same, of a change that would not start.
+    #[must_use]
+    pub fn refused(self, stop: Stop) -> Self {
+        Self {
+            state: State::Refused,
+            reasons: vec![stop.reason],
+            hint: stop.hint,
+            ..self
         }
     }
 

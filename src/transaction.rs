@@ -298,7 +298,7 @@ impl<R: Remote> Transaction<'_, R> {
         let login = login.map_err(|error| Box::new(login_report(&error)))?;
         if let Err(other) = self.options.machines.claim(&login, &self.host.name) {
             login.connection.close().await;
-            return Err(goals::twice(&other));
+            return Err(Box::new(ended::stopped(goals::twice(&other))));
         }
         if login.peer.address().is_some_and(proving::is_here) {
             self.asides.push(
@@ -321,7 +321,7 @@ impl<R: Remote> Transaction<'_, R> {
                 self.end_own(first, held).await?;
                 continue;
             }
-            self.expect_basis(&observed)?;
+            self.expect_basis(first, &observed)?;
             self.set_out(&observed, &kept)?;
             self.arrived(first, &observed);
             if lacking.nat {

@@ -3,8 +3,9 @@
 #![expect(clippy::expect_used, reason = "a test stops where something is not as expected")]
 
 use std::collections::BTreeSet;
+use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn program(args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
@@ -167,6 +168,92 @@ fn a_host_that_nobody_reaches_is_reported_on_every_output() {
     );
 }
 
+#[test]
+fn rules_are_spelled_one_way_and_faults_shown_with_their_place() {
+    let file = tempfile::NamedTempFile::new().expect("a file");
+    let path = file.path().to_str().expect("UTF-8");
+    let fmt = |text: &str, more: &[&str]| {
+        std::fs::write(file.path(), text).expect("written");
+        program(&[&["rules", "fmt", path], more].concat())
+    };
+    let text = "*filter\n[3:4] -A INPUT --jump DROP -s 10.0.0.1\nCOMMIT\n";
+    let told = fmt(text, &[]);
+    assert_eq!(told.status.code(), Some(0), "{}", stderr(&told));
+    assert_eq!(
+        stdout(&told),
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -s 10.0.0.1/32 -j DROP\nCOMMIT\n"
+    );
+    let counted = stdout(&fmt(text, &["--counters"]));
+    assert!(counted.contains("\n[3:4] -A INPUT -s "), "{counted}");
+
+    let wrong = fmt("*filter\n-A INPUT --dport 22\nCOMMIT\n", &[]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(wrong.stdout.is_empty());
+    let said = stderr(&wrong);
+    assert!(
+        said.starts_with("error: unknown option `--dport`\n") && said.contains(&format!("{path}:2:10")),
+        "{said}"
+    );
+    assert!(
+        said.contains("\n2 | -A INPUT --dport 22\n  |          ^^^^^^^"),
+        "{said}"
+    );
+
+    let absent = program(&["rules", "fmt", "/no/such/rules"]);
+    assert_eq!(absent.status.code(), Some(1));
+    assert!(
+        stderr(&absent).starts_with("error: cannot read /no/such/rules: "),
+        "{}",
+        stderr(&absent)
+    );
+}
+
+#[test]
+fn rules_are_read_from_standard_input() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_portmap-deploy"))
+        .args(["rules", "fmt", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    stdin.write_all(b"*nat\n-A NOWHERE\nCOMMIT\n").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("standard input:2:4"), "{}", stderr(&output));
+}
+
+#[test]
+fn rules_of_a_first_deploy_are_rendered_host_by_host() {
+    let file =
+        inventory("all: {hosts: {a: {portmap: ['2222:22']}, b: {portmap: []}, c: {}, d: {portmap: ['80:8080']}}}");
+    let path = file.path().to_str().expect("UTF-8");
+    let all = program(&["rules", "render", "-i", path]);
+    assert_eq!(all.status.code(), Some(0), "{}", stderr(&all));
+    assert_eq!(stderr(&all), "not touched, no `portmap` variable: c\n");
+    let said = stdout(&all);
+    let titles: Vec<&str> = said.lines().filter(|line| line.starts_with('#')).collect();
+    assert_eq!(
+        titles,
+        [
+            "# a, IPv4: iptables-restore --noflush",
+            "# a, IPv6: ip6tables-restore --noflush",
+            "# b, IPv4: iptables-restore --noflush (no mappings, no rules)",
+            "# b, IPv6: ip6tables-restore --noflush (no mappings, no rules)",
+            "# d, IPv4: iptables-restore --noflush",
+            "# d, IPv6: ip6tables-restore --noflush",
+        ]
+    );
+    let one = stdout(&program(&["rules", "render", "-i", path, "-l", "d", "--family", "6"]));
+    assert!(
+        one.starts_with(titles[5]) && said.ends_with(&one) && one.lines().filter(|line| *line == "COMMIT").count() == 2
+    );
+    let nothing = program(&["rules", "render"]);
+    assert_eq!(nothing.status.code(), Some(1));
+}
+
 /// The repository's README.
 fn readme() -> String {
     std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).expect("a README")
@@ -175,9 +262,23 @@ fn readme() -> String {
 #[test]
 fn the_readme_names_every_option_and_no_other() {
     let commands = [
-        "remove", "rollback", "confirm", "cancel", "extend", "drill", "history", "resume", "status", "verify",
+        "remove",
+        "rollback",
+        "confirm",
+        "cancel",
+        "extend",
+        "drill",
+        "history",
+        "resume",
+        "status",
+        "verify",
+        "rules fmt",
+        "rules render",
     ];
-    let help = commands.map(|command| stdout(&program(&[command, "--help"])));
+    let help = commands.map(|command| {
+        let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();
+        stdout(&program(&words))
+    });
     let help = stdout(&program(&["--help"])) + &help.concat();
     let options = |text: &str| -> BTreeSet<String> {
         let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'));

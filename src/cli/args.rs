@@ -25,13 +25,13 @@ pub(super) struct Args {
     #[command(subcommand)]
     pub command: Option<Command>,
     #[command(flatten)]
-    pub deploy: Deploy,
+    pub deploy: DeployNow,
 }
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Bring hosts to their mappings (what is done without a command).
-    Deploy(Deploy),
+    Deploy(DeployNow),
     /// Take everything of portmap-deploy off hosts again, mappings first, protected as a deploy is.
     Remove(Remove),
     /// Give hosts the mappings of an earlier generation again, protected as a deploy is.
@@ -63,6 +63,9 @@ pub(super) enum Command {
     Explain(Explain),
     /// Show what an inventory says, in the forms of `ansible-inventory`.
     Inventory(Inventory),
+    /// Rule sets as text, without any host.
+    #[command(subcommand)]
+    Rules(RulesCommand),
     /// Print a JSON Schema, for editors.
     Schema {
         /// Of what.
@@ -95,15 +98,9 @@ pub(super) struct Deploy {
     /// warning. The hosts' rollback timers are armed all the same.
     #[arg(long)]
     pub force: bool,
-    /// Change nothing: show what would be done, over one login to each host.
-    #[arg(short = 'C', long)]
-    pub check: bool,
     /// Show the rules that come and go.
     #[arg(short = 'D', long)]
     pub diff: bool,
-    /// Carry out the plan that `plan --save` wrote to this file, where all that it rests on is still so.
-    #[arg(long, value_name = "FILE", conflicts_with = "check")]
-    pub plan: Option<PathBuf>,
     /// When the hosts undo a change that was not proven, whatever the inventory says [default: 30s].
     #[arg(long, value_name = "TIME", value_parser = rollback_after)]
     pub rollback_after: Option<Duration>,
@@ -113,6 +110,19 @@ pub(super) struct Deploy {
     /// What is written to standard output.
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+/// A deploy, or what it would do.
+#[derive(Debug, Default, clap::Args)]
+pub(super) struct DeployNow {
+    #[command(flatten)]
+    pub run: Deploy,
+    /// Change nothing: show what would be done, over one login to each host.
+    #[arg(short = 'C', long)]
+    pub check: bool,
+    /// Carry out the plan that `plan --save` wrote to this file, where all that it rests on is still so.
+    #[arg(long, value_name = "FILE", conflicts_with = "check")]
+    pub plan: Option<PathBuf>,
 }
 
 /// Which hosts are meant, and how many at a time.
@@ -236,6 +246,28 @@ pub(super) struct Inventory {
     /// Where `group_vars` and `host_vars` of playbooks are [default: the working folder].
     #[arg(long, value_name = "DIR")]
     pub playbook_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum RulesCommand {
+    /// Print a file of rules in one canonical spelling: the kernel loads it to the same rules. Comments are kept, save those of
+    /// iptables-save.
+    Fmt {
+        /// What iptables-save prints or iptables-restore takes, of either family; `-` is standard input.
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+        /// With the counters of chains and rules.
+        #[arg(long)]
+        counters: bool,
+    },
+    /// Print what a first deploy would load on the inventory's hosts, as iptables-restore takes it; no host is contacted.
+    Render {
+        #[command(flatten)]
+        sources: Sources,
+        /// Only this family, so that one host's text can be loaded as it is [default: both].
+        #[arg(long, value_name = "4|6")]
+        family: Option<IpFamily>,
+    },
 }
 
 #[derive(Debug, clap::Args)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::args::{ByHand, Deploy, Drill, Output, Remove, Rollback};
+use super::args::{ByHand, DeployNow, Drill, Output, Remove, Rollback};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling::{self, Begun};
@@ -31,18 +31,22 @@ use crate::world::World;
 const TICK: Duration = Duration::from_millis(100);
 
 /// Deploys what the arguments ask for.
-pub(super) fn run(args: Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
+pub(super) fn run(args: DeployNow, invocation: Invocation) -> Result<ExitCode, Error> {
     if args.check {
         return plan::check(args, invocation);
     }
     let world = machine();
-    let request = Request::deploy(args, invocation, &*world)?;
+    let request = Request::deploy_now(args, invocation, &*world)?;
     let run = rolled_out(&request, &world)?;
     say_untouched(&run.untouched);
-    let saved = request.plan.as_deref().map(|path| plan::saved(path, &run));
-    let saved = saved.transpose()?;
+    let saved = saved(&request, &run)?;
     let begun = Begun::anew(&request, &run);
-    to_its_end(rollout(request, run, begun, saved))
+    carry_out(request, run, begun, saved)
+}
+
+/// The plan that is to be carried out, if it is one for this run.
+pub(super) fn saved(request: &Request, run: &Run) -> Result<Option<SavedPlan>, Error> {
+    request.plan.as_deref().map(|path| plan::saved(path, run)).transpose()
 }
 
 /// Takes this program off the hosts that the arguments name.
@@ -71,7 +75,7 @@ fn all_hosts(request: impl FnOnce(&dyn World) -> Result<Request, Error>) -> Resu
     let request = request(&*world)?;
     let run = rolled_out(&request, &world)?;
     let begun = Begun::anew(&request, &run);
-    carry_out(request, run, begun)
+    carry_out(request, run, begun, None)
 }
 
 /// A run that changes hosts, in the order that is safe.
@@ -135,8 +139,8 @@ fn playbooks(paths: &[PathBuf], fleet: &Fleet) -> Result<Vec<Playbook>, Error> {
     Ok(playbooks)
 }
 
-pub(super) fn carry_out(request: Request, run: Run, begun: Begun) -> Result<ExitCode, Error> {
-    to_its_end(rollout(request, run, begun, None))
+pub(super) fn carry_out(request: Request, run: Run, begun: Begun, saved: Option<SavedPlan>) -> Result<ExitCode, Error> {
+    to_its_end(rollout(request, run, begun, saved))
 }
 
 pub(super) fn to_its_end(work: impl Future<Output = ExitCode>) -> Result<ExitCode, Error> {

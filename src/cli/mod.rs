@@ -16,6 +16,8 @@ mod output_file;
 mod plan;
 mod request;
 mod resume;
+mod rules;
+mod rules_file;
 mod schema;
 mod sources;
 mod status;
@@ -60,6 +62,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> std::process::ExitCode {
         Some(Command::Trace(arguments)) => trace::run(arguments, invocation).map(Into::into),
         Some(Command::Explain(arguments)) => explain::run(arguments).map(Into::into),
         Some(Command::Inventory(arguments)) => inventory::run(arguments).map(Into::into),
+        Some(Command::Rules(command)) => rules::run(command).map(Into::into),
         Some(Command::Lab(arguments)) => lab::run(&arguments),
         Some(Command::Schema { what }) => Ok(schema::run(what).into()),
     };

@@ -34,7 +34,7 @@ pub(super) fn run(args: args::Plan, invocation: Invocation) -> Result<ExitCode, 
         form: args.output,
         rules: true,
         save: args.save.map(OutputFile::private).transpose()?,
-        all: false,
+        all: args.login.verbose > 0,
     };
     let asked = args::Deploy {
         hosts: args.hosts,
@@ -46,14 +46,14 @@ pub(super) fn run(args: args::Plan, invocation: Invocation) -> Result<ExitCode, 
 }
 
 /// The same by `deploy --check`.
-pub(super) fn check(args: args::Deploy, invocation: Invocation) -> Result<ExitCode, Error> {
+pub(super) fn check(args: args::DeployNow, invocation: Invocation) -> Result<ExitCode, Error> {
     let told = Told {
-        form: args.output.planned().ok_or(Error::CheckForGithub)?,
-        rules: args.diff,
+        form: args.run.output.planned().ok_or(Error::CheckForGithub)?,
+        rules: args.run.diff,
         save: None,
-        all: false,
+        all: args.run.login.verbose > 0,
     };
-    told.planned(args, invocation)
+    told.planned(args.run, invocation)
 }
 
 /// Reads a plan, and compares it with what a run asks for.

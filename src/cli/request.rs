@@ -2,7 +2,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::args::{self, ByHand, Deploy, Drill, Output, Remove, Rollback, Shape, Verify, Written};
+use super::args::{self, ByHand, Deploy, DeployNow, Drill, Output, Remove, Rollback, Shape, Verify, Written};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::sources;
@@ -59,6 +59,14 @@ pub(super) struct Login {
 impl Request {
     pub fn deploy(args: Deploy, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
         Self::new(Goal::Deploy, args, invocation, world)
+    }
+
+    /// A deploy as the command line asks for it.
+    pub fn deploy_now(args: DeployNow, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
+        Ok(Self {
+            plan: args.plan,
+            ..Self::deploy(args.run, invocation, world)?
+        })
     }
 
     pub fn remove(args: Remove, invocation: Invocation, world: &dyn World) -> Result<Self, Error> {
@@ -174,7 +182,7 @@ impl Request {
             rollback_after: args.rollback_after,
             force: args.force,
             diff: args.diff,
-            plan: args.plan,
+            plan: None,
             confirm: args.confirm.into(),
             confirm_command,
             output: args.output,
@@ -340,9 +348,9 @@ mod tests {
         let asked = |words: &[&str]| {
             let args = Args::parse_from([&["portmap-deploy"], words].concat());
             match args.command {
-                Some(Command::Deploy(args)) => Request::deploy(args, Invocation::default(), &world),
+                Some(Command::Deploy(args)) => Request::deploy_now(args, Invocation::default(), &world),
                 Some(Command::Remove(args)) => Request::remove(args, Invocation::default(), &world),
-                _ => Request::deploy(args.deploy, Invocation::default(), &world),
+                _ => Request::deploy_now(args.deploy, Invocation::default(), &world),
             }
         };
         for words in [&[][..], &["deploy"], &["remove"], &["remove", "--force"]] {

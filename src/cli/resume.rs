@@ -93,8 +93,9 @@ pub(super) fn run(args: &Resume) -> Result<ExitCode, Error> {
     let request = request(&head, &past, args, &*world)?;
     let run = planned(&request, &past, &world)?;
     say(&request, &run, &past, &head);
+    let saved = deploy::saved(&request, &run)?;
     let begun = begun(journal, &past, &run);
-    deploy::carry_out(request, run, begun)
+    deploy::carry_out(request, run, begun, saved)
 }
 
 /// A drill is over with the hosts' timers, and whoever decides about pending changes decides anew.
@@ -150,7 +151,7 @@ fn request(head: &Head, past: &Past, args: &Resume, world: &dyn World) -> Result
 /// `None`: no command that a run is journaled of.
 fn asked_for(args: Args, invocation: Invocation, world: &dyn World) -> Option<Result<Request, Error>> {
     match args.command? {
-        Command::Deploy(args) => Some(Request::deploy(args, invocation, world)),
+        Command::Deploy(args) => Some(Request::deploy_now(args, invocation, world)),
         Command::Remove(args) => Some(Request::remove(args, invocation, world)),
         Command::Rollback(args) => Some(Request::rollback(args, invocation, world)),
         _ => None,

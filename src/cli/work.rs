@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::request::Request;
 use crate::driver::Work;
 use crate::memory::Memory;
-use crate::plan::Observed;
+use crate::plan::{Basis, Observed};
 use crate::playbook::Turn;
 use crate::preview::{self, Preview, SavedPlan};
 use crate::remote::ssh::Bastions;
@@ -94,11 +94,16 @@ impl Fleetwork {
             checks: turn.checks.clone(),
             force: self.force,
             diff: self.diff,
-            basis: self.plan.as_ref().and_then(|plan| plan.basis(&turn.host.name)).cloned(),
+            basis: self.basis(turn).filter(|_| goal == Goal::Deploy),
             confirm: self.confirm,
             confirm_command: self.confirm_command.clone(),
             machines: Arc::clone(&self.machines),
         }
+    }
+
+    /// What a host must still be like.
+    fn basis(&self, turn: &Turn) -> Option<Basis> {
+        self.plan.as_ref()?.basis(&turn.host.name).cloned()
     }
 
     async fn transact(&self, host: HostId, goal: Goal) -> HostReport {

@@ -8,9 +8,10 @@ use super::installed::{Installed, installed, owned_chains};
 use super::loosened::loosened;
 use super::names::{Generation, Hook, Owned};
 use super::placing::{self, Layout, Wanted, layout};
+use super::ruleset::Ruleset;
 use super::staged::{Staged, StagedHook, commit, declared, filled, refilled, unmarked};
 use super::undo::{Undo, undo};
-use super::{Mark, View};
+use super::{Family, Mark, View};
 use crate::mapping::MappingSet;
 
 /// An input for `iptables-restore --noflush` that is about one table.
@@ -78,6 +79,24 @@ pub fn change(view: &View, set: &MappingSet, generation: Generation, mark: &Mark
         warnings: warnings(view, &bans),
         staged,
     }
+}
+
+/// The `iptables-restore --noflush` input that gives a host without any rules, of ours or others, what a first change to
+/// these mappings ends with. Empty where there are no mappings.
+#[must_use]
+pub fn fresh(family: Family, set: &MappingSet, generation: Generation) -> String {
+    if set.mappings().is_empty() {
+        return String::new();
+    }
+    let view = View {
+        family,
+        ruleset: Ruleset::default(),
+        nat: true,
+    };
+    let boot = change(&view, set, generation, &Mark::default()).boot;
+    boot.into_iter()
+        .filter_map(|input| input.tries.into_iter().next())
+        .collect()
 }
 
 fn hooked(view: &View, old: &Installed, hook: Hook, lines: Vec<Line>) -> StagedHook {

@@ -35,7 +35,7 @@ mod walk;
 mod words;
 
 pub use after::{after, loosened};
-pub use change::{Change, TableInput, change};
+pub use change::{Change, TableInput, change, fresh};
 pub use counters::Counter;
 pub use installed::{HookState, Installed, Jump, installed, redirects};
 pub use names::{Generation, Hook, Owned};

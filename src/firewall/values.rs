@@ -106,55 +106,13 @@ fn whole(address: &str) -> String {
     address.to_owned() + &".0".repeat(missing)
 }
 
-/// `22`, `22:30`, `:30` or `22:`, by numbers or by the names that services have everywhere.
+/// `22`, `22:30`, `:30` or `22:`. Service names are not read.
 fn span(text: &str) -> Option<PortSpan> {
     let (first, last) = text.split_once(':').unwrap_or((text, text));
-    let first = if first.is_empty() { 0 } else { port(first)? };
-    let last = if last.is_empty() { u16::MAX } else { port(last)? };
+    let first = if first.is_empty() { 0 } else { first.parse().ok()? };
+    let last = if last.is_empty() { u16::MAX } else { last.parse().ok()? };
     (first <= last && !text.is_empty()).then_some(PortSpan { first, last })
 }
-
-fn port(text: &str) -> Option<u16> {
-    text.parse().ok().or_else(|| {
-        let service = SERVICES.iter().find(|(name, _)| *name == text)?;
-        Some(service.1)
-    })
-}
-
-/// Names that are the same in every services(5), for TCP and UDP alike where both have them.
-const SERVICES: [(&str, u16); 31] = [
-    ("ftp-data", 20),
-    ("ftp", 21),
-    ("ssh", 22),
-    ("telnet", 23),
-    ("smtp", 25),
-    ("domain", 53),
-    ("bootps", 67),
-    ("bootpc", 68),
-    ("tftp", 69),
-    ("http", 80),
-    ("www", 80),
-    ("kerberos", 88),
-    ("pop3", 110),
-    ("sunrpc", 111),
-    ("auth", 113),
-    ("ntp", 123),
-    ("netbios-ns", 137),
-    ("netbios-dgm", 138),
-    ("netbios-ssn", 139),
-    ("imap2", 143),
-    ("imap", 143),
-    ("snmp", 161),
-    ("bgp", 179),
-    ("ldap", 389),
-    ("https", 443),
-    ("microsoft-ds", 445),
-    ("submission", 587),
-    ("ldaps", 636),
-    ("imaps", 993),
-    ("pop3s", 995),
-    ("mysql", 3306),
-];
 
 fn spans(text: &str) -> Option<Vec<PortSpan>> {
     text.split(',').map(span).collect()

@@ -4,7 +4,7 @@ use crate::problem::Source;
 const NFT: &str = "iptables v1.8.9 (nf_tables)";
 const RULES: &str = "*filter\n:INPUT DROP [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\nCOMMIT\n";
 
-fn sections(more: &[(&str, &str)]) -> Sections {
+pub(super) fn sections(more: &[(&str, &str)]) -> Sections {
     let rules = format!("rules 4 iptables {NFT}");
     let facts = "uid 0\nssh 192.0.2.9 40000 192.0.2.1 22\nuptime 99\n";
     let base = [("facts", facts), (rules.as_str(), "")];

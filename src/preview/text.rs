@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use console::{Style, measure_text_width, pad_str};
 
 use super::groups::{Chain, Group, What, groups};
+use super::names::folded;
 use super::reach::ReachLine;
 use super::{Previews, State};
 use crate::plan::DiffLine;
@@ -80,12 +81,18 @@ impl Page {
     }
 
     fn names(&self, hosts: &[&str]) -> String {
-        let most = if self.shown.all { hosts.len() } else { MOST_NAMES };
-        let named: Vec<String> = hosts.iter().take(most).map(|host| sanitise(host)).collect();
-        match hosts.len().saturating_sub(most) {
-            0 => named.join(", "),
-            more => format!("{} and {more} more ({} hosts)", named.join(", "), hosts.len()),
+        let names: Vec<String> = hosts.iter().map(|host| sanitise(host)).collect();
+        if let ([_], _) | (_, true) = (hosts, self.shown.all) {
+            return names.join(", ");
         }
+        let folded = folded(&names);
+        let (named, left) = folded.split_at(folded.len().min(MOST_NAMES));
+        let named: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+        let more = match left.iter().map(|(_, count)| count).sum::<usize>() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        format!("{}{more} ({} hosts)", named.join(", "), hosts.len())
     }
 
     fn chain(&self, text: &mut String, chain: &Chain) {

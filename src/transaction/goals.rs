@@ -325,13 +325,13 @@ fn taken_back(state: EndState, noted: impl FnOnce(HostReport) -> HostReport, rep
 }
 
 /// A host of a run that another name of the same run has.
-pub(super) fn twice(other: &str) -> Ended {
-    Box::new(stopped(Stop {
+pub(super) fn twice(other: &str) -> Stop {
+    Stop {
         refused: true,
         reason: format!("this is the machine that {other} is as well: the same host key at the same address"),
         hint: Some(
             "leave one of the two names out (-l '!NAME'), or give the machine one name with all its mappings"
                 .to_owned(),
         ),
-    }))
+    }
 }

@@ -13,27 +13,27 @@ impl<R: Remote> Transaction<'_, R> {
         if self.aim == Aim::Drill || matches!(self.options.goal, Goal::Revert { .. }) {
             return Ok(());
         }
-        let dangers = self.dangers(first, observed, change);
-        let (refusing, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.refuses);
-        self.warnings.extend(others.into_iter().map(warning));
-        if self.options.force {
-            let overridden = |danger| format!("overridden by --force: {}", warning(danger));
-            self.warnings.extend(refusing.into_iter().map(overridden));
-            return Ok(());
-        }
-        match refusal(&refusing) {
-            Some(stop) => Err(Box::new(stopped(stop))),
-            None => Ok(()),
-        }
+        let (warnings, refusal) = self.judgement(first, observed, change);
+        self.warnings.extend(warnings);
+        refusal.map_or(Ok(()), |stop| Err(Box::new(stopped(stop))))
     }
 
-    /// The same as warnings, for who only looks.
-    pub(super) fn foretold(&self, login: &Login, observed: &Observed, change: &HostChange) -> Vec<String> {
-        let told = |danger: &Danger| match danger.refuses {
-            true => format!("a deploy would be refused: {}", warning(danger)),
-            false => warning(danger),
-        };
-        self.dangers(login, observed, change).iter().map(told).collect()
+    /// What there is to be said of a change, and why it would not start.
+    pub(super) fn judgement(
+        &self,
+        login: &Login,
+        observed: &Observed,
+        change: &HostChange,
+    ) -> (Vec<String>, Option<Stop>) {
+        let dangers = self.dangers(login, observed, change);
+        let (refusing, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.refuses);
+        let mut warnings: Vec<String> = others.into_iter().map(warning).collect();
+        if !self.options.force {
+            return (warnings, refusal(&refusing));
+        }
+        let overridden = |danger| format!("overridden by --force: {}", warning(danger));
+        warnings.extend(refusing.into_iter().map(overridden));
+        (warnings, None)
     }
 
     fn dangers(&self, login: &Login, observed: &Observed, change: &HostChange) -> Vec<Danger> {

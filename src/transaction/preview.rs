@@ -7,10 +7,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::ended::{Ended, stopped};
 use super::refusal::Silence;
 use super::ways::Arrival;
-use super::{LONG, Options, Transaction, ssh_to};
+use super::{LONG, Options, Transaction, goals, ssh_to};
 use crate::firewall::Mark;
 use crate::inventory::HostSpec;
-use crate::plan::{HostChange, Observed, Plan, Stop};
+use crate::plan::{Boot, HostChange, Observed, Plan, Stop};
 use crate::preview::{Preview, State};
 use crate::remote::{Login, LoginError, Remote};
 use crate::report::RunEvent;
@@ -48,6 +48,9 @@ impl<R: Remote> Transaction<'_, R> {
     }
 
     fn foreseen(&mut self, login: &Login, observed: &Observed) -> Preview {
+        if let Err(other) = self.options.machines.claim(login, &self.host.name) {
+            return Preview::stopped(goals::twice(&other));
+        }
         self.arrived(login, observed);
         let mut preview = match observed.plan(&self.desired, |_| Mark::default()) {
             Plan::Unchanged(generation) => Preview {
@@ -62,7 +65,11 @@ impl<R: Remote> Transaction<'_, R> {
                 .warnings
                 .push(format!("a deploy would have to wait: {}", held.sentence()));
         }
-        preview.basis = Some(observed.basis());
+        if preview.state == State::Unchanged && observed.boot == Boot::Missing {
+            let mended = "its rules would not come back at a boot: a deploy mends that, and changes nothing else";
+            preview.warnings.push(mended.to_owned());
+        }
+        preview.basis = Some(observed.basis(login.fingerprint()));
         preview.warnings.append(&mut self.asides);
         preview
     }
@@ -71,11 +78,13 @@ impl<R: Remote> Transaction<'_, R> {
 impl<R: Remote> Transaction<'_, R> {
     /// With what may go wrong.
     fn judged(&self, login: &Login, observed: &Observed, change: &HostChange) -> Preview {
+        let (warnings, refusal) = self.judgement(login, observed, change);
         let mut preview = Preview::of(observed, change);
-        preview
-            .warnings
-            .extend(self.arrival.as_ref().and_then(Arrival::warning));
-        preview.warnings.extend(self.foretold(login, observed, change));
+        if let Some(stop) = refusal {
+            preview = preview.refused(stop);
+        }
+        let lost = self.arrival.as_ref().and_then(Arrival::warning);
+        preview.warnings.extend(lost.into_iter().chain(warnings));
         preview
     }
 }
@@ -117,27 +126,24 @@ fn without_answer(silence: &Silence) -> Preview {
 
 impl<R: Remote> Transaction<'_, R> {
     /// Where a plan is carried out, the host must be as it was planned for.
-    pub(super) fn expect_basis(&self, observed: &Observed) -> Result<(), Ended> {
+    pub(super) fn expect_basis(&self, login: &Login, observed: &Observed) -> Result<(), Ended> {
         let Some(basis) = &self.options.basis else {
             return Ok(());
         };
-        let now = observed.basis();
-        if now == *basis {
+        if self.made_by_us(observed).is_some() {
             return Ok(());
         }
-        let what = if now.generation == basis.generation {
-            "the host's rules were changed since".to_owned()
-        } else {
-            let name = |number: Option<u32>| number.map_or("none".to_owned(), |number| number.to_string());
-            format!(
-                "the host had generation {} then, and has {} now",
-                name(basis.generation),
-                name(now.generation)
-            )
+        let differences = basis.differences(&observed.basis(login.fingerprint()));
+        let Some(first) = differences.first() else {
+            return Ok(());
+        };
+        let more = match differences.len() {
+            1 => String::new(),
+            count => format!(", and {} more", count - 1),
         };
         Err(Box::new(stopped(Stop {
             refused: true,
-            reason: format!("the plan is stale: {what}"),
+            reason: format!("the plan is stale: {first}{more}"),
             hint: Some("plan again: portmap-deploy plan --save FILE".to_owned()),
         })))
     }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::firewall::format;
-use crate::firewall::{Match, Target};
+use crate::firewall::{Chain, Match, Target};
 
 fn rules(text: &str) -> Vec<String> {
     let ruleset = Ruleset::parse_file(&format!("*filter\n:MINE - [0:0]\n{text}COMMIT\n")).unwrap();

@@ -23,7 +23,7 @@ pub(super) fn trace<'a>(program: &Program, ruleset: &'a Ruleset, host: &Host, pa
     let mut walk = Walk::new(program, ruleset, host);
     let facts = facts(packet, host);
     match routing::refused(&facts) {
-        Some(reason) => lose(&mut walk, vec![Way::new(facts)], reason),
+        Some(reason) => lose(&mut walk, vec![Way::new(facts)], Verdict::Drop, reason),
         None => travel(&mut walk, facts),
     }
     finish(walk)
@@ -107,12 +107,13 @@ fn route<'t>(walk: &mut Walk<'t, '_>, ways: Vec<Way<'t>>) -> (Vec<Way<'t>>, Vec<
                 way.facts.to_us = Some(false);
                 forward.push(way);
             }
-            Road::Lost(reason) => lose(walk, vec![way], reason),
+            Road::Lost(reason) => lose(walk, vec![way], Verdict::Drop, reason),
+            Road::Refused(reason) => lose(walk, vec![way], Verdict::Reject, reason),
             Road::Group => {
                 let mut other = way.clone();
                 other.parted(routing::GROUP, false);
                 way.parted(routing::GROUP, true);
-                lose(walk, vec![other], routing::GROUP);
+                lose(walk, vec![other], Verdict::Drop, routing::GROUP);
                 local.push(way);
             }
         }
@@ -120,11 +121,12 @@ fn route<'t>(walk: &mut Walk<'t, '_>, ways: Vec<Way<'t>>) -> (Vec<Way<'t>>, Vec<
     (local, forward)
 }
 
-fn lose<'t>(walk: &mut Walk<'t, '_>, mut ways: Vec<Way<'t>>, reason: &'static str) {
+/// Where no rule takes packets, but the kernel itself.
+fn lose<'t>(walk: &mut Walk<'t, '_>, mut ways: Vec<Way<'t>>, verdict: Verdict, reason: &'static str) {
     for way in &mut ways {
         way.causes.push(Cause { reason, holds: true });
     }
-    walk.end(ways, Verdict::Drop, None);
+    walk.end(ways, verdict, None);
 }
 
 fn deliver<'t>(walk: &mut Walk<'t, '_>, ways: Vec<Way<'t>>, local: bool) {
@@ -146,7 +148,7 @@ fn finish<'a>(mut walk: Walk<'_, 'a>) -> Trace<'a> {
     let accepted = told(verdict == Verdict::Accept);
     let reason = match verdict {
         Verdict::Unknown => Some(reason(&ends)),
-        Verdict::Drop if !walk.steps.iter().any(|step| step.decides) => {
+        Verdict::Drop | Verdict::Reject if !walk.steps.iter().any(|step| step.decides) => {
             let cause = ends.first().and_then(|end| end.causes.last());
             cause.map(|cause| cause.reason.to_owned())
         }

@@ -54,11 +54,11 @@ pub(super) fn rewrite<'t>(way: &Way<'t>, effect: &Effect, host: &Host) -> Vec<Wa
         }
         Effect::Netmap(net) if facts.hook == "PREROUTING" || facts.hook == "OUTPUT" => {
             let address = facts.destination.and_then(|address| mapped(address, *net));
-            let ours = match address {
-                Some(address) => is_ours(address, way, host),
-                None => None,
-            };
-            vec![headed(way, address, facts.destination_port, ours)]
+            let port = facts.destination_port;
+            match address {
+                Some(address) => vec![headed(way, Some(address), port, is_ours(address, way, host))],
+                None => some_address(way, (net.network(), net.broadcast()), port, host),
+            }
         }
         Effect::Snat { addresses, .. } => {
             let source = addresses.map_or(facts.source, |(first, last)| (first == last).then_some(first));
@@ -144,18 +144,28 @@ fn own_address(facts: &Facts, host: &Host) -> Own {
 }
 
 /// The kernel keeps IPv6 addresses by scope, the widest first, and among equals the one added last first
-/// (`ipv6_link_dev_addr`). For a destination of a link, only addresses of links will do (`nf_nat_redirect_ipv6`).
+/// (`ipv6_link_dev_addr`). For a destination of a narrower scope than the whole world, a group's too, only addresses of that
+/// scope will do (`nf_nat_redirect_ipv6`).
 fn primary6(nets: &[IpNet], destination: Option<IpAddr>) -> Option<IpAddr> {
-    let link = matches!(destination, Some(IpAddr::V6(address)) if address.is_unicast_link_local());
+    let wanted = match destination {
+        Some(IpAddr::V6(address)) if address.is_multicast() => {
+            u8::try_from(address.segments()[0] & 15).unwrap_or(WORLD)
+        }
+        Some(IpAddr::V6(address)) => scope(address),
+        _ => WORLD,
+    };
     let addresses = nets.iter().filter_map(|net| match net.addr() {
         IpAddr::V6(address) => Some(address),
         IpAddr::V4(_) => None,
     });
     addresses
-        .filter(|address| !link || address.is_unicast_link_local())
+        .filter(|address| !matches!(wanted, 1 | 2 | 5) || scope(*address) == wanted)
         .max_by_key(|address| scope(*address))
         .map(IpAddr::V6)
 }
+
+/// The scope of most addresses (RFC 4291).
+const WORLD: u8 = 14;
 
 /// `ipv6_addr_src_scope`.
 fn scope(address: Ipv6Addr) -> u8 {
@@ -163,7 +173,7 @@ fn scope(address: Ipv6Addr) -> u8 {
     match address {
         one if one.is_unicast_link_local() || one.is_loopback() => 2,
         _ if site => 5,
-        _ => 14,
+        _ => WORLD,
     }
 }
 
@@ -176,7 +186,7 @@ fn dnat<'t>(way: &Way<'t>, addresses: Option<(IpAddr, IpAddr)>, port: Option<u16
     }
 }
 
-const WHICH: &str = "DNAT: which address of the range it is depends on a hash";
+const WHICH: &str = "which address of several the destination becomes is not told";
 
 /// Where some addresses of a range are this host's and some are not, both ways are possible.
 fn some_address<'t>(way: &Way<'t>, (first, last): (IpAddr, IpAddr), port: Option<u16>, host: &Host) -> Vec<Way<'t>> {

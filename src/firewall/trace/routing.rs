@@ -19,6 +19,8 @@ pub(super) enum Road {
     Forward,
     /// The kernel drops it; the reason.
     Lost(&'static str),
+    /// The kernel tells its sender that there is no way; the reason.
+    Refused(&'static str),
     /// To this host, if it has joined that group, else nowhere.
     Group,
 }
@@ -47,8 +49,14 @@ pub(super) fn road(facts: &Facts, host: &Host) -> Road {
         _ if facts.in_interface.as_deref() == Some("lo") => Road::Local,
         (Some(IpAddr::V4(destination)), to_us) => road4(destination, to_us, facts, host),
         (Some(IpAddr::V6(destination)), to_us) => road6(destination, to_us, facts, host),
-        (None, Some(false)) => onward(facts),
-        (None, _) => Road::Local,
+        (None, to_us) => {
+            let lost = facts.source.and_then(|source| unbelieved(source, host));
+            match lost {
+                Some(reason) => Road::Lost(reason),
+                None if to_us == Some(false) => onward(facts, host),
+                None => Road::Local,
+            }
+        }
     }
 }
 
@@ -57,32 +65,44 @@ fn road4(destination: Ipv4Addr, to_us: Option<bool>, facts: &Facts, host: &Host)
         Some(IpAddr::V4(source)) => Some(source),
         _ => None,
     };
-    let zero = |address: Ipv4Addr| address.octets()[0] == 0;
     if source.is_some_and(|source| source.is_multicast() || source.is_broadcast()) {
         return Road::Lost(SOURCE);
     }
-    if destination.is_broadcast() {
-        return Road::Local;
+    // Who has no address yet may speak to all.
+    let nobody = source.is_some_and(|source| source.is_unspecified());
+    if destination.is_broadcast() || destination.is_multicast() || nobody && destination.is_unspecified() {
+        let reason = source
+            .filter(|_| !nobody)
+            .and_then(|source| unbelieved(source.into(), host));
+        return match reason {
+            Some(reason) => Road::Lost(reason),
+            None if destination.is_multicast() => group(to_us, destination == Ipv4Addr::new(224, 0, 0, 1)),
+            None => Road::Local,
+        };
     }
-    if destination.is_multicast() {
-        return group(to_us, destination == Ipv4Addr::new(224, 0, 0, 1));
+    if let Some(reason) = source.and_then(|source| unbelieved(source.into(), host)) {
+        return Road::Lost(reason);
     }
-    if source.is_some_and(zero) {
-        return Road::Lost(SOURCE);
-    }
-    if zero(destination) {
+    if destination.is_unspecified() {
         return Road::Lost(NOWHERE);
     }
-    if destination.is_loopback() || source.is_some_and(|source| source.is_loopback()) {
+    if destination.is_loopback() {
         return Road::Lost(LOOPBACK);
-    }
-    if source.is_some_and(|source| has(host, source.into())) {
-        return Road::Lost(SOURCE);
     }
     if to_us.unwrap_or_else(|| has(host, destination.into()) || is_broadcast(host, destination)) {
         return Road::Local;
     }
     Road::Forward
+}
+
+/// Why no packet for one machine may come from there.
+fn unbelieved(source: IpAddr, host: &Host) -> Option<&'static str> {
+    let IpAddr::V4(source) = source else { return None };
+    if source.is_loopback() {
+        return Some(LOOPBACK);
+    }
+    let wrong = source.is_multicast() || source.is_broadcast() || source.is_unspecified() || has(host, source.into());
+    wrong.then_some(SOURCE)
 }
 
 fn road6(destination: Ipv6Addr, to_us: Option<bool>, facts: &Facts, host: &Host) -> Road {
@@ -92,10 +112,14 @@ fn road6(destination: Ipv6Addr, to_us: Option<bool>, facts: &Facts, host: &Host)
     if destination.is_unspecified() {
         return Road::Lost(NOWHERE);
     }
-    if destination.is_loopback() || to_us.unwrap_or_else(|| has(host, destination.into())) {
+    let ours = || has(host, destination.into()) || is_subnet_router(destination.into(), host);
+    if destination.is_loopback() {
+        return Road::Refused(LOOPBACK);
+    }
+    if to_us.unwrap_or_else(ours) {
         return Road::Local;
     }
-    onward(facts)
+    onward(facts, host)
 }
 
 fn group(to_us: Option<bool>, everybody: bool) -> Road {
@@ -106,9 +130,14 @@ fn group(to_us: Option<bool>, everybody: bool) -> Road {
     }
 }
 
-fn onward(facts: &Facts) -> Road {
+/// A source that no packet may be forwarded from is looked for only where the packet leaves by another interface than it
+/// came in by (`ip6_forward`).
+fn onward(facts: &Facts, host: &Host) -> Road {
+    if facts.in_interface.is_some() && facts.in_interface == way_out(facts, host) {
+        return Road::Forward;
+    }
     match facts.source {
-        Some(IpAddr::V6(source)) if source.is_unicast_link_local() => Road::Lost(LINK),
+        Some(IpAddr::V6(source)) if source.is_unicast_link_local() => Road::Refused(LINK),
         Some(IpAddr::V6(source)) if source.is_unspecified() => Road::Lost(SOURCE),
         _ => Road::Forward,
     }
@@ -120,6 +149,11 @@ fn has(host: &Host, address: IpAddr) -> bool {
 
 fn is_broadcast(host: &Host, address: Ipv4Addr) -> bool {
     nets(host).any(|(_, net)| net.prefix_len() < 31 && net.broadcast() == IpAddr::V4(address))
+}
+
+/// Whether it is the first address of one of the host's IPv6 networks, which routers have as an anycast one.
+pub(super) fn is_subnet_router(address: IpAddr, host: &Host) -> bool {
+    address.is_ipv6() && nets(host).any(|(_, net)| net.prefix_len() < 127 && net.network() == address)
 }
 
 fn nets(host: &Host) -> impl Iterator<Item = (&str, &IpNet)> {

@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use super::words::Choice;
 use super::{Facts, Holds, Test};
 use crate::firewall::trace::Host;
+use crate::firewall::trace::routing::is_subnet_router;
 use crate::firewall::{Family, Side};
 
 /// Kinds, as a set of bits.
@@ -230,7 +231,7 @@ fn kinds4(end: &End, host: &Host, interface: Option<Option<&str>>) -> Kinds {
 }
 
 fn of_ipv4(address: Ipv4Addr, ours: Ours, host: &Host, interface: Option<Option<&str>>) -> Kinds {
-    if address.is_broadcast() || address.octets()[0] == 0 {
+    if address.is_broadcast() || address.is_unspecified() {
         return BROADCAST;
     }
     if address.is_multicast() {
@@ -272,12 +273,6 @@ fn routes6(end: &End, host: &Host, interface: Option<Option<&str>>) -> Kinds {
             None => elsewhere.and(LOCAL).and(ANYCAST),
         },
     }
-}
-
-/// Whether it is the first address of one of the host's networks, which routers have as an anycast one.
-fn is_subnet_router(address: IpAddr, host: &Host) -> bool {
-    let mut nets = host.interfaces.iter().flat_map(|(_, nets)| nets);
-    nets.any(|net| net.prefix_len() < 127 && net.network() == address)
 }
 
 /// Of `ipv6_addr_type`: neither multicast, nor the unspecified address, nor a mapped IPv4 one.

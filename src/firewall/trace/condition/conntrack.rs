@@ -174,9 +174,9 @@ impl About {
             Self::OriginalDestination(nets) => address(facts.original_destination, nets),
             Self::ReplySource(nets) => address(reply(facts, facts.destination), nets),
             Self::ReplyDestination(nets) => address(reply(facts, facts.source), nets),
-            Self::OriginalSourcePort(span) => port(facts.original_source_port, *span),
+            Self::OriginalSourcePort(span) => port(none(facts).or(facts.original_source_port), *span),
             Self::OriginalDestinationPort(span) => port(echo(facts, true).or(facts.original_destination_port), *span),
-            Self::ReplySourcePort(span) => port(reply(facts, facts.destination_port), *span),
+            Self::ReplySourcePort(span) => port(none(facts).or(reply(facts, facts.destination_port)), *span),
             Self::ReplyDestinationPort(span) => port(echo(facts, false).or(reply(facts, facts.source_port)), *span),
             Self::FromItsBeginner => match facts.state {
                 State::New | State::Related => Holds::Yes,
@@ -205,8 +205,15 @@ fn echo(facts: &Facts, request: bool) -> Option<u16> {
         (Some(protocol::ICMP), false) => Some(0),
         (Some(protocol::ICMPV6), true) => Some(128 << 8),
         (Some(protocol::ICMPV6), false) => Some(129 << 8),
-        _ => None,
+        _ => none(facts),
     }
+}
+
+/// Of protocols that have neither ports nor numbers of echoes, conntrack keeps 0.
+fn none(facts: &Facts) -> Option<u16> {
+    let number = facts.protocol?;
+    let has_none = !protocol::has_ports(number) && !matches!(number, protocol::ICMP | protocol::ICMPV6);
+    has_none.then_some(0)
 }
 
 fn address(address: Option<IpAddr>, nets: &Nets) -> Holds<'static> {

@@ -55,7 +55,11 @@ fn range(text: &str, family: Family) -> Option<Range> {
             .split_once(':')
             .map_or((text, None), |(one, span)| (one, Some(span))),
         Family::V6 => match text.strip_prefix('[') {
-            None => (text, None),
+            // `:PORT`; `::1` is an address.
+            None => match text.strip_prefix(':').filter(|span| shifted(span).is_some()) {
+                Some(span) => ("", Some(span)),
+                None => (text, None),
+            },
             Some(rest) => {
                 let (addresses, span) = rest.split_once(']')?;
                 (addresses, span.strip_prefix(':'))

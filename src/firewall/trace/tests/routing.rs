@@ -2,7 +2,7 @@
 
 use super::super::Verdict;
 use super::{Case, input, rules};
-use Verdict::{Accept, Drop, Unknown};
+use Verdict::{Accept, Drop, Reject, Unknown};
 
 fn router() -> Case {
     rules("*filter\n:INPUT DROP [0:0]\n:FORWARD DROP [0:0]\n-A FORWARD -o eth1 -j ACCEPT\nCOMMIT")
@@ -57,11 +57,18 @@ fn what_no_host_takes_is_lost_without_a_rule() {
         ("::1", "2001:db8::1"),
         ("2001:db8:9::9", "::1"),
         ("ff02::1", "2001:db8::1"),
-        ("fe80::9", "2001:db8:7::1"),
+        ("192.0.2.1", "255.255.255.255"),
     ] {
         assert_eq!(open(source, address), (Drop, true), "{source} {address}");
     }
+    assert_eq!(open("fe80::9", "2001:db8:7::1"), (Reject, true), "its sender is told");
     assert_eq!(open("0.0.0.0", "255.255.255.255"), (Accept, false));
+    assert_eq!(open("0.0.0.0", "0.0.0.0"), (Accept, false));
+    assert_eq!(
+        open("203.0.113.9", "0.1.2.3"),
+        (Accept, false),
+        "all but one of 0.0.0.0/8 are addresses"
+    );
     assert_eq!(open("fe80::9", "2001:db8::1"), (Accept, false));
 }
 

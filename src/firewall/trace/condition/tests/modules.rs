@@ -67,7 +67,7 @@ fn kinds_of_addresses() {
          -m addrtype ! --dst-type LOCAL => yes
          -m addrtype --dst-type UNREACHABLE,PROHIBIT => no",
     );
-    for broadcast in ["198.51.100.255", "10.255.255.255", "255.255.255.255", "0.0.0.1"] {
+    for broadcast in ["198.51.100.255", "10.255.255.255", "255.255.255.255", "0.0.0.0"] {
         table(
             &to(broadcast),
             &host(),
