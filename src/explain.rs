@@ -7,7 +7,7 @@ mod terminal;
 #[cfg(test)]
 mod tests;
 
-use crate::firewall::explain::{End, Note, Picture};
+use crate::firewall::explain::{End, Note, Picture, Role};
 use crate::report::sanitise;
 
 pub use svg::svg;
@@ -43,6 +43,16 @@ fn heads(picture: &Picture) -> [String; 2] {
     ]
 }
 
+/// The chain of a rule, and that it only counts.
+fn label(note: &Note) -> Option<String> {
+    let chain = note.chain.as_deref().map(sanitise);
+    match (chain, note.role) {
+        (Some(chain), Role::Counts) => Some(format!("{chain}, only counts")),
+        (None, Role::Counts) => Some("only counts".to_owned()),
+        (chain, _) => chain,
+    }
+}
+
 /// A rule without what it says twice: `-p tcp -m tcp` is `-p tcp`.
 fn shown(note: &Note) -> String {
     let text = sanitise(&note.text);
@@ -69,8 +79,10 @@ fn end(end: &End) -> String {
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = vec![String::new()];
-    for word in text.split(' ').filter(|word| !word.is_empty()) {
-        let mut word: Vec<char> = word.chars().collect();
+    // A target stays with its option.
+    let joined = text.replace(" -j ", " -j\u{a0}");
+    for word in joined.split(' ').filter(|word| !word.is_empty()) {
+        let mut word: Vec<char> = word.chars().map(|c| if c == '\u{a0}' { ' ' } else { c }).collect();
         loop {
             let used = lines.last().map_or(0, |line| line.chars().count());
             let gap = usize::from(used > 0);

@@ -274,6 +274,8 @@ fn the_readme_names_every_option_and_no_other() {
         "verify",
         "rules fmt",
         "rules render",
+        "audit",
+        "explain",
     ];
     let help = commands.map(|command| {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();

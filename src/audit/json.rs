@@ -12,7 +12,7 @@ pub fn document(overview: &Overview) -> String {
     let hosts: Map<String, Value> = overview
         .looked
         .iter()
-        .map(|looked| (sanitise(&looked.name), one(looked)))
+        .map(|looked| (looked.name.clone(), one(looked)))
         .collect();
     let key = if overview.is_of_files() { "files" } else { "hosts" };
     let unreachable = overview
@@ -30,15 +30,28 @@ pub fn document(overview: &Overview) -> String {
         },
         key: hosts,
     });
-    format!("{document:#}")
+    format!("{:#}", clean(document))
+}
+
+/// The same with every text fit for a terminal.
+fn clean(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(sanitise(&text)),
+        Value::Array(all) => all.into_iter().map(clean).collect(),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(key, value)| (sanitise(&key), clean(value)))
+            .collect(),
+        other => other,
+    }
 }
 
 fn one(looked: &Looked) -> Value {
-    let remarks: Vec<String> = looked.remarks.iter().map(|remark| sanitise(remark)).collect();
+    let remarks = &looked.remarks;
     match &looked.found {
         Err(unseen) => json!({
             "state": if unseen.unreachable { "unreachable" } else { "failed" },
-            "reason": sanitise(&unseen.reason),
+            "reason": unseen.reason,
             "remarks": remarks,
         }),
         Ok(report) => json!({
@@ -64,8 +77,8 @@ fn finding(finding: &Finding) -> Value {
         "kind": finding.kind.name(),
         "level": finding.level,
         "family": finding.family,
-        "message": sanitise(&finding.message),
-        "exposed": finding.exposed.as_deref().map(sanitise),
+        "message": finding.message,
+        "exposed": finding.exposed,
         "rules": finding.rules.iter().map(rule).collect::<Vec<_>>(),
         "better": finding.better,
     })

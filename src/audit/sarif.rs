@@ -101,14 +101,14 @@ fn location(looked: &Looked, role: &str, place: &Place) -> Value {
     let path = format!(
         "{name}/{}/{}/{}/{}",
         place.family.name(),
-        place.table,
-        place.chain,
+        sanitise(&place.table),
+        sanitise(&place.chain),
         place.number
     );
     let mut location = json!({
         "message": { "text": format!("{}: {}", sanitise(role), sanitise(&place.rule)) },
         "logicalLocations": [
-            { "name": place.chain, "fullyQualifiedName": path, "kind": "rule" },
+            { "name": sanitise(&place.chain), "fullyQualifiedName": path, "kind": "rule" },
         ],
     });
     let parts = [

@@ -5,14 +5,14 @@ use std::io;
 use quick_xml::Writer;
 use quick_xml::events::BytesText;
 
-use super::{Sheet, end, heads, shown, wrapped};
+use super::{Sheet, end, heads, label, shown, wrapped};
 use crate::firewall::explain::{End, Lane, Note, Picture, Role, Stage};
 use crate::report::sanitise;
 
 const MARGIN: u32 = 28;
-const LANE: u32 = 470;
+const LANE: u32 = 484;
 /// Between the lanes, where the stations are named.
-const SPINE: u32 = 176;
+const SPINE: u32 = 172;
 const WIDTH: u32 = 2 * MARGIN + 2 * LANE + SPINE;
 const TOP: u32 = 128;
 /// Between two stations: an arrow with the port on it.
@@ -22,7 +22,7 @@ const PADDING: u32 = 11;
 const END: u32 = 44;
 
 /// Characters of a rule in a card.
-const CHARACTERS: usize = 58;
+const CHARACTERS: usize = 62;
 
 const SANS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
 const MONO: &str = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
@@ -99,7 +99,7 @@ fn lines(stage: &Stage) -> Vec<Line> {
 }
 
 fn of_note(note: &Note) -> impl Iterator<Item = Line> {
-    let chain = note.chain.iter().map(|chain| Line::Chain(sanitise(chain)));
+    let chain = label(note).map(Line::Chain).into_iter();
     let role = note.role;
     let text = wrapped(&shown(note), CHARACTERS)
         .into_iter()

@@ -2,7 +2,7 @@
 
 use console::{Style, measure_text_width};
 
-use super::{Sheet, end, heads, shown, wrapped};
+use super::{Sheet, end, heads, label, shown, wrapped};
 use crate::firewall::explain::{End, Lane, Note, Role, Stage};
 
 /// Between the lanes.
@@ -167,8 +167,8 @@ impl Drawing {
             Role::Maybe => ("?", Style::new().yellow()),
         };
         let inner = self.lane - 6;
-        let chain = note.chain.iter().flat_map(|chain| {
-            let lines = wrapped(&self.ascii(&crate::report::sanitise(chain)), inner);
+        let chain = label(note).into_iter().flat_map(|chain| {
+            let lines = wrapped(&self.ascii(&chain), inner);
             lines.into_iter().map(|line| self.paint(Style::new().dim(), &line))
         });
         let text = wrapped(&self.ascii(&shown(note)), inner);

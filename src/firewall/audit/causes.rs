@@ -64,8 +64,8 @@ impl Ground<'_> {
 
     fn sent_without(&self, keys: &[Key], case: &Case<'_>, port: u16, caller: &Caller) -> Probe {
         let (real, calm) = (without(self.ruleset, keys), without(&self.calm, keys));
-        let prober = Prober::new(self.family, &real, &calm, self.host);
-        prober.send(&case.judged.protocol, port, case.redirect.destination(), caller)
+        let prober = Prober::new(self.family, &real, &calm, &self.host);
+        prober.send(&case.judged.protocol, port, caller)
     }
 
     /// The rule that closes the way once those before it are thought away that accept first.
@@ -118,13 +118,13 @@ impl Ground<'_> {
         (probe.way == Way::Open && says).then_some(decider)
     }
 
-    /// The rule of nat that takes the packets of a redirect.
-    pub fn taker(&self, case: &Case<'_>) -> Option<Met> {
+    /// The rule of nat that decided about a packet.
+    pub fn taker(&self, probe: &Probe) -> Option<Met> {
         let takes = |met: &&Met| {
             let target = self.rule(met).and_then(Rule::leads_to);
             met.table == "nat" && target.is_some_and(|name| self.ruleset.chain("nat", name).is_none())
         };
-        case.mapped.met.iter().find(takes).cloned()
+        probe.met.iter().find(takes).cloned()
     }
 
     /// The rule that keeps conntrack from the packets of a redirect.

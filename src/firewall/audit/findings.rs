@@ -1,7 +1,6 @@
 //! From judged redirects to findings.
 
 use std::fmt::Display;
-use std::net::IpAddr;
 
 use super::finding::{Finding, Kind, Level, Place, Remedy, Report, Verdict, Way};
 use super::judge::{Case, Ground};
@@ -78,10 +77,10 @@ impl<'g, 'a> Auditor<'g, 'a> {
             self.grounds.iter().find(|ground| ground.family == Family::V6)?,
         );
         let caller = Caller {
-            source: None,
             interface: case.callers.1.interface.clone(),
+            ..ground.newcomer()
         };
-        let probe = ground.prober().send(&judged.protocol, port, None, &caller);
+        let probe = ground.prober().send(&judged.protocol, port, &caller);
         if probe.way != Way::Open {
             return None;
         }
@@ -246,7 +245,7 @@ impl Matter<'_, '_> {
             };
             return self.finding(Kind::Notrack, Level::Error, message, rules, remedy);
         }
-        let taker = self.ground.taker(self.case);
+        let taker = self.ground.taker(&self.case.mapped);
         let repeats = self.case.mapped.way == Way::Open && self.case.mapped.port == self.case.judged.to_port;
         let (why, level) = match (&taker, repeats) {
             (_, true) => ("an earlier rule of nat does the same", Level::Note),
@@ -391,18 +390,19 @@ impl Matter<'_, '_> {
         let caller = Caller {
             source: self.case.callers.0.source,
             interface: Some(interface),
+            to: Some(there.parse().ok()?),
+            port: self.case.callers.0.port,
         };
-        let there: IpAddr = there.parse().ok()?;
-        let probe = prober.send(&self.case.judged.protocol, self.case.port, Some(there), &caller);
-        if !probe.was_taken_by(&self.case.redirect) {
+        let probe = prober.send(&self.case.judged.protocol, self.case.port, &caller);
+        if probe.was_taken_by(&self.case.redirect) != Some(true) {
             return None;
         }
         let routes = self.routes();
         let why = if routes { ", and this host routes" } else { "" };
         let message = format!(
-            "{}: it also takes packets that go to other hosts{}{why}",
+            "{}: it also takes packets that go to other hosts over {}{why}",
             self.case.judged.title(),
-            self.where_()
+            self.ground.family.name()
         );
         let level = if routes { Level::Warning } else { Level::Note };
         let remedy = Remedy {

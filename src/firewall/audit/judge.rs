@@ -21,21 +21,29 @@ pub(super) struct Ground<'a> {
     pub family: Family,
     pub ruleset: &'a Ruleset,
     pub calm: Ruleset,
-    pub host: &'a Host,
+    pub host: Host,
     lines: Lines,
     named: Vec<PortSpan>,
     outside: Option<String>,
     operator: Option<IpAddr>,
     stranger: Option<IpAddr>,
+    /// The host's own addresses, as far as they are known or named, the likeliest first.
+    own: Vec<IpAddr>,
 }
 
 impl<'a> Ground<'a> {
     pub fn new(subject: &Subject<'a>, family: Family, ruleset: &'a Ruleset, text: Option<&str>) -> Self {
+        let host = if subject.host.interfaces.is_empty() {
+            callers::imagined(ruleset, family, subject.outside)
+        } else {
+            subject.host.clone()
+        };
         Self {
             family,
             ruleset,
             calm: calm(ruleset),
-            host: subject.host,
+            own: own_addresses(&host, family),
+            host,
             lines: text.map(Lines::of).unwrap_or_default(),
             named: ports::named(ruleset),
             outside: subject
@@ -47,8 +55,18 @@ impl<'a> Ground<'a> {
         }
     }
 
+    /// Somebody who calls an address of the host, from wherever.
+    pub fn newcomer(&self) -> Caller {
+        Caller {
+            source: None,
+            interface: self.outside.clone(),
+            to: self.own.first().copied(),
+            port: Some(callers::CLIENT),
+        }
+    }
+
     pub fn prober(&self) -> Prober<'_> {
-        Prober::new(self.family, self.ruleset, &self.calm, self.host)
+        Prober::new(self.family, self.ruleset, &self.calm, &self.host)
     }
 
     /// The family's redirects.
@@ -131,6 +149,36 @@ impl<'a> Ground<'a> {
     }
 }
 
+/// Those of the host, its way out's first.
+fn own_addresses(host: &Host, family: Family) -> Vec<IpAddr> {
+    let outside = host.default_interface.as_ref();
+    let (first, others): (Vec<_>, Vec<_>) = host
+        .interfaces
+        .iter()
+        .filter(|(name, _)| name != "lo")
+        .partition(|(name, _)| Some(name) == outside);
+    let nets = first.into_iter().chain(others).flat_map(|(_, nets)| nets);
+    let usable = |address: &IpAddr| match address {
+        IpAddr::V4(_) => true,
+        // Addresses of the link are nobody's from outside.
+        IpAddr::V6(address) => !address.is_unicast_link_local(),
+    };
+    let known: Vec<IpAddr> = nets
+        .map(ipnet::IpNet::addr)
+        .filter(|address| family.is_of(*address) && usable(address))
+        .collect();
+    let mut own: Vec<IpAddr> = Vec::new();
+    for address in known {
+        if own.len() < MOST_OWN && !own.contains(&address) {
+            own.push(address);
+        }
+    }
+    own
+}
+
+/// More addresses of a host are not tried each.
+const MOST_OWN: usize = 4;
+
 /// What a redirect comes to, with the packets that show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Case<'a> {
@@ -181,40 +229,75 @@ struct Pair {
     direct: Probe,
     /// Where the mapped port leads, or would.
     to: u16,
-    taken: bool,
+    /// Whether the redirect took the first; `None`: perhaps.
+    taken: Option<bool>,
+    /// Whether another rule of nat took it for certain.
+    lost: bool,
 }
 
 impl Pair {
     fn mapped_way(&self) -> Way {
         match self.mapped.way {
-            Way::Open if !self.taken => Way::Closed,
+            Way::Unknown if self.lost => Way::Closed,
+            Way::Open if self.taken == Some(false) => Way::Closed,
+            Way::Open if self.taken.is_none() => Way::Unknown,
             way => way,
         }
     }
 
     fn is_settled(&self) -> bool {
-        let reached = self.taken || self.mapped.way != Way::Open;
-        self.mapped.way != Way::Unknown && self.direct.way != Way::Unknown && reached
+        self.mapped_way() != Way::Unknown && self.direct.way != Way::Unknown && self.taken.is_some()
     }
 
     fn reason(&self) -> Option<String> {
-        let unknown = [&self.mapped, &self.direct]
-            .into_iter()
-            .find(|probe| probe.way == Way::Unknown)?;
-        let why = unknown.reason.clone();
+        let mapped = (self.mapped_way() == Way::Unknown).then_some(&self.mapped);
+        let direct = (self.direct.way == Way::Unknown).then_some(&self.direct);
+        let why = mapped.or(direct)?.reason.clone();
         Some(why.unwrap_or_else(|| "the rules leave it open".to_owned()))
     }
 }
 
 impl<'a> Question<'_, 'a> {
     fn cases(&self, piece: Option<PortSpan>) -> Vec<Case<'a>> {
+        let anybody = Caller {
+            interface: self.ground.outside.clone(),
+            to: self.redirect.destination(),
+            ..Caller::default()
+        };
+        let first = self.pair(&anybody);
+        if first.is_settled() || self.redirect.hook == "OUTPUT" {
+            return vec![self.case(piece, vec![], first, vec![], vec![])];
+        }
+        let destinations = match anybody.to {
+            None if !self.ground.own.is_empty() => self.ground.own.iter().copied().map(Some).collect(),
+            to => vec![to],
+        };
+        // Of several addresses, the one at which most is open.
+        let cases = destinations.into_iter().map(|to| self.cases_at(piece, to));
+        let open = |cases: &Vec<Case<'a>>| {
+            let ways = cases.iter().flat_map(|case| [case.judged.mapped, case.judged.direct]);
+            ways.filter(|way| matches!(way, Way::Open | Way::Some)).count()
+        };
+        let mut best: Option<Vec<Case<'a>>> = None;
+        for cases in cases {
+            if best.as_ref().is_none_or(|best| open(best) < open(&cases)) {
+                best = Some(cases);
+            }
+        }
+        best.unwrap_or_default()
+    }
+
+    /// The cases of those who call one address of the host.
+    fn cases_at(&self, piece: Option<PortSpan>, to: Option<IpAddr>) -> Vec<Case<'a>> {
         let anybody = |interface: Option<String>| Caller {
             source: None,
             interface,
+            to,
+            port: Some(callers::CLIENT),
         };
         let outside = self.ground.outside.clone();
         let first = self.pair(&anybody(outside.clone()));
-        if first.is_settled() || self.redirect.hook == "OUTPUT" {
+        if first.is_settled() {
             return vec![self.case(piece, vec![], first, vec![], vec![])];
         }
         let interfaces = match outside {
@@ -227,7 +310,7 @@ impl<'a> Question<'_, 'a> {
             let (pair, mapped_from, direct_from) = if pair.is_settled() {
                 (pair, vec![], vec![])
             } else {
-                self.by_source(&interface.name, pair)
+                self.by_source(&anybody(Some(interface.name.clone())), pair)
             };
             let same = |other: &Pair| {
                 let seen = |pair: &Pair| (pair.mapped_way(), pair.direct.way, pair.taken);
@@ -254,11 +337,11 @@ impl<'a> Question<'_, 'a> {
     }
 
     /// A stranger's packets, and the networks whose packets fare better.
-    fn by_source(&self, interface: &str, anybody: Pair) -> (Pair, Vec<IpNet>, Vec<IpNet>) {
+    fn by_source(&self, somebody: &Caller, anybody: Pair) -> (Pair, Vec<IpNet>, Vec<IpNet>) {
         let ground = self.ground;
         let caller = |source: Option<IpAddr>| Caller {
             source,
-            interface: Some(interface.to_owned()),
+            ..somebody.clone()
         };
         let base = ground
             .stranger
@@ -278,17 +361,34 @@ impl<'a> Question<'_, 'a> {
     }
 
     fn pair(&self, caller: &Caller) -> Pair {
-        let (protocol, to) = (self.redirect.protocol(), self.redirect.destination());
-        let mapped = self.prober.send(protocol, self.port, to, caller);
+        let protocol = self.redirect.protocol();
+        let mapped = self.prober.send(protocol, self.port, caller);
         let taken = mapped.was_taken_by(self.redirect);
-        let target = mapped.port.filter(|_| taken).unwrap_or_else(|| self.target());
-        let direct = self.prober.send(protocol, target, to, caller);
+        let taker = self.ground.taker(&mapped);
+        let lost = taker.is_some_and(|met| met.certain);
+        let target = mapped
+            .port
+            .filter(|_| taken == Some(true))
+            .unwrap_or_else(|| self.target());
+        let straight = self.straight(caller);
+        let direct = self.prober.send(protocol, target, &straight);
         Pair {
-            callers: (caller.clone(), caller.clone()),
+            callers: (caller.clone(), straight),
             mapped,
             direct,
             to: target,
+            lost: taken == Some(false) && lost,
             taken,
+        }
+    }
+
+    /// Who calls the port behind the mapping: at the host itself, whatever address the redirect is about.
+    fn straight(&self, caller: &Caller) -> Caller {
+        let own = &self.ground.own;
+        let to = caller.to.filter(|address| own.contains(address));
+        Caller {
+            to: to.or_else(|| caller.to.and_then(|_| own.first().copied())),
+            ..caller.clone()
         }
     }
 
@@ -329,7 +429,7 @@ impl<'a> Question<'_, 'a> {
             by,
             mapped,
             direct,
-            verdict: self.verdict(&pair, mapped, direct),
+            verdict: self.verdict(&pair, (mapped, &mapped_from), (direct, &direct_from)),
             mapped_from,
             direct_from,
             operator: self.operator(&pair),
@@ -347,7 +447,12 @@ impl<'a> Question<'_, 'a> {
         }
     }
 
-    fn verdict(&self, pair: &Pair, mapped: Way, direct: Way) -> Verdict {
+    fn verdict(
+        &self,
+        pair: &Pair,
+        (mapped, mapped_from): (Way, &[IpNet]),
+        (direct, direct_from): (Way, &[IpNet]),
+    ) -> Verdict {
         let nat_asked = pair.mapped.met.iter().any(|met| met.table == "nat");
         if self.redirect.hook == "OUTPUT" {
             return Verdict::OwnPackets;
@@ -355,18 +460,23 @@ impl<'a> Question<'_, 'a> {
         if pair.to == self.port {
             return Verdict::KeepsPort;
         }
-        let lost = pair.mapped.way == Way::Open || pair.mapped.forwarded || nat_asked;
-        if mapped == Way::Closed && !pair.taken && lost {
+        let lost = pair.lost || pair.mapped.way == Way::Open || pair.mapped.forwarded || nat_asked;
+        if mapped == Way::Closed && pair.taken == Some(false) && lost {
             return Verdict::Dead;
         }
-        Verdict::of(mapped, direct)
+        // Who may connect directly anyway does not make a mapping.
+        match mapped {
+            Way::Some if mapped_from.iter().all(|net| direct_from.contains(net)) => Verdict::of(Way::Closed, direct),
+            mapped => Verdict::of(mapped, direct),
+        }
     }
 
     /// The operator's own packets, where they fare otherwise than those of the case.
     fn operator(&self, pair: &Pair) -> Option<(Way, Way)> {
         let caller = Caller {
             source: Some(self.ground.operator?),
-            interface: pair.callers.0.interface.clone(),
+            port: Some(callers::CLIENT),
+            ..pair.callers.0.clone()
         };
         let own = self.pair(&caller);
         let ways = (own.mapped_way(), own.direct.way);
@@ -379,6 +489,6 @@ fn written(interface: &Interface) -> String {
     if interface.named {
         interface.name.clone()
     } else {
-        "any other".to_owned()
+        "any other interface".to_owned()
     }
 }

@@ -14,6 +14,10 @@ pub(super) struct Caller {
     pub source: Option<IpAddr>,
     /// `None`: whichever comes from outside.
     pub interface: Option<String>,
+    /// The address of the host that is called; `None`: whichever.
+    pub to: Option<IpAddr>,
+    /// The port that is called from; `None`: any.
+    pub port: Option<u16>,
 }
 
 /// A rule, or policy, that a packet met.
@@ -47,19 +51,14 @@ impl Probe {
         self.met.iter().rev().find(|met| met.decides)
     }
 
-    /// Whether it met a rule of nat.
-    pub fn met_in_nat(&self, chain: &str, number: usize) -> bool {
-        self.met
-            .iter()
-            .any(|met| met.table == "nat" && met.chain == chain && met.number == number)
-    }
-
-    /// Whether it was redirected by this rule for certain.
-    pub fn was_taken_by(&self, redirect: &Redirect<'_>) -> bool {
-        redirect.at().is_some_and(|at| {
-            let is_it = |met: &&Met| met.table == "nat" && met.chain == at.chain && met.number == at.number;
-            self.met.iter().find(is_it).is_some_and(|met| met.certain)
-        })
+    /// Whether it was redirected by this rule; `None`: perhaps.
+    pub fn was_taken_by(&self, redirect: &Redirect<'_>) -> Option<bool> {
+        let at = redirect.at()?;
+        let is_it = |met: &&Met| met.table == "nat" && met.chain == at.chain && met.number == at.number;
+        match self.met.iter().find(is_it) {
+            None => Some(false),
+            Some(met) => met.certain.then_some(true),
+        }
     }
 }
 
@@ -81,13 +80,13 @@ impl<'a> Prober<'a> {
     }
 
     /// A first packet to a port.
-    pub fn send(&self, protocol: &str, port: u16, to: Option<IpAddr>, caller: &Caller) -> Probe {
+    pub fn send(&self, protocol: &str, port: u16, caller: &Caller) -> Probe {
         let packet = Packet {
             family: self.family,
             protocol: protocol.to_owned(),
             source: caller.source,
-            destination: to,
-            source_port: None,
+            destination: caller.to,
+            source_port: caller.port,
             destination_port: Some(port),
             in_interface: caller.interface.clone(),
             state: State::New,

@@ -216,7 +216,8 @@ pub(super) fn stages(ruleset: &Ruleset, packet: &Packet, trace: &Trace<'_>) -> V
             StageKind::Arrives => vec![arrival(packet)],
             StageKind::Conntrack => vec![memory(packet, untracked)],
             StageKind::Routing => vec![route(routed)],
-            StageKind::Socket | StageKind::NextHost => vec![],
+            StageKind::Socket => vec![plain(listener(port))],
+            StageKind::NextHost => vec![],
             _ => steps.iter().filter_map(|step| note(ruleset, step, trace)).collect(),
         };
         stages.push(Stage {
@@ -331,6 +332,13 @@ fn memory(packet: &Packet, untracked: bool) -> Note {
         };
     }
     plain(format!("new connection; remembers ctorigdstport {port}"))
+}
+
+fn listener(port: Option<u16>) -> String {
+    port.map_or_else(
+        || "a service of this host".to_owned(),
+        |port| format!("the service that listens on {port}"),
+    )
 }
 
 fn route(routed: bool) -> Note {

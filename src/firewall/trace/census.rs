@@ -41,6 +41,7 @@ fn facts(family: Family, number: u8) -> Facts {
         snat: false,
         mark: None,
         connmark: None,
+        changed_sets: Vec::new(),
     }
 }
 

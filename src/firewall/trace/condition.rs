@@ -3,7 +3,7 @@
 //! What a match looks at is what the kernel's own modules look at (`net/netfilter/xt_*.c`, iptables-extensions(8)). The packets
 //! in question are whole and ordinary: of tcp a SYN whose options are not told, of udp a datagram, of icmp an echo
 //! request, each of a length, a lifetime and a class of service that are not told; without IPv6 extension headers, IP
-//! options or IPsec.
+//! options or `IPsec`.
 
 mod address;
 mod addrtype;
@@ -82,9 +82,8 @@ impl<'a> Holds<'a> {
         match (self, other) {
             (Self::No, _) | (_, Self::No) => Self::No,
             (Self::Yes, one) | (one, Self::Yes) => one,
-            (Self::Unknown(_), _) => self,
             (Self::Maybe(_), Self::Unknown(_)) => other,
-            (Self::Maybe(_), Self::Maybe(_)) => self,
+            _ => self,
         }
     }
 
@@ -127,6 +126,8 @@ pub(super) struct Facts {
     /// The packet's mark and its connection's; `None`: not known.
     pub mark: Option<u32>,
     pub connmark: Option<u32>,
+    /// Sets that rules on its way added something to, or took something out of.
+    pub changed_sets: Vec<String>,
 }
 
 impl Facts {

@@ -49,6 +49,8 @@ pub(super) enum Effect {
         ctmask: u32,
         nfmask: u32,
     },
+    /// Something is added to this set, or taken out of it, and it goes on.
+    ChangeSet(String),
     /// Conntrack does not look at it: no nat, state UNTRACKED.
     Notrack,
     /// The destination becomes the incoming interface's own address, and the port one of these: its own where that is one
@@ -113,6 +115,13 @@ fn jump(name: &str, options: &Options<'_>, family: Family, table: &str) -> Optio
         "CONNMARK" => marks::connmark(options)?,
         "HMARK" | "IPMARK" => Effect::SomeMark,
         "SET" if options.has("--map-set") => Effect::SomeMark,
+        "SET" if options.has("--add-set") && options.has("--del-set") => return None,
+        "SET" => Effect::ChangeSet(
+            options
+                .value("--add-set")
+                .or_else(|| options.value("--del-set"))?
+                .to_owned(),
+        ),
         "REDIRECT" => nat::redirect(options)?,
         "DNAT" => nat::dnat(options, family)?,
         "SNAT" => nat::snat(options, family)?,
@@ -127,7 +136,7 @@ fn jump(name: &str, options: &Options<'_>, family: Family, table: &str) -> Optio
 }
 
 /// Targets that leave a packet's way as it is: they log, count, copy, or change what no match that is modelled looks at.
-const PASSES_ON: [&str; 23] = [
+const PASSES_ON: [&str; 22] = [
     "ACCOUNT",
     "AUDIT",
     "CHECKSUM",
@@ -142,7 +151,6 @@ const PASSES_ON: [&str; 23] = [
     "NFLOG",
     "RATEEST",
     "SECMARK",
-    "SET",
     "TCPMSS",
     "TCPOPTSTRIP",
     "TEE",

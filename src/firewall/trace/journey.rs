@@ -228,6 +228,7 @@ fn facts(packet: &Packet, host: &Host) -> Facts {
         snat: false,
         mark: Some(0),
         connmark: tracked.then_some(0),
+        changed_sets: Vec::new(),
     }
 }
 

@@ -104,6 +104,25 @@ pub(super) fn test<'a>(side: Side, names: impl Iterator<Item = &'a str>, family:
     })
 }
 
+/// Where an address has to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Where<'a> {
+    Anywhere,
+    /// At an interface that is not told.
+    Somewhere,
+    On(&'a str),
+}
+
+impl<'a> Where<'a> {
+    fn on(interface: Option<&'a str>) -> Self {
+        interface.map_or(Self::Somewhere, Self::On)
+    }
+
+    fn may_be(self, name: &str) -> bool {
+        !matches!(self, Self::On(other) if other != name)
+    }
+}
+
 /// An address, as far as it is told.
 enum End {
     /// It is this one, which may be ours although no interface is told.
@@ -131,9 +150,9 @@ impl AddressTypes {
             destination(facts)
         };
         let interface = match self.limit {
-            Limit::Anywhere => None,
-            Limit::Incoming => Some(facts.in_interface.as_deref()),
-            Limit::Outgoing => Some(facts.out_interface.as_deref()),
+            Limit::Anywhere => Where::Anywhere,
+            Limit::Incoming => Where::on(facts.in_interface.as_deref()),
+            Limit::Outgoing => Where::on(facts.out_interface.as_deref()),
         };
         match self.family {
             Family::V4 => self.hold4(kinds4(&end, host, interface)),
@@ -152,7 +171,7 @@ impl AddressTypes {
     }
 
     /// Every class asked for must be the address's (of multicast and unicast none can be both); then one of the routes.
-    fn hold6(&self, end: &End, host: &Host, interface: Option<Option<&str>>) -> Holds<'static> {
+    fn hold6(&self, end: &End, host: &Host, interface: Where<'_>) -> Holds<'static> {
         let class = |kind: Kinds, test: fn(Ipv6Addr) -> bool, otherwise: Option<bool>| match end {
             _ if !self.wanted.has(kind) => Holds::Yes,
             End::At(IpAddr::V6(address), _) => Holds::when(test(*address)),
@@ -198,21 +217,21 @@ fn destination(facts: &Facts) -> End {
 }
 
 /// Whether an address is one of the host's, as its interfaces have it, or else as `ours` says. With an interface, only
-/// those of it count; `Some(None)` is an interface that is not told.
-fn is_local(address: IpAddr, ours: Ours, host: &Host, interface: Option<Option<&str>>) -> Option<bool> {
-    let of = |name: &str| matches!(interface, None | Some(None)) || interface == Some(Some(name));
+/// those of it count;
+fn is_local(address: IpAddr, ours: Ours, host: &Host, interface: Where<'_>) -> Option<bool> {
+    let of = |name: &str| interface.may_be(name);
     let has = |nets: &[IpNet]| nets.iter().any(|net| net.addr() == address);
     let loopback = address.is_loopback() && of("lo");
     if host.interfaces.is_empty() {
         return match (ours, interface) {
-            _ if loopback && interface.is_none() => Some(true),
-            (Ours::Yes, None) => Some(true),
+            _ if loopback && interface == Where::Anywhere => Some(true),
+            (Ours::Yes, Where::Anywhere) => Some(true),
             (Ours::No, _) => Some(false),
             _ => None,
         };
     }
     let found = loopback || host.interfaces.iter().any(|(name, nets)| of(name) && has(nets));
-    if found && interface == Some(None) {
+    if found && interface == Where::Somewhere {
         None
     } else {
         Some(found)
@@ -220,17 +239,17 @@ fn is_local(address: IpAddr, ours: Ours, host: &Host, interface: Option<Option<&
 }
 
 /// Kinds that an IPv4 address may be of; local tables know of no others.
-fn kinds4(end: &End, host: &Host, interface: Option<Option<&str>>) -> Kinds {
+fn kinds4(end: &End, host: &Host, interface: Where<'_>) -> Kinds {
     match end {
         End::At(IpAddr::V4(address), ours) => of_ipv4(*address, *ours, host, interface),
-        End::Ours if interface.is_none() => LOCAL,
+        End::Ours if interface == Where::Anywhere => LOCAL,
         End::Ours => LOCAL.and(UNICAST),
         End::Elsewhere => UNICAST,
         End::At(IpAddr::V6(_), _) | End::Unknown => UNICAST.and(LOCAL).and(BROADCAST).and(MULTICAST),
     }
 }
 
-fn of_ipv4(address: Ipv4Addr, ours: Ours, host: &Host, interface: Option<Option<&str>>) -> Kinds {
+fn of_ipv4(address: Ipv4Addr, ours: Ours, host: &Host, interface: Where<'_>) -> Kinds {
     if address.is_broadcast() || address.is_unspecified() {
         return BROADCAST;
     }
@@ -242,15 +261,15 @@ fn of_ipv4(address: Ipv4Addr, ours: Ours, host: &Host, interface: Option<Option<
         Some(false) if host.interfaces.is_empty() => UNICAST,
         None if host.interfaces.is_empty() && ours == Ours::Unknown => UNICAST.and(LOCAL).and(BROADCAST),
         Some(false) if !is_broadcast(address, host, interface) => UNICAST,
-        Some(false) if interface == Some(None) => BROADCAST.and(UNICAST),
+        Some(false) if interface == Where::Somewhere => BROADCAST.and(UNICAST),
         Some(false) => BROADCAST,
         None => LOCAL.and(UNICAST),
     }
 }
 
 /// Whether it is the last address of one of the host's networks.
-fn is_broadcast(address: Ipv4Addr, host: &Host, interface: Option<Option<&str>>) -> bool {
-    let of = |name: &str| matches!(interface, None | Some(None)) || interface == Some(Some(name));
+fn is_broadcast(address: Ipv4Addr, host: &Host, interface: Where<'_>) -> bool {
+    let of = |name: &str| interface.may_be(name);
     let is = |net: &IpNet| net.prefix_len() < 31 && net.broadcast() == IpAddr::V4(address);
     host.interfaces
         .iter()
@@ -259,10 +278,10 @@ fn is_broadcast(address: Ipv4Addr, host: &Host, interface: Option<Option<&str>>)
 }
 
 /// What routes say of an IPv6 address; without any of these bits: a route to somewhere else.
-fn routes6(end: &End, host: &Host, interface: Option<Option<&str>>) -> Kinds {
+fn routes6(end: &End, host: &Host, interface: Where<'_>) -> Kinds {
     let elsewhere = UNICAST.and(UNREACHABLE);
     match end {
-        End::Ours if interface.is_none() => LOCAL,
+        End::Ours if interface == Where::Anywhere => LOCAL,
         End::Ours => LOCAL.and(elsewhere),
         End::Elsewhere => elsewhere,
         End::Unknown => elsewhere.and(LOCAL).and(ANYCAST),

@@ -1,4 +1,4 @@
-//! Types of ICMP and ICMPv6, by name and by number. Packets in question are echo requests.
+//! Types of ICMP and `ICMPv6`, by name and by number. Packets in question are echo requests.
 
 use super::Test;
 use super::words::Choice;

@@ -54,8 +54,7 @@ fn together(module: &str, choices: &[Choice<'_>], family: Family) -> Option<Test
         "hbh" => Some(Special::Header(0).test(false)),
         "dst" => Some(Special::Header(60).test(false)),
         "nfacct" => Some(Test::Fixed(true)),
-        "connbytes" => Some(Special::Connection("connbytes: what the connection carried is not told").test(false)),
-        "connlabel" => Some(Special::Connection("connlabel: the connection's labels are not told").test(false)),
+        "connbytes" => Some(Special::Bytes.test(false)),
         "cgroup" => Some(Special::Cgroup.test(false)),
         _ => chance::reason(module).map(Test::Maybe),
     }
@@ -93,6 +92,8 @@ fn known(module: &str, choice: &Choice<'_>, family: Family) -> Option<Test> {
         "owner" => owner(choice),
         "physdev" => Physdev::option(choice).map(|one| Special::Physdev(one).test(choice.negated)),
         "pkttype" => PacketType::option(choice),
+        "connlabel" if choice.name == "--set" => Some(Test::Fixed(true)),
+        "connlabel" => named("--label", Special::Label.test(false)),
         "helper" => named("--helper", Special::Helper.test(false)),
         "ecn" => packet::ecn(choice),
         "length" => {
@@ -116,10 +117,8 @@ fn general(choice: &Choice<'_>, family: Family) -> Option<Test> {
         "-d" | "--destination" | "--dst" => nets(Side::Destination)?,
         "-i" | "--in-interface" | "-o" | "--out-interface" if value == "+" => Test::Fixed(true),
         "-f" | "--fragment" => Test::Fixed(false),
-        "--sport" | "--source-port" => spans(Side::Source, value)?,
-        "--dport" | "--destination-port" => spans(Side::Destination, value)?,
-        "--sports" | "--source-ports" => spans(Side::Source, value)?,
-        "--dports" | "--destination-ports" => spans(Side::Destination, value)?,
+        "--sport" | "--source-port" | "--sports" | "--source-ports" => spans(Side::Source, value)?,
+        "--dport" | "--destination-port" | "--dports" | "--destination-ports" => spans(Side::Destination, value)?,
         "--ports" => spans(Side::Either, value)?,
         "--tcp-option" => Test::Maybe("tcp: the packet's options are not told"),
         "--chunk-types" => Test::Maybe("sctp: the packet's chunks are not told"),
@@ -158,7 +157,7 @@ fn owner(choice: &Choice<'_>) -> Option<Test> {
     is_one.then(|| Special::Owner.test(choice.negated))
 }
 
-/// An ordinary packet has no policy of IPsec.
+/// An ordinary packet has no policy of `IPsec`.
 fn policy(choices: &[Choice<'_>]) -> Option<Test> {
     let choice = choices.iter().find(|choice| choice.name == "--pol")?;
     match choice.value() {

@@ -19,13 +19,13 @@ const MOST: u32 = 65535;
 
 /// `length --length FIRST:LAST`.
 pub(super) fn length(facts: &Facts, first: u16, last: u16) -> Holds<'static> {
-    let (least, most) = lengths(facts);
+    let (shortest, longest) = lengths(facts);
     let (first, last) = (u32::from(first), u32::from(last));
     if first > last {
         Holds::No
-    } else if first <= least && most <= last {
+    } else if first <= shortest && longest <= last {
         Holds::Yes
-    } else if last < least || most < first {
+    } else if last < shortest || longest < first {
         Holds::No
     } else {
         Holds::Maybe("length: the packet's length is not told")

@@ -90,7 +90,7 @@ pub fn number(text: &str) -> Option<u8> {
     text.parse().ok().or_else(|| by_name().map(|(_, number)| *number))
 }
 
-/// The number of a packet's protocol; over IPv6 `icmp` is ICMPv6.
+/// The number of a packet's protocol; over IPv6 `icmp` is `ICMPv6`.
 pub fn of_packet(text: &str, family: Family) -> Option<u8> {
     match number(text) {
         Some(ICMP) if family == Family::V6 => Some(ICMPV6),

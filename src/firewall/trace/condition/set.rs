@@ -65,7 +65,8 @@ impl SetMatch {
     }
 
     fn lookup(&self, name: &str, facts: &Facts, host: &Host, depth: usize) -> Holds<'_> {
-        let Some(members) = host.sets.get(name).filter(|_| depth < DEEPEST) else {
+        let changed = facts.changed_sets.iter().any(|other| other == name);
+        let Some(members) = host.sets.get(name).filter(|_| depth < DEEPEST && !changed) else {
             return Holds::Maybe(&self.unknown);
         };
         let mut sum = Answer::default();
@@ -253,7 +254,7 @@ impl Part {
             Some((name, rest)) => {
                 let number = protocol::number(name)?;
                 if matches!(number, protocol::ICMP | protocol::ICMPV6) {
-                    return Some(Self::Echo(number, icmp(rest)?));
+                    return Some(Self::Echo(number, icmp(rest)));
                 }
                 Some(Self::Ports(Some(number), service_span(rest)?))
             }
@@ -275,14 +276,14 @@ fn is_hardware(text: &str) -> bool {
 }
 
 /// `TYPE/CODE` or a name; only echo requests are of interest.
-fn icmp(text: &str) -> Option<u16> {
+fn icmp(text: &str) -> u16 {
     if matches!(text, "echo-request" | "ping") {
-        return Some(ECHO);
+        return ECHO;
     }
     let (kind, code) = text.split_once('/').unwrap_or((text, "0"));
     match (kind.parse::<u8>(), code.parse::<u8>()) {
-        (Ok(kind), Ok(code)) => Some(u16::from(kind) << 8 | u16::from(code)),
-        _ => Some(u16::MAX),
+        (Ok(kind), Ok(code)) => u16::from(kind) << 8 | u16::from(code),
+        _ => u16::MAX,
     }
 }
 
@@ -290,13 +291,13 @@ fn icmp(text: &str) -> Option<u16> {
 const ECHO: u16 = u16::MAX - 1;
 
 /// Whether one end of a packet is what a part of a member says.
-fn compare(part: &str, from_source: bool, facts: &Facts) -> Answered {
+fn compare(text: &str, from_source: bool, facts: &Facts) -> Answered {
     let (address, port) = if from_source {
         (facts.source, facts.source_port)
     } else {
         (facts.destination, facts.destination_port)
     };
-    match Part::read(part, facts.family) {
+    match Part::read(text, facts.family) {
         Some(Part::Net(None)) => Answered::No,
         Some(Part::Net(Some(net))) => Answered::told(address.map(|address| net.contains(bits(address)))),
         Some(Part::Ports(number, span)) => ports(number, span, port, facts),
@@ -304,7 +305,7 @@ fn compare(part: &str, from_source: bool, facts: &Facts) -> Answered {
             Answered::told(facts.protocol.map(|one| one == number && is_echo(number, code)))
         }
         Some(Part::Hardware) => Answered::Maybe,
-        None => named(part, from_source, facts),
+        None => named(text, from_source, facts),
     }
 }
 

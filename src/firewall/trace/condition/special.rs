@@ -17,8 +17,10 @@ pub(super) enum Special {
     Helper,
     /// `ah`, `esp`, `ipcomp`, `mh`, `frag`, `rt`, …: a header that only packets of this protocol have.
     Header(u8),
-    /// `connbytes`, `connlabel` and the like: what conntrack keeps with a connection; the reason.
-    Connection(&'static str),
+    /// `connbytes`: what conntrack counted.
+    Bytes,
+    /// `connlabel`: a packet without a connection has none.
+    Label,
     /// `cgroup`: only packets of a socket have one.
     Cgroup,
 }
@@ -33,20 +35,15 @@ impl Special {
             Self::Mac => mac(facts),
             Self::Physdev(physdev) => physdev.holds(negated, facts),
             Self::Owner if is_sent_here(facts) => Holds::Maybe("owner: who sends the packet is not told"),
-            Self::Owner => Holds::when(negated),
             Self::Helper => helper(facts).turned(negated),
             Self::Header(number) => header(facts, *number),
-            Self::Connection(reason) => {
-                if facts.is_tracked() {
-                    Holds::Maybe(reason)
-                } else {
-                    Holds::No
-                }
-            }
+            Self::Bytes if facts.is_tracked() => Holds::Maybe("connbytes: what the connection carried is not told"),
+            Self::Label if facts.is_tracked() => Holds::Maybe("connlabel: the connection's labels are not told"),
             Self::Cgroup if is_sent_here(facts) || facts.state == State::Established => {
                 Holds::Maybe("cgroup: the socket's group is not told")
             }
-            Self::Cgroup => Holds::No,
+            Self::Owner | Self::Label => Holds::when(negated),
+            Self::Bytes | Self::Cgroup => Holds::No,
         }
     }
 }

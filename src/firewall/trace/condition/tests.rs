@@ -28,6 +28,7 @@ fn facts(family: Family) -> Facts {
         snat: false,
         mark: Some(0x11),
         connmark: Some(0x20),
+        changed_sets: Vec::new(),
     }
 }
 
@@ -251,6 +252,8 @@ fn packets_without_a_connection() {
         -m connmark --mark 0x20 => no
         -m connmark ! --mark 0x20 => no
         -m connbytes --connbytes 0 --connbytes-dir both --connbytes-mode bytes => no
+        -m connlabel --label 1 => no
+        -m connlabel ! --label 1 => yes
         -m helper --helper ftp => no
         -m helper ! --helper ftp => yes
         -m conntrack --ctstate NEW --ctorigdstport 2222 => no

@@ -80,3 +80,16 @@ fn a_target_in_mangle_that_is_not_known_may_take_the_packet_or_not() {
     assert!(case("ACCEPT").is(Unknown).reason.unwrap().contains("NFQUEUE"));
     case("DROP").is(Drop);
 }
+
+/// What a rule puts into a set is no longer what was told of it.
+#[test]
+fn sets_that_rules_change() {
+    let with_set = |lines: &str| {
+        let mut case = input(lines);
+        case.host.sets.insert("s".to_owned(), Vec::new());
+        case
+    };
+    let asks = "-A INPUT -m set --match-set s src -j ACCEPT";
+    with_set(asks).is(Verdict::Drop);
+    with_set(&format!("-A INPUT -j SET --add-set s src\n{asks}")).is(Verdict::Unknown);
+}

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// With eth0 198.51.100.5/24 and 198.51.100.9/24, eth1 10.0.0.1/8 and fd00:1::1/64.
+/// With two networks of each family, and two addresses in one of them.
 fn host() -> Host {
     let nets = |list: &[&str]| list.iter().filter_map(|net| net.parse().ok()).collect();
     Host {

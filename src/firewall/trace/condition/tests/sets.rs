@@ -96,4 +96,9 @@ fn what_is_not_told() {
     with(&["192.0.2.11"], "-m set --match-set s src --packets-gt 5 => no");
     with_facts(&blank(), &["192.0.2.10"], "-m set --match-set s src => maybe");
     with_facts(&blank(), &[], "-m set --match-set s src => no");
+    let changed = Facts {
+        changed_sets: vec!["s".to_owned()],
+        ..facts(Family::V4)
+    };
+    with_facts(&changed, &["192.0.2.10"], "-m set --match-set s src => maybe");
 }
