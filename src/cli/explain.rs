@@ -1,10 +1,10 @@
 //! `portmap-deploy explain`: the ways of packets through netfilter as a picture.
 
 use super::args::{self, Explain};
-use super::audit::RulesFile;
 use super::deploy;
 use super::error::{self, Error};
 use super::output_file::OutputFile;
+use super::rules_file::RulesFile;
 use super::{machine, sources};
 use crate::explain::{Pen, Sheet, svg, terminal};
 use crate::firewall::explain::{Call, Policy, explain, made};
