@@ -66,13 +66,11 @@ impl Written {
             Finds::Json => audit::document(overview) + "\n",
             Finds::Sarif => audit::sarif(overview) + "\n",
         };
-        match &self.file {
-            Some(file) => file.replace(&text),
-            None => {
-                deploy::print(&text);
-                Ok(())
-            }
+        if let Some(file) = &self.file {
+            return file.replace(&text);
         }
+        deploy::print(&text);
+        Ok(())
     }
 }
 
