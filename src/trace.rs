@@ -8,3 +8,6 @@ mod text;
 pub use answer::{answer, no_answer};
 pub use question::{Question, state};
 pub use text::text;
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,10 @@ pub fn text(packet: &Packet, trace: &Trace<'_>, look: Look) -> String {
         }
         paper.step(&mut text, step);
     }
-    text + "\n" + &paper.verdict(trace)
+    if !trace.steps.is_empty() {
+        text.push('\n');
+    }
+    text + &paper.verdict(trace)
 }
 
 /// Deeper chains are indented no more.

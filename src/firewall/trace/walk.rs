@@ -14,11 +14,14 @@ use crate::firewall::Ruleset;
 /// Chains in chains are followed this deep; the kernel itself follows 16 of nft's.
 const DEEPEST: usize = 200;
 /// So many rules are asked, once for each way.
-const LONGEST: usize = 3_000_000;
+const LONGEST: usize = 8_000_000;
+/// So many ways are followed.
+const MOST_WAYS: usize = 1024;
 /// So many rules are named as the packet's way.
 const MOST_STEPS: usize = 200_000;
 
 const TOO_DEEP: &str = "chains lead to one another in a circle, or too deep";
+const TOO_MANY: &str = "too many rules may apply or not, each with another outcome";
 const TOO_LONG: &str = "the rules lead through one another in too many ways to follow";
 
 /// A packet's walk.
@@ -75,6 +78,9 @@ impl<'t, 'a> Walk<'t, 'a> {
         let mut passed = std::mem::take(&mut self.passed);
         passed.extend(rest);
         merge(&mut passed);
+        if passed.len() > MOST_WAYS {
+            self.give_up(std::mem::take(&mut passed), TOO_MANY);
+        }
         self.sure &= self.ends.len() == ended;
         passed
     }
@@ -137,11 +143,13 @@ impl<'t, 'a> Walk<'t, 'a> {
             if live.is_empty() {
                 break;
             }
-            if self.left < live.len() {
+            // Comparing ways with one another costs as well.
+            let cost = live.len() + live.len().pow(2) / 16;
+            if self.left < cost {
                 self.give_up(std::mem::take(&mut live), TOO_LONG);
                 break;
             }
-            self.left -= live.len();
+            self.left -= cost;
             let (matched, open) = self.select(line, &mut live);
             if matched.is_empty() {
                 continue;
@@ -234,7 +242,12 @@ impl<'t, 'a> Walk<'t, 'a> {
             self.accepted.extend(step);
         }
         self.gone += ways.len();
-        self.passed.extend(ways);
+        for way in ways {
+            match self.passed.last_mut() {
+                Some(last) if last.equals(&way) => last.share(&way),
+                _ => self.passed.push(way),
+            }
+        }
     }
 
     fn rewrite(&mut self, ways: Vec<Way<'t>>, effect: &Effect, step: Option<usize>) {

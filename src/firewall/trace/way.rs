@@ -78,6 +78,11 @@ impl<'t> Way<'t> {
         }
     }
 
+    /// Becomes one with a way that equals it: what parted the two is past.
+    pub fn share(&mut self, other: &Self) {
+        self.causes.retain(|cause| other.causes.contains(cause));
+    }
+
     pub fn loops(&self) -> bool {
         self.facts.in_interface.as_deref() == Some("lo")
     }
@@ -122,7 +127,7 @@ fn unite<'t>(ways: &mut Vec<Way<'t>>) {
     let mut kept: Vec<Way<'t>> = Vec::with_capacity(ways.len());
     for way in ways.drain(..) {
         match kept.iter_mut().find(|other| other.equals(&way)) {
-            Some(other) => other.causes.retain(|cause| way.causes.contains(cause)),
+            Some(other) => other.share(&way),
             None => kept.push(way),
         }
     }
