@@ -276,6 +276,7 @@ fn the_readme_names_every_option_and_no_other() {
         "rules render",
         "audit",
         "explain",
+        "trace",
     ];
     let help = commands.map(|command| {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();

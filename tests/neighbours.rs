@@ -172,14 +172,18 @@ table inet counting {
 }
 RULES",
     );
-    let run = lab.deploys("portmap: ['80:8080'], portmap_rollback_after: 9");
-    run.expect("host1", "rolled_back");
-    assert!(
-        run.reason("host1").contains("inet firewalld filter_INPUT (hook input"),
-        "{}",
-        run.said()
-    );
-    assert!(!run.said().contains("counting"), "{}", run.said());
+    let refused = lab.deploys("portmap: ['80:8080'], portmap_rollback_after: 9");
+    let tried = [("host1", "portmap: ['80:8080'], portmap_rollback_after: 9")];
+    let tried = lab.deploy_to(&tried, &["--force"]);
+    for (run, state) in [(refused, "refused"), (tried, "rolled_back")] {
+        run.expect("host1", state);
+        assert!(
+            run.reason("host1").contains("inet firewalld filter_INPUT (hook input"),
+            "{}",
+            run.said()
+        );
+        assert!(!run.said().contains("counting"), "{}", run.said());
+    }
 
     let run = lab.deploys("portmap: ['2222:22']");
     run.expect("host1", "confirmed");

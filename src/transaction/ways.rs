@@ -35,6 +35,13 @@ impl Arrival {
     }
 }
 
+impl<R: Remote> Transaction<'_, R> {
+    /// What to do where nothing leads to sshd after the change, by what the inventory says.
+    pub(super) fn remedy(&self) -> Option<String> {
+        self.arrival.as_ref()?.dead_end.clone()
+    }
+}
+
 impl Arrival {
     /// What a change takes away, before it.
     pub fn warning(&self) -> Option<String> {

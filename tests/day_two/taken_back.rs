@@ -69,7 +69,7 @@ fn a_batch_with_too_many_failures_brings_every_host_back() {
         .collect();
 
     let playbook = file(&lab, "site.yaml", PLAYBOOK);
-    let mut run = Run::start(command(&lab, &[playbook.to_str().unwrap(), "-f", "12"]));
+    let mut run = Run::start(command(&lab, &[playbook.to_str().unwrap(), "-f", "12", "--force"]));
     run.until("second batch's end", |event| {
         event["event"] == "pause_started" && event["before"] == 3
     });

@@ -114,8 +114,12 @@ fn the_way_in_moves(backend: &str) {
     lab.deploys(moved).expect("host1", "unchanged");
 
     // The inventory says 2200 is the way in, and takes it away.
-    let run = lab.deploys("portmap: ['2022:22'], ansible_port: 2200, portmap_rollback_after: 6");
-    run.expect("host1", "rolled_back");
+    let gone = [(
+        "host1",
+        "portmap: ['2022:22'], ansible_port: 2200, portmap_rollback_after: 6",
+    )];
+    lab.deploy_to(&gone, &[]).expect("host1", "refused");
+    lab.deploy_to(&gone, &["--force"]).expect("host1", "rolled_back");
     lab.expect_sshd("host1", 2200);
     lab.expect_tcp_ports("host1", &[2022], Refused);
 }

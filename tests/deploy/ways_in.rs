@@ -223,13 +223,15 @@ fn a_port_of_the_inventory_that_leads_nowhere_after_the_change() {
         .expect("host1", "confirmed");
     for (mappings, better) in [("[]", 22), ("['2200:22']", 2200)] {
         let before = all_rules(&lab);
-        let run = lab.deploys(&format!(
-            "ansible_port: 2222, portmap: {mappings}, portmap_rollback_after: 6"
-        ));
-        run.expect("host1", "rolled_back");
-        let hint = run.host("host1")["hint"].as_str().unwrap_or_default();
-        assert!(hint.contains(&format!("make it {better}")), "{}", run.said());
-        assert!(run.stderr.contains("warning | ansible_port"), "{}", run.said());
+        let variables = format!("ansible_port: 2222, portmap: {mappings}, portmap_rollback_after: 6");
+        for (args, state) in [(&[][..], "refused"), (&["--force"], "rolled_back")] {
+            let run = lab.deploy_to(&[("host1", &variables)], args);
+            run.expect("host1", state);
+            let hint = run.host("host1")["hint"].as_str().unwrap_or_default();
+            assert!(hint.contains(&format!("make it {better}")), "{}", run.said());
+            let warned = run.stderr.contains("warning | ansible_port");
+            assert!(warned || state == "refused", "{}", run.said());
+        }
         assert_eq!(all_rules(&lab), before);
         lab.expect_sshd("host1", 2222);
         let run = lab.deploys(&format!("ansible_port: {better}, portmap: {mappings}"));

@@ -27,7 +27,14 @@ fn expect_warning(run: &Run, words: &str) {
 fn without_ip6tables(backend: &str) {
     let lab = Lab::up(1, backend);
     lab.run("host1", "rm /usr/sbin/ip6tables*; ! command -v ip6tables");
-    let run = lab.deploys(MAPPINGS);
+    let refused = lab.deploys(MAPPINGS);
+    refused.expect("host1", "refused");
+    assert!(
+        refused.reason("host1").contains("stay open over IPv6"),
+        "{}",
+        refused.said()
+    );
+    let run = lab.deploy_to(&[("host1", MAPPINGS)], &["--force"]);
     run.expect("host1", "confirmed")
         .expect_mapping("host1", 4, "2222", "open", "closed")
         .expect_no_proof("host1", 6);

@@ -19,7 +19,7 @@ fn batches_stop_after_the_first_with_a_failure() {
     let lab = Lab::up(5, "mixed");
     lab.run("host3", BLOCKED);
     let old = rules(&lab, "host3");
-    let ended = run(deploy(&lab, MAPPING, &["--serial", "2"]));
+    let ended = run(deploy(&lab, MAPPING, &["--serial", "2", "--force"]));
     let states: Vec<_> = lab.hosts().into_iter().map(|host| ended.state(host)).collect();
     assert_eq!(
         states,
@@ -90,7 +90,9 @@ fn json_is_one_whole_document_when_hosts_fail() {
     let lab = Lab::up(3, "mixed");
     lab.run("host2", BLOCKED);
     lab.cut("host3");
-    let output = deploy_as(&lab, "json", MAPPING, &["-T", "2s"]).output().unwrap();
+    let output = deploy_as(&lab, "json", MAPPING, &["-T", "2s", "--force"])
+        .output()
+        .unwrap();
     let document: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(6));
     assert_eq!(document["exit_code"], 6);
@@ -124,7 +126,7 @@ fn json_is_one_whole_document_when_hosts_fail() {
 fn jsonl_tells_of_a_failing_run_from_its_start_to_its_end() {
     let lab = Lab::up(2, "mixed");
     lab.run("host2", BLOCKED);
-    let ended = run(deploy(&lab, MAPPING, &[]));
+    let ended = run(deploy(&lab, MAPPING, &["--force"]));
     let kinds: Vec<_> = ended
         .events
         .iter()

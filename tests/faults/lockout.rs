@@ -38,12 +38,37 @@ fn taken_back(ended: &Ended, host: &str, reason: &str) {
     assert_eq!(ended.code, Some(2), "{ended:#?}");
 }
 
+/// A deploy to both hosts that is refused before it touches them, for a reason that holds these words; where it is tried all
+/// the same, it is taken back.
+#[track_caller]
+fn is_foreseen(lab: &Lab, portmap: &str, why: &str, reason: &str) {
+    let old: Vec<_> = lab.hosts().iter().map(|host| rules(lab, host)).collect();
+    let ended = run(deploy(lab, portmap, &[]));
+    assert_eq!(ended.code, Some(2), "{ended:#?}");
+    for (host, old) in lab.hosts().into_iter().zip(&old) {
+        assert_eq!(ended.state(host), "refused", "{ended:#?}");
+        assert!(
+            ended.reason(host).contains(why),
+            "no {why:?} in: {}",
+            ended.reason(host)
+        );
+        assert_eq!(ended.host(host)["connections"], 1, "{ended:#?}");
+        assert_eq!(&rules(lab, host), old);
+    }
+    is_taken_back(lab, portmap, reason, &["--force", "--rollback-after", "30s"]);
+}
+
 /// A deploy to both hosts that must be taken back, and leave them as they were.
 #[track_caller]
 fn rolls_back(lab: &Lab, portmap: &str, reason: &str) {
+    is_taken_back(lab, portmap, reason, &["--rollback-after", "30s"]);
+}
+
+#[track_caller]
+fn is_taken_back(lab: &Lab, portmap: &str, reason: &str, args: &[&str]) {
     let old: Vec<_> = lab.hosts().iter().map(|host| rules(lab, host)).collect();
     let began = Instant::now();
-    let ended = run(deploy(lab, portmap, &["--rollback-after", "30s"]));
+    let ended = run(deploy(lab, portmap, args));
     assert!(began.elapsed() < SECONDS, "it took {:?}", began.elapsed());
     for (host, old) in lab.hosts().into_iter().zip(&old) {
         taken_back(&ended, host, reason);
@@ -69,23 +94,24 @@ fn nothing_in_the_way_is_confirmed() {
 
 #[test]
 fn a_rule_that_drops_the_new_port_before_nat() {
-    rolls_back(
-        &lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j DROP"),
-        MAPPING,
-        "2222",
-    );
-    rolls_back(
-        &lab("iptables -t mangle -A PREROUTING -p tcp --dport 2222 -j DROP"),
-        MAPPING,
-        "2222",
-    );
+    for table in ["raw", "mangle"] {
+        let rule = "-A PREROUTING -p tcp -m tcp --dport 2222 -j DROP";
+        let lab = lab(&format!("iptables -t {table} {rule}"));
+        is_foreseen(&lab, MAPPING, &format!("-t {table} {rule}"), "2222");
+    }
 }
 
 #[test]
 fn a_rule_that_drops_redirected_connections() {
     let drop = |chain: &str| format!("iptables {chain} 1 -p tcp -m conntrack --ctorigdstport 2222 -j DROP");
-    rolls_back(&lab(&drop("-I INPUT")), MAPPING, "a rule on the host drops");
-    rolls_back(&lab(&drop("-t mangle -I INPUT")), MAPPING, "a rule on the host drops");
+    let why = "--ctorigdstport 2222 -j DROP";
+    is_foreseen(&lab(&drop("-I INPUT")), MAPPING, why, "a rule on the host drops");
+    is_foreseen(
+        &lab(&drop("-t mangle -I INPUT")),
+        MAPPING,
+        why,
+        "a rule on the host drops",
+    );
     // The way in is open, the way out is not.
     rolls_back(&lab(&drop("-I OUTPUT")), MAPPING, "no answer came back");
 }
@@ -93,23 +119,21 @@ fn a_rule_that_drops_redirected_connections() {
 #[test]
 fn a_rule_that_rejects_redirected_connections() {
     let reject = "iptables -I INPUT 1 -p tcp -m conntrack --ctorigdstport 2222 -j REJECT --reject-with tcp-reset";
-    rolls_back(&lab(reject), MAPPING, "a rule on the host rejects");
+    let why = "--ctorigdstport 2222 -j REJECT";
+    is_foreseen(&lab(reject), MAPPING, why, "a rule on the host rejects");
 }
 
 #[test]
 fn a_port_without_connection_tracking() {
-    rolls_back(
-        &lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j CT --notrack"),
-        MAPPING,
-        "2222",
-    );
+    let lab = lab("iptables -t raw -A PREROUTING -p tcp --dport 2222 -j CT --notrack");
+    is_foreseen(&lab, MAPPING, "--dport 2222 -j CT --notrack", "2222");
 }
 
 #[test]
 fn the_other_family_alone_is_blocked() {
     // Only the proof of IPv6 can find this: we log in over IPv4. The host itself told of that address.
     let lab = lab("ip6tables -I INPUT 1 -p tcp -m conntrack --ctorigdstport 2222 -j DROP");
-    rolls_back(&lab, MAPPING, "IPv6");
+    is_foreseen(&lab, MAPPING, "IPv6: 2222 → 22 would not work", "IPv6");
 }
 
 #[test]
@@ -196,7 +220,7 @@ fn a_shared_connection_proves_nothing() {
 
 #[test]
 fn a_management_port_that_leads_to_nobody() {
-    rolls_back(&lab(""), r#"["22:2223"]"#, "22");
+    is_foreseen(&lab(""), r#"["22:2223"]"#, "where nothing listens", "22");
 }
 
 #[test]
@@ -207,18 +231,18 @@ fn a_management_port_that_leads_to_another_service() {
         .into_iter()
         .map(|host| lab.serve(host, 2223, "hello"))
         .collect();
-    rolls_back(&lab, r#"["22:2223"]"#, "22");
+    is_foreseen(&lab, r#"["22:2223"]"#, "would take tcp port 22", "22");
 }
 
 #[test]
 fn a_mapping_that_excludes_the_operator() {
     let lab = lab("");
-    rolls_back(
-        &lab,
+    for mapping in [
         r#"[{port: 2222, to_port: 22, source: ["203.0.113.0/24", "2001:db8::/32"]}]"#,
-        "2222",
-    );
-    rolls_back(&lab, "[{port: 2222, to_port: 22, interface: nosuch0}]", "2222");
+        "[{port: 2222, to_port: 22, interface: nosuch0}]",
+    ] {
+        is_foreseen(&lab, mapping, "to port 2222 would not be redirected", "2222");
+    }
 }
 
 #[test]

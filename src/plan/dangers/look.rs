@@ -84,6 +84,8 @@ pub(super) struct Outcome {
     pub rule: Option<String>,
     /// The rule, or the policy, that lets it in.
     pub let_in: Option<String>,
+    /// Whether it came past nat, and no rule there sent it to another port.
+    pub is_as_sent: bool,
 }
 
 impl<'a> Look<'a> {
@@ -167,6 +169,7 @@ impl<'a> Look<'a> {
                 fate: Fate::Taken,
                 rule: Some(named),
                 let_in: None,
+                is_as_sent: false,
             },
             _ => Outcome::unknown(&named),
         })
@@ -179,6 +182,7 @@ impl Outcome {
             fate: Fate::Unknown(why.to_owned()),
             rule: None,
             let_in: None,
+            is_as_sent: false,
         }
     }
 
@@ -195,13 +199,21 @@ impl Outcome {
             (Verdict::Drop | Verdict::Reject, _) => Fate::Taken,
             (Verdict::Unknown, _) => Fate::Unknown(trace.reason.clone().unwrap_or_default()),
         };
-        let decides = trace.steps.iter().rev().find(|step| step.decides).map(named);
+        let end = trace.steps.iter().rev().find(|step| step.decides);
+        let is_late = end.is_some_and(|step| step.table == "filter");
+        let rewriting = rewriting(&trace.steps);
+        let untracked = rewriting.filter(|step| is_late && step.rule.is_some_and(untracks));
         let (rule, let_in) = if fate == Fate::Taken {
-            (decides, None)
+            (untracked.or(end), None)
         } else {
-            (rewriting(&trace.steps).map(named), decides)
+            (rewriting, end)
         };
-        Self { fate, rule, let_in }
+        Self {
+            fate,
+            rule: rule.map(named),
+            let_in: let_in.map(named),
+            is_as_sent: is_late && rewriting.is_none(),
+        }
     }
 }
 

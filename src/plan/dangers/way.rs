@@ -4,6 +4,7 @@ use super::look::{Fate, Knock, Look, Outcome, When};
 use super::{Danger, Kind, Way};
 use crate::firewall::Family;
 use crate::mapping::Protocol;
+use crate::plan::is_mapped;
 
 impl Look<'_> {
     /// What stands between the operator and sshd after the change.
@@ -23,6 +24,11 @@ impl Look<'_> {
         };
         let ways = self.words(family, port);
         match &outcome.fate {
+            Fate::Taken if outcome.is_as_sent && is_mapped(port, self.set) => danger(
+                Kind::CutOff,
+                format!("{ways} would not be redirected, and so be cut off from sshd"),
+                not_for_us(port),
+            ),
             Fate::Taken => danger(
                 Kind::CutOff,
                 format!("{ways} would be cut off from sshd"),
@@ -107,4 +113,8 @@ impl Look<'_> {
             _ => way.now,
         }
     }
+}
+
+fn not_for_us(port: u16) -> String {
+    format!("no mapping of {port} applies to what comes from here: look at its source and interface")
 }
