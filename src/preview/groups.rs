@@ -17,7 +17,7 @@ pub(super) struct Group<'a> {
 pub(super) struct What {
     pub state: State,
     pub reasons: Vec<String>,
-    pub rules: Vec<Chain>,
+    pub rules: Vec<Changed>,
     pub reach: Vec<ReachLine>,
     pub warnings: Vec<String>,
     pub hint: Option<String>,
@@ -25,7 +25,7 @@ pub(super) struct What {
 
 /// A chain that changes alike in these families.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Chain {
+pub(super) struct Changed {
     pub families: Vec<Family>,
     pub table: &'static str,
     pub chain: &'static str,
@@ -61,14 +61,14 @@ pub(super) fn groups(previews: &Previews) -> Vec<Group<'_>> {
     groups
 }
 
-fn chains(rules: &[ChainDiff]) -> Vec<Chain> {
-    let mut chains: Vec<Chain> = Vec::new();
+fn chains(rules: &[ChainDiff]) -> Vec<Changed> {
+    let mut chains: Vec<Changed> = Vec::new();
     for diff in rules {
         let alike =
-            |chain: &&mut Chain| (chain.table, chain.chain) == (diff.table, diff.chain) && chain.lines == diff.lines;
+            |chain: &&mut Changed| (chain.table, chain.chain) == (diff.table, diff.chain) && chain.lines == diff.lines;
         match chains.iter_mut().find(alike) {
             Some(chain) => chain.families.push(diff.family),
-            None => chains.push(Chain {
+            None => chains.push(Changed {
                 families: vec![diff.family],
                 table: diff.table,
                 chain: diff.chain,

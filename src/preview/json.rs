@@ -82,7 +82,7 @@ struct Host<'a> {
     state: State,
     generation: Option<u32>,
     reasons: &'a [String],
-    rules: Vec<Chain<'a>>,
+    rules: Vec<Changed<'a>>,
     reachability: Vec<Access>,
     warnings: &'a [String],
     hint: Option<&'a str>,
@@ -91,7 +91,7 @@ struct Host<'a> {
 
 impl<'a> Host<'a> {
     fn of(preview: &'a Preview) -> Self {
-        let rules = preview.rules.iter().map(|diff| Chain {
+        let rules = preview.rules.iter().map(|diff| Changed {
             family: diff.family,
             table: diff.table,
             chain: diff.chain,
@@ -126,7 +126,7 @@ fn added(line: &DiffLine) -> Option<&str> {
 }
 
 #[derive(Serialize)]
-struct Chain<'a> {
+struct Changed<'a> {
     family: Family,
     table: &'a str,
     chain: &'a str,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use console::{Style, measure_text_width, pad_str};
 
-use super::groups::{Chain, Group, What, groups};
+use super::groups::{Changed, Group, What, groups};
 use super::names::folded;
 use super::reach::ReachLine;
 use super::{Previews, State};
@@ -68,7 +68,9 @@ impl Page {
             self.wrapped(&mut text, "  ", &Style::new(), reason);
         }
         if self.shown.rules {
-            rules.iter().for_each(|chain| self.chain(&mut text, chain));
+            for chain in rules {
+                self.chain(&mut text, chain);
+            }
         }
         self.reach(&mut text, reach);
         for warning in warnings {
@@ -82,21 +84,21 @@ impl Page {
     }
 
     fn names(&self, hosts: &[&str]) -> String {
-        let names: Vec<String> = hosts.iter().map(|host| sanitise(host)).collect();
+        let every: Vec<String> = hosts.iter().map(|host| sanitise(host)).collect();
         if let ([_], _) | (_, true) = (hosts, self.shown.all) {
-            return names.join(", ");
+            return every.join(", ");
         }
-        let folded = folded(&names);
-        let (named, left) = folded.split_at(folded.len().min(MOST_NAMES));
-        let named: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+        let folded = folded(&every);
+        let (shown, left) = folded.split_at(folded.len().min(MOST_NAMES));
+        let shown: Vec<&str> = shown.iter().map(|(name, _)| name.as_str()).collect();
         let more = match left.iter().map(|(_, count)| count).sum::<usize>() {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
-        format!("{}{more} ({} hosts)", named.join(", "), hosts.len())
+        format!("{}{more} ({} hosts)", shown.join(", "), hosts.len())
     }
 
-    fn chain(&self, text: &mut String, chain: &Chain) {
+    fn chain(&self, text: &mut String, chain: &Changed) {
         let families: Vec<_> = chain.families.iter().map(|family| family.name()).collect();
         let _ = writeln!(text, "  {} {}  ({})", chain.table, chain.chain, families.join(", "));
         for line in &chain.lines {
