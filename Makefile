@@ -21,7 +21,7 @@ help:
 	@echo 'make test      everything that CI checks (needs root or sudo)'
 	@echo 'make check     the quick part of it: format, lints, unit tests'
 	@echo 'make lint      format, lints, documentation, scripts, dependencies'
-	@echo 'make bench     how long deploys take, next to bare ssh logins, inventories, next to Ansible if it is there, and traces'
+	@echo 'make bench     how long deploys take, next to bare ssh logins, inventories, next to Ansible if it is there, plans and traces'
 	@echo 'make fuzz      noise for every reader of text, FUZZ_SECONDS=600 each (needs a nightly Rust and cargo-fuzz)'
 	@echo 'make install   portmap-deploy into ~/.cargo/bin'
 

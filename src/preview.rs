@@ -120,11 +120,12 @@ impl Preview {
     /// A host that would change.
     #[must_use]
     pub fn of(observed: &Observed, change: &HostChange) -> Self {
+        let after = observed.after(change);
         Self {
             generation: Some(change.generation.0),
             reasons: change.differences.clone(),
-            rules: observed.rule_diff(change),
-            reach: observed.reach(change),
+            rules: observed.rule_diff(&after),
+            reach: observed.reach(change, &after),
             warnings: observed.warnings.iter().cloned().chain(change.warnings()).collect(),
             ..Self::new(State::Changes)
         }

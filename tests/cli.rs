@@ -50,6 +50,9 @@ fn bad_arguments_are_errors_before_any_host() {
         &["-i", "x.yaml", "--rollback-after", "soon"],
         &["-i", "x.yaml", "--ssh-common-args", "-o 'open"],
         &["deploy", "-i"],
+        &["remove", "-i", "x.yaml", "--check"],
+        &["rollback", "-i", "x.yaml", "--plan", "x.json"],
+        &["-i", "x.yaml", "--check", "--plan", "x.json"],
     ];
     for args in wrong {
         let output = program(args);
@@ -272,6 +275,7 @@ fn the_readme_names_every_option_and_no_other() {
         "resume",
         "status",
         "verify",
+        "plan",
         "rules fmt",
         "rules render",
         "audit",

@@ -36,9 +36,8 @@ fn call(lab: &Lab, command: &[&str], hosts: &[(&str, &str)]) -> Run {
 /// Everything that a look could touch on a host.
 fn traces(lab: &Lab, host: &str) -> String {
     let rules = lab.rules(host, 4) + &lab.rules(host, 6);
-    let files = "find / -xdev \\( -path /proc -o -path /sys -o -path /dev -o -name sshd.log -o -name wtmp -o -name lastlog \
-                 -o -name btmp -o -name 'sshd*' -o -name '*.pid' -o -path '*/run/utmp' \\) -prune \
-                 -o -type f -newer /etc/before -printf '%p\\n' 2>/dev/null | sort";
+    let files = "find /etc /var /run /tmp /root /home -xdev \\( -name 'sshd*' -o -name '[bwu]tmp' -o -name 'lastlog*' -o -name '*.pid' \\) \
+                 -prune -o -type f -newer /etc/before -print 2>/dev/null | sort";
     rules + &lab.files(host) + &lab.run(host, files)
 }
 

@@ -65,11 +65,11 @@ impl Basis {
             match now.chains.get(place) {
                 Some(is) if is == was => {}
                 Some(_) => found.push(format!("the rules of {place} are others")),
-                None => found.push(format!("{place} is gone")),
+                None => found.push(format!("{place} is empty or gone")),
             }
         }
         let new = now.chains.keys().filter(|place| !self.chains.contains_key(*place));
-        found.extend(new.map(|place| format!("{place} is new")));
+        found.extend(new.map(|place| format!("{place} was empty or not there")));
         found
     }
 }
@@ -137,7 +137,7 @@ mod tests {
             ),
             (
                 "[3:4] -A INPUT -p tcp -m tcp --dport 22 -m comment --comment x -j ACCEPT\n:new - [0:0]\n",
-                "IPv4 filter new is new",
+                "IPv4 filter new was empty or not there",
             ),
         ] {
             assert_eq!(first.differences(&basis(rules)), [expected]);

@@ -1,11 +1,14 @@
 //! Who reaches what on a host, as its rules are and as they will be: packets are walked through both.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{HostChange, Observed};
 use crate::firewall::trace::{Packet, State, Tracer, Verdict};
-use crate::firewall::{Family, Hook, Ruleset, View, after, installed};
+use crate::firewall::{self, Family, Hook, Match, Ruleset, Side, View, installed};
 use crate::mapping::{MappingSet, Protocol};
 
 /// Where new connections to a port come to.
@@ -58,6 +61,8 @@ pub enum From {
     Operator(IpAddr),
     /// Anybody, from anywhere.
     Anyone,
+    /// Everybody whom no rule names, where rules tell sources apart: this address is one of them.
+    Others(IpAddr),
 }
 
 impl fmt::Display for From {
@@ -65,6 +70,7 @@ impl fmt::Display for From {
         match self {
             Self::Operator(address) => write!(f, "{address}"),
             Self::Anyone => f.write_str("anywhere"),
+            Self::Others(_) => f.write_str("elsewhere"),
         }
     }
 }
@@ -86,23 +92,38 @@ pub struct Reach {
     pub after: Reached,
 }
 
+impl Reach {
+    fn is_unknown(&self) -> bool {
+        [&self.before, &self.after]
+            .into_iter()
+            .any(|reached| matches!(reached, Reached::Unknown(_)))
+    }
+}
+
 impl Observed {
-    /// What becomes of new connections to every mapped port and every target port, of now and of then, and to sshd.
+    /// Each family's rules as a change will leave them.
     #[must_use]
-    pub fn reach(&self, change: &HostChange) -> Vec<Reach> {
-        let ports = self.ports(&change.mappings);
+    pub fn after(&self, change: &HostChange) -> Vec<Ruleset> {
         let families = self.families.iter().zip(&change.families);
         families
-            .flat_map(|(managed, change)| {
-                let then = after(&managed.view, &change.change);
-                self.of_family(&managed.view, &then, &ports)
-            })
+            .map(|(managed, change)| firewall::after(&managed.view, &change.change))
             .collect()
     }
 
-    fn of_family(&self, view: &View, then: &Ruleset, ports: &[(Protocol, u16)]) -> Vec<Reach> {
+    /// What becomes of new connections to every mapped port and every target port, of now and of then, and to sshd, where
+    /// the rules of [`after`](Self::after) follow.
+    #[must_use]
+    pub fn reach(&self, change: &HostChange, after: &[Ruleset]) -> Vec<Reach> {
+        let ports = self.ports(&change.mappings);
+        let families = self.families.iter().zip(after);
+        families
+            .flat_map(|(managed, then)| self.of_family(&managed.view, then, &ports))
+            .collect()
+    }
+
+    fn of_family(&self, view: &View, after: &Ruleset, ports: &[(Protocol, u16)]) -> Vec<Reach> {
         let family = view.family;
-        let (now, then) = (Tracer::new(&view.ruleset, &self.host), Tracer::new(then, &self.host));
+        let (now, then) = (Tracer::new(&view.ruleset, &self.host), Tracer::new(after, &self.host));
         let operator = self.here.filter(|here| family.is_of(*here)).map(From::Operator);
         let callers: Vec<From> = operator.into_iter().chain([From::Anyone]).collect();
         let of_port = |(protocol, port): &(Protocol, u16)| {
@@ -112,21 +133,24 @@ impl Observed {
                 .map(move |from| (protocol, port, *from))
                 .collect::<Vec<_>>()
         };
-        ports
-            .iter()
-            .flat_map(of_port)
-            .map(|(protocol, port, from)| {
-                let packet = packet(family, protocol, port, from);
-                Reach {
-                    protocol,
-                    port,
-                    family,
-                    from,
-                    before: self.reached(&now, &packet, protocol),
-                    after: self.reached(&then, &packet, protocol),
-                }
-            })
-            .collect()
+        let reach = |(protocol, port, from)| {
+            let packet = packet(family, protocol, port, from);
+            Reach {
+                protocol,
+                port,
+                family,
+                from,
+                before: self.reached(&now, &packet, protocol),
+                after: self.reached(&then, &packet, protocol),
+            }
+        };
+        let others = others(family, [&view.ruleset, after]);
+        let of_others = |known: Reach| {
+            let asked = others.filter(|_| known.from == From::Anyone && known.is_unknown());
+            let found = asked.map(|address| reach((known.protocol, known.port, From::Others(address))));
+            found.filter(|found| !found.is_unknown()).unwrap_or(known)
+        };
+        ports.iter().flat_map(of_port).map(reach).map(of_others).collect()
     }
 
     fn reached(&self, tracer: &Tracer<'_>, packet: &Packet, protocol: Protocol) -> Reached {
@@ -163,7 +187,7 @@ impl Observed {
                 .flat_map(|managed| redirected(&managed.view.ruleset)),
         );
         ports.extend(self.sshd.map(|port| (Protocol::Tcp, port)));
-        let mut seen = std::collections::HashSet::new();
+        let mut seen = HashSet::new();
         ports.retain(|port| seen.insert(*port));
         ports
     }
@@ -185,7 +209,7 @@ fn packet(family: Family, protocol: Protocol, port: u16, from: From) -> Packet {
         family,
         protocol: protocol.to_string(),
         source: match from {
-            From::Operator(address) => Some(address),
+            From::Operator(address) | From::Others(address) => Some(address),
             From::Anyone => None,
         },
         destination: None,
@@ -193,5 +217,29 @@ fn packet(family: Family, protocol: Protocol, port: u16, from: From) -> Packet {
         destination_port: Some(port),
         in_interface: None,
         state: State::New,
+    }
+}
+
+/// An address of those that no rule names; rules for all addresses name nobody.
+fn others(family: Family, rulesets: [&Ruleset; 2]) -> Option<IpAddr> {
+    let tables = rulesets.into_iter().flat_map(|ruleset| &ruleset.tables);
+    let rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+    let named: HashSet<IpNet> = rules.flat_map(|rule| &rule.matches).filter_map(source).collect();
+    let candidates = (1..=200_u8).map(|number| match family {
+        Family::V4 => IpAddr::from([number, 77, 201, 133]),
+        Family::V6 => IpAddr::from([0x2a00 | u16::from(number), 0x4d, 0, 0, 0, 0, 0, 0x85]),
+    });
+    let is_named = |address: &IpAddr| named.iter().any(|net| net.prefix_len() > 0 && net.contains(address));
+    let local = [10, 127, 169, 172, 192, 198].map(|first| IpAddr::from([first, 77, 201, 133]));
+    let mut public = candidates.filter(|address| !local.contains(address));
+    public.find(|address| !is_named(address))
+}
+
+/// The source that a match names, turned round or not.
+fn source(one: &Match) -> Option<IpNet> {
+    match one {
+        Match::Not(turned) => source(turned),
+        Match::Address(Side::Source, net) => Some(*net),
+        _ => None,
     }
 }

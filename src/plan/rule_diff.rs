@@ -5,8 +5,8 @@ use std::fmt;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::{HostChange, Observed};
-use crate::firewall::{Family, Hook, Ruleset, after, installed};
+use super::Observed;
+use crate::firewall::{Family, Hook, Ruleset, installed};
 use crate::report::sanitise;
 
 /// A chain that changes.
@@ -52,15 +52,13 @@ impl ChainDiff {
 }
 
 impl Observed {
-    /// What of our rules a change adds and takes away. Empty: their text stays, and a new generation of it is loaded.
+    /// What of our rules comes and goes where those of [`after`](Self::after) follow. Empty: their text stays, and a new
+    /// generation of it is loaded.
     #[must_use]
-    pub fn rule_diff(&self, change: &HostChange) -> Vec<ChainDiff> {
-        let families = self.families.iter().zip(&change.families);
+    pub fn rule_diff(&self, after: &[Ruleset]) -> Vec<ChainDiff> {
+        let families = self.families.iter().zip(after);
         families
-            .flat_map(|(managed, change)| {
-                let then = after(&managed.view, &change.change);
-                of_family(managed.view.family, &managed.view.ruleset, &then)
-            })
+            .flat_map(|(managed, then)| of_family(managed.view.family, &managed.view.ruleset, then))
             .collect()
     }
 }

@@ -12,6 +12,10 @@ const DROP: &str = "*filter\n:INPUT DROP [0:0]\n-A INPUT -m conntrack --ctstate 
 
 /// A host with these rules in both families, whose sshd listens on 22.
 fn observed(rules: &str) -> Observed {
+    observed_by(rules, rules)
+}
+
+fn observed_by(rules: &str, rules6: &str) -> Observed {
     let texts = [
         (
             "facts",
@@ -26,7 +30,7 @@ fn observed(rules: &str) -> Observed {
             "tcp 00000000:0016\ntcp 00000000000000000000000000000000:0016\n",
         ),
         ("rules 4 iptables iptables v1.8.9 (nf_tables)", rules),
-        ("rules 6 ip6tables ip6tables v1.8.9 (nf_tables)", rules),
+        ("rules 6 ip6tables ip6tables v1.8.9 (nf_tables)", rules6),
     ];
     let sections: BTreeMap<String, String> = texts
         .into_iter()
@@ -41,11 +45,14 @@ fn mappings(text: &str) -> MappingSet {
 }
 
 fn preview(rules: &str, portmap: &str) -> Preview {
-    let observed = observed(rules);
+    preview_of(&observed(rules), portmap)
+}
+
+fn preview_of(observed: &Observed, portmap: &str) -> Preview {
     match observed.plan(&mappings(portmap), |_| Mark::default()) {
         Plan::Change(change) => Preview {
             basis: Some(observed.basis(None)),
-            ..Preview::of(&observed, &change)
+            ..Preview::of(observed, &change)
         },
         Plan::Unchanged(_) => panic!("nothing to do"),
     }
@@ -155,8 +162,32 @@ fn who_reaches_what_before_and_after() {
     let spared = preview("", "[{port: 2222, to_port: 22, direct_source: 192.0.2.0/24}]");
     let found = reach(&spared, 22);
     assert_eq!(found[0], "IPv4 192.0.2.9: open → open");
-    assert!(found[1].starts_with("IPv4 anywhere: open → not known ("), "{found:?}");
+    assert_eq!(found[1], "IPv4 elsewhere: open → closed");
     assert_eq!(found[2], "IPv6 anywhere: open → closed");
+}
+
+#[test]
+fn whoever_is_banned_does_not_make_all_others_unknown() {
+    let bans =
+        "*filter\n:INPUT ACCEPT [0:0]\n-A INPUT -s 1.77.201.0/24 -j DROP\n-A INPUT ! -s 2.0.0.0/8 -j LOG\nCOMMIT\n";
+    let six = "*filter\n:INPUT ACCEPT [0:0]\nCOMMIT\n";
+    let host = preview_of(&observed_by(bans, six), "['2222:22']");
+    assert_eq!(
+        reach(&host, 2222)[1],
+        "IPv4 elsewhere: open, nothing listens → reaches 22"
+    );
+    let others = host.reach.iter().find_map(|reach| match reach.from {
+        crate::plan::From::Others(address) => Some(address),
+        _ => None,
+    });
+    assert_eq!(others, "3.77.201.133".parse().ok());
+    let unknown = bans.replace("-s 1.77.201.0/24", "-m set --match-set bans src");
+    let host = preview_of(&observed_by(&unknown, six), "['2222:22']");
+    let found = &reach(&host, 2222)[1];
+    assert!(
+        found.starts_with("IPv4 anywhere: not known (") && found.contains("set"),
+        "{found}"
+    );
 }
 
 #[test]

@@ -62,7 +62,8 @@ impl Page {
             hint,
         } = &group.what;
         let title = format!("{}: {}", self.names(&group.hosts), state.words());
-        let mut text = self.paint(style(*state).bold(), &title) + "\n";
+        let mut text = String::new();
+        self.wrapped(&mut text, "", &style(*state).bold(), &title);
         for reason in reasons {
             self.wrapped(&mut text, "  ", &Style::new(), reason);
         }
@@ -161,11 +162,14 @@ impl Page {
             [] | [_] => String::new(),
             many => format!(" in {} batches", many.len()),
         };
-        format!(
-            "{interrupted}{}; {hosts} {noun}{batches}, looked at in {}\n",
+        let line = format!(
+            "{interrupted}{}; {hosts} {noun}{batches}, looked at in {}",
             counts.join(", "),
             time(previews.elapsed)
-        )
+        );
+        let mut text = String::new();
+        self.wrapped(&mut text, "", &Style::new(), &line);
+        text
     }
 }
 

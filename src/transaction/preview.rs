@@ -95,7 +95,7 @@ impl<R: Remote> Transaction<'_, R> {
         if !self.options.diff {
             return;
         }
-        for chain in observed.rule_diff(change) {
+        for chain in observed.rule_diff(&observed.after(change)) {
             let place = format!("{} {} {}", chain.family.name(), chain.table, chain.chain);
             for line in &chain.lines {
                 self.contact.show(&format!("{place}: {line}"));

@@ -18,7 +18,8 @@ pub fn texts(folder: &str) -> Option<BTreeMap<String, (Family, String)>> {
     let entries = std::fs::read_dir(path).ok()?;
     let file = |path: std::path::PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let family = if name.ends_with(".v6") { Family::V6 } else { Family::V4 };
+        let is_v6 = name.rsplit_once('.').is_some_and(|(_, end)| end == "v6");
+        let family = if is_v6 { Family::V6 } else { Family::V4 };
         (name, (family, std::fs::read_to_string(path).unwrap()))
     };
     Some(entries.map(|entry| file(entry.unwrap().path())).collect())

@@ -30,7 +30,7 @@ fn a_plan_is_carried_out_where_all_is_as_it_was(backend: &str) {
     let run = call(&lab, &["deploy", "--plan", path, "--on-failure", "continue"], &hosts);
     assert_eq!(run.code, Some(2), "{}", run.said());
     for (host, says) in [
-        ("host1", "the plan is stale: the rules of IPv6 filter INPUT are others"),
+        ("host1", "the plan is stale: IPv6 filter INPUT was empty or not there"),
         ("host2", "the plan is stale: its generation was none, and is 1 now"),
     ] {
         assert_eq!(run.state(host), "refused", "{}", run.said());

@@ -191,7 +191,9 @@ fn some_address<'t>(way: &Way<'t>, (first, last): (IpAddr, IpAddr), port: Option
     let mut ways = vec![changed(way, None, port, Some(false))];
     if own.iter().any(|address| (first..=last).contains(address)) {
         let mut ours = headed(way, None, port, Some(true), host);
-        ours.iter_mut().for_each(|one| one.parted(WHICH, true));
+        for one in &mut ours {
+            one.parted(WHICH, true);
+        }
         ways[0].parted(WHICH, false);
         ways.extend(ours);
     }
