@@ -202,7 +202,7 @@ fn rules_are_spelled_one_way_and_faults_shown_with_their_place() {
     let absent = program(&["rules", "fmt", "/no/such/rules"]);
     assert_eq!(absent.status.code(), Some(1));
     assert!(
-        stderr(&absent).starts_with("error: cannot read /no/such/rules: "),
+        stderr(&absent).starts_with("error: cannot read the rules in /no/such/rules\n  caused by: "),
         "{}",
         stderr(&absent)
     );
@@ -276,6 +276,7 @@ fn the_readme_names_every_option_and_no_other() {
         "rules render",
         "audit",
         "explain",
+        "trace",
     ];
     let help = commands.map(|command| {
         let words: Vec<&str> = command.split(' ').chain(["--help"]).collect();

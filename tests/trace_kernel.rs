@@ -4,10 +4,10 @@
 //! where they lie beside the checkout; both backends, both families. Needs root, `ip`, `nft`, `ipset` and iptables.
 //!
 //! A wrong trace is shown with the fewest rules that show it. `PORTMAP_TRACE_SEED` repeats a run of random rules,
-//! `PORTMAP_TRACE_PACKETS` says how many packets one sends (20,000 unless it says otherwise), `PORTMAP_ALL_DUMPS` has real
+//! `PORTMAP_TRACE_PACKETS` says how many packets one sends (4,000 unless it says otherwise; 20,000 take half a minute), `PORTMAP_ALL_DUMPS` has real
 //! rule sets on both backends instead of one of them each.
 //!
-//! Packets come in by TUN devices, so they have no MAC; the host has `rp_filter` off, forwarding on and a default route.
+//! Packets come in by TUN devices, so they have no MAC and no packet type; the host has `rp_filter` off, forwarding on and a default route.
 //! Not sent: what comes in by `lo`, fragments, RELATED ones but of tcp and udp.
 #![allow(
     clippy::unwrap_used,

@@ -1,6 +1,8 @@
 //! SARIF 2.1.0, the form in which code scanners hand over their findings: a place in a file for rules that were read from
 //! one, a logical place for a host's live rules.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -85,13 +87,13 @@ fn result(looked: &Looked, finding: &Finding) -> Value {
 fn message(finding: &Finding) -> String {
     let mut text = sanitise(&finding.message);
     if let Some(exposed) = &finding.exposed {
-        text += &format!(". Exposed: {}", sanitise(exposed));
+        let _ = write!(text, ". Exposed: {}", sanitise(exposed));
     }
     if !finding.better.sentence.is_empty() {
-        text += &format!(". Better: {}", sanitise(&finding.better.sentence));
+        let _ = write!(text, ". Better: {}", sanitise(&finding.better.sentence));
     }
     for line in finding.better.mapping.iter().chain(&finding.better.commands) {
-        text += &format!("\n{}", sanitise(line));
+        let _ = write!(text, "\n{}", sanitise(line));
     }
     text
 }
@@ -122,8 +124,8 @@ fn location(looked: &Looked, role: &str, place: &Place) -> Value {
         }),
         looked.files.is_empty().then(|| {
             let host = json!({ "name": name, "fullyQualifiedName": name, "kind": "host" });
-            let rule = location.get("logicalLocations").and_then(|all| all.get(0)).cloned();
-            ("logicalLocations", json!([host, rule.unwrap_or_default()]))
+            let own = location.get("logicalLocations").and_then(|all| all.get(0)).cloned();
+            ("logicalLocations", json!([host, own.unwrap_or_default()]))
         }),
     ];
     if let Some(fields) = location.as_object_mut() {
@@ -163,7 +165,10 @@ fn fingerprint(looked: &Looked, finding: &Finding) -> String {
         hash.update([0]);
     }
     let digest = hash.finalize();
-    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    digest.iter().take(16).fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn notification(looked: &Looked) -> Option<Value> {

@@ -164,10 +164,9 @@ impl Page {
         if !finding.better.sentence.is_empty() {
             let label = self.paint(Style::new().cyan(), "better");
             text += &self.hanging(&format!("  {label}: "), "    ", &finding.better.sentence);
-            let mapping = finding.better.mapping.iter();
-            text += &mapping
-                .map(|one| format!("    {}\n", sanitise(one)))
-                .collect::<String>();
+            if let Some(mapping) = &finding.better.mapping {
+                let _ = writeln!(text, "    {}", sanitise(mapping));
+            }
             let commands = finding.better.commands.iter();
             text += &commands.map(|one| self.command(one)).collect::<String>();
         }

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::future::pending;
-use std::io::Read as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -17,21 +16,18 @@ use super::journaling;
 use super::machine;
 use super::output_file::OutputFile;
 use super::request::Request;
+use super::rules_file::RulesFile;
 use super::work::Fleetwork;
 use crate::audit::{self, Looked, Overview, Unseen};
 use crate::driver::signals::{self, Signal};
+use crate::firewall::Family;
 use crate::firewall::audit::{Rules, Subject};
 use crate::firewall::trace::Host;
-use crate::firewall::{Family, Ruleset};
 use crate::plan::Observed;
 use crate::playbook::Run;
-use crate::problem::{Location, Problem, Source};
 use crate::remote::ssh;
 use crate::report::{ExitCode, Look, sanitise};
 use crate::rollout::HostId;
-
-/// The longest file of rules that is read, bytes.
-const LONGEST: u64 = 64 << 20;
 
 /// Looks at what the arguments name.
 pub(super) fn run(args: args::Audit, invocation: Invocation) -> Result<ExitCode, Error> {
@@ -70,71 +66,12 @@ impl Written {
             Finds::Json => audit::document(overview) + "\n",
             Finds::Sarif => audit::sarif(overview) + "\n",
         };
-        match &self.file {
-            Some(file) => file.replace(&text),
-            None => {
-                deploy::print(&text);
-                Ok(())
-            }
+        if let Some(file) = &self.file {
+            return file.replace(&text);
         }
+        deploy::print(&text);
+        Ok(())
     }
-}
-
-/// A file of rules.
-pub(super) struct RulesFile {
-    pub name: String,
-    pub text: String,
-    pub family: Family,
-    pub ruleset: Ruleset,
-}
-
-impl RulesFile {
-    /// Reads a file, `-` standard input; the family is what the text shows, unless it is given.
-    pub fn read(path: &Path, family: Option<Family>) -> Result<Self, Error> {
-        let name = path.to_string_lossy().into_owned();
-        let text = content(path, LONGEST).map_err(|source| Error::RulesFile {
-            path: path.to_owned(),
-            source,
-        })?;
-        let ruleset =
-            Ruleset::parse_file(&text).map_err(|fault| Error::Problems(vec![problem(&name, &text, &fault)]))?;
-        Ok(Self {
-            family: family.unwrap_or_else(|| Family::of_rules(&text)),
-            name,
-            text,
-            ruleset,
-        })
-    }
-}
-
-/// What a file holds, or standard input for `-`, up to so many bytes.
-pub(super) fn content(path: &Path, longest: u64) -> std::io::Result<String> {
-    let mut text = String::new();
-    if path == Path::new("-") {
-        std::io::stdin().take(longest).read_to_string(&mut text)?;
-    } else {
-        std::fs::File::open(path)?.take(longest).read_to_string(&mut text)?;
-    }
-    Ok(text)
-}
-
-fn problem(name: &str, text: &str, fault: &crate::firewall::ParseError) -> Problem {
-    let shown = if name == "-" { "standard input" } else { name };
-    let source = Source::new(shown, text);
-    let line = text
-        .split_inclusive('\n')
-        .take(fault.line.saturating_sub(1))
-        .map(str::len)
-        .sum::<usize>();
-    let rest = text.get(line..).unwrap_or_default();
-    let column = rest
-        .chars()
-        .take(fault.column.saturating_sub(1))
-        .map(char::len_utf8)
-        .sum::<usize>();
-    let at = (line + column).min(text.len());
-    let end = rest.find('\n').map_or(text.len(), |end| line + end).max(at);
-    Problem::at(&Location { source, span: at..end }, fault.message.clone())
 }
 
 fn of_files(args: &args::Audit) -> Result<Overview, Error> {

@@ -1,10 +1,10 @@
 //! `portmap-deploy explain`: the ways of packets through netfilter as a picture.
 
 use super::args::{self, Explain};
-use super::audit::RulesFile;
 use super::deploy;
 use super::error::{self, Error};
 use super::output_file::OutputFile;
+use super::rules_file::RulesFile;
 use super::{machine, sources};
 use crate::explain::{Pen, Sheet, svg, terminal};
 use crate::firewall::explain::{Call, Policy, explain, made};
@@ -20,12 +20,12 @@ use crate::yaml;
 const WIDTH: u16 = 80;
 
 /// Draws what the arguments ask for.
-pub(super) fn run(args: Explain) -> Result<ExitCode, Error> {
+pub(super) fn run(args: &Explain) -> Result<ExitCode, Error> {
     let file = args.svg.clone().map(OutputFile::at).transpose()?;
-    let asked = asked(&args)?;
+    let asked = asked(args)?;
     let given = args.family.map(Family::from);
-    let (ruleset, family, of) = rules(&args, given, &asked)?;
-    let call = call(&args, &asked, family)?;
+    let (ruleset, family, of) = rules(args, given, &asked)?;
+    let call = call(args, &asked, family)?;
     let host = host(&call);
     let picture = explain(&ruleset, &host, &call);
     let sheet = Sheet {

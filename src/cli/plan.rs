@@ -62,7 +62,7 @@ pub(super) fn saved(path: &Path, run: &Run) -> Result<SavedPlan, Error> {
         path: path.to_owned(),
         why,
     };
-    let text = super::audit::content(path, LONGEST).map_err(|error| unusable(error.to_string()))?;
+    let text = super::rules_file::content(path, LONGEST).map_err(|error| unusable(error.to_string()))?;
     let plan = SavedPlan::read(&text).map_err(unusable)?;
     match plan.differences(&asked(&run.turns)).as_slice() {
         [] => Ok(plan),

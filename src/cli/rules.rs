@@ -13,7 +13,7 @@ use crate::report::{ExitCode, sanitise};
 pub(super) fn run(command: RulesCommand) -> Result<ExitCode, Error> {
     let text = match command {
         RulesCommand::Fmt { file, counters } => {
-            let source = rules_file::read(&file)?;
+            let source = rules_file::text(&file)?;
             firewall::format(&source.text, counters).map_err(|error| rules_file::unreadable(&source, &error))?
         }
         RulesCommand::Render { sources, family } => render(sources, family)?,

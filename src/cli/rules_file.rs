@@ -1,33 +1,60 @@
 //! Files of rules that the operator names, `-` for standard input.
 
-use std::io::Read as _;
+use std::io::{self, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::Error;
-use crate::firewall::ParseError;
+use crate::firewall::{Family, ParseError, Ruleset};
 use crate::problem::{Location, Problem, Source};
 
-/// The text of a file.
-pub(super) fn read(path: &Path) -> Result<Arc<Source>, Error> {
-    let is_stdin = path.as_os_str() == "-";
-    let name = if is_stdin {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
+/// The longest file of rules that is read, bytes.
+const LONGEST: u64 = 64 << 20;
+
+/// A file of rules.
+pub(super) struct RulesFile {
+    pub name: String,
+    pub text: String,
+    pub family: Family,
+    pub ruleset: Ruleset,
+}
+
+impl RulesFile {
+    /// Reads a file; the family is what the text shows, unless it is given.
+    pub fn read(path: &Path, family: Option<Family>) -> Result<Self, Error> {
+        let source = text(path)?;
+        let ruleset = Ruleset::parse_file(&source.text).map_err(|error| unreadable(&source, &error))?;
+        Ok(Self {
+            name: path.to_string_lossy().into_owned(),
+            text: source.text.clone(),
+            family: family.unwrap_or_else(|| Family::of_rules(&source.text)),
+            ruleset,
+        })
+    }
+}
+
+/// The text of a file of rules.
+pub(super) fn text(path: &Path) -> Result<Arc<Source>, Error> {
+    let text = content(path, LONGEST).map_err(|source| Error::RulesFile {
+        path: path.to_owned(),
+        source,
+    })?;
+    let name = match path.as_os_str() {
+        name if name == "-" => "standard input".to_owned(),
+        _ => path.display().to_string(),
     };
-    let mut bytes = Vec::new();
-    let read = if is_stdin {
-        std::io::stdin().lock().read_to_end(&mut bytes).map(drop)
-    } else {
-        std::fs::read(path).map(|content| bytes = content)
-    };
-    let text = match read {
-        Ok(()) => String::from_utf8(bytes).map_err(|_| "it is not text in UTF-8".to_owned()),
-        Err(error) => Err(error.to_string()),
-    };
-    let text = text.map_err(|why| Error::Problems(vec![Problem::new(format!("cannot read {name}: {why}"))]))?;
     Ok(Source::new(name, text))
+}
+
+/// What a file holds, or standard input for `-`, up to so many bytes.
+pub(super) fn content(path: &Path, longest: u64) -> io::Result<String> {
+    let mut text = String::new();
+    if path == Path::new("-") {
+        io::stdin().take(longest).read_to_string(&mut text)?;
+    } else {
+        std::fs::File::open(path)?.take(longest).read_to_string(&mut text)?;
+    }
+    Ok(text)
 }
 
 /// What cannot be read in it, as a problem at its place.

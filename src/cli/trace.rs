@@ -7,13 +7,13 @@ use std::path::Path;
 use tokio::sync::mpsc::unbounded_channel;
 
 use super::args;
-use super::audit::RulesFile;
 use super::deploy;
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling;
 use super::machine;
 use super::request::Request;
+use super::rules_file::RulesFile;
 use super::work::Fleetwork;
 use crate::firewall::trace::{Host, Packet, Trace, Tracer};
 use crate::firewall::{Family, Ruleset};

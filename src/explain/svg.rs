@@ -1,9 +1,12 @@
 //! The same as SVG: text stays text, nothing is loaded, nothing runs, and its own background makes it readable on any page.
 
+mod shapes;
+
 use std::io;
 
 use quick_xml::Writer;
-use quick_xml::events::BytesText;
+
+use shapes::Type;
 
 use super::{Sheet, end, heads, label, shown, wrapped};
 use crate::firewall::explain::{End, Lane, Note, Picture, Role, Stage};
@@ -23,9 +26,6 @@ const END: u32 = 44;
 
 /// Characters of a rule in a card.
 const CHARACTERS: usize = 62;
-
-const SANS: &str = "system-ui, -apple-system, 'Segoe UI', Roboto, 'DejaVu Sans', sans-serif";
-const MONO: &str = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace";
 
 const INK: &str = "#1f2328";
 const FAINT: &str = "#656d76";
@@ -126,38 +126,6 @@ struct Canvas {
     writer: Writer<Vec<u8>>,
     /// The mapped port, and the one behind it.
     ports: (u16, u16),
-}
-
-/// How a text is set.
-#[derive(Clone, Copy)]
-struct Type {
-    family: &'static str,
-    size: u32,
-    weight: u32,
-    fill: &'static str,
-    anchor: &'static str,
-}
-
-impl Type {
-    fn mono(fill: &'static str) -> Self {
-        Self {
-            family: MONO,
-            size: 12,
-            weight: 400,
-            fill,
-            anchor: "start",
-        }
-    }
-
-    fn sans(size: u32, weight: u32, fill: &'static str, anchor: &'static str) -> Self {
-        Self {
-            family: SANS,
-            size,
-            weight,
-            fill,
-            anchor,
-        }
-    }
 }
 
 impl Canvas {
@@ -321,9 +289,9 @@ impl Canvas {
         self.rect((x, top, LANE, END), 22, fill, ink)?;
         self.sign(&lane.end, (x + 26, top + END / 2), ink)?;
         let told = end(&lane.end);
-        let line = wrapped(&told, 52);
-        let mut first = line.first().cloned().unwrap_or_default();
-        if line.len() > 1 {
+        let parts = wrapped(&told, 52);
+        let mut first = parts.first().cloned().unwrap_or_default();
+        if parts.len() > 1 {
             first.push('…');
         }
         self.text((x + 46, top + 27), &first, Type::sans(14, 700, ink, "start"))
@@ -349,58 +317,6 @@ impl Canvas {
             .create_element("path")
             .with_attributes(attributes)
             .write_empty()?;
-        Ok(())
-    }
-
-    fn named(&mut self, element: &str, id: &str, text: &str) -> io::Result<()> {
-        self.writer
-            .create_element(element)
-            .with_attributes([("id", id)])
-            .write_text_content(BytesText::new(text))?;
-        Ok(())
-    }
-
-    fn rect(
-        &mut self,
-        (x, y, width, height): (u32, u32, u32, u32),
-        radius: u32,
-        fill: &str,
-        edge: &str,
-    ) -> io::Result<()> {
-        let numbers = [x, y, width, height, radius].map(|number| number.to_string());
-        let [x, y, width, height, radius] = numbers.each_ref().map(String::as_str);
-        let attributes = [
-            ("x", x),
-            ("y", y),
-            ("width", width),
-            ("height", height),
-            ("rx", radius),
-            ("fill", fill),
-            ("stroke", edge),
-        ];
-        self.writer
-            .create_element("rect")
-            .with_attributes(attributes)
-            .write_empty()?;
-        Ok(())
-    }
-
-    fn text(&mut self, (x, y): (u32, u32), text: &str, how: Type) -> io::Result<()> {
-        let numbers = [x, y, how.size, how.weight].map(|number| number.to_string());
-        let [x, y, size, weight] = numbers.each_ref().map(String::as_str);
-        let attributes = [
-            ("x", x),
-            ("y", y),
-            ("font-family", how.family),
-            ("font-size", size),
-            ("font-weight", weight),
-            ("fill", how.fill),
-            ("text-anchor", how.anchor),
-        ];
-        self.writer
-            .create_element("text")
-            .with_attributes(attributes)
-            .write_text_content(BytesText::new(text))?;
         Ok(())
     }
 }

@@ -128,10 +128,6 @@ pub(super) const RST: u8 = 4;
 const PSH: u8 = 8;
 pub(super) const ACK: u8 = 16;
 const URG: u8 = 32;
-pub(super) const SYN: Match = Match::TcpFlags {
-    mask: FIN | SYN_FLAG | RST | ACK,
-    set: SYN_FLAG,
-};
 
 fn flags(text: &str) -> Option<u8> {
     text.split(',').try_fold(0, |sum, flag| {

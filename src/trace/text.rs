@@ -11,7 +11,8 @@ use crate::report::{Look, sanitise};
 /// The width of text where there is no terminal.
 const WIDTH: usize = 80;
 
-/// A packet's way, a rule a line: `>` is before what decides, `?` before what may apply or not.
+/// A packet's way, a rule a line: `>` is before what decides, `?` before what applies
+/// on some of the packet's ways alone.
 #[must_use]
 pub fn text(packet: &Packet, trace: &Trace<'_>, look: Look) -> String {
     let paper = Paper {
@@ -58,9 +59,10 @@ impl Paper {
 
     fn step(&self, text: &mut String, step: &Step<'_>) {
         let (mark, style) = match (step.decides, step.certain) {
-            (true, _) => (">", Style::new().cyan().bold()),
-            (false, true) => (" ", Style::new()),
-            (false, false) => ("?", Style::new().yellow()),
+            (true, true) => ("> ", Style::new().cyan().bold()),
+            (true, false) => ("?>", Style::new().cyan().bold()),
+            (false, true) => ("  ", Style::new()),
+            (false, false) => ("? ", Style::new().yellow()),
         };
         let number = if step.number == 0 {
             String::new()

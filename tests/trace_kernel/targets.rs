@@ -88,7 +88,7 @@ fn destination(rng: &mut Rng, place: Place) -> Target {
             if place.family == Family::V4 {
                 [127, 0, 0, 1].into()
             } else {
-                std::net::Ipv6Addr::LOCALHOST.into()
+                "2001:db8:f::9".parse().unwrap()
             }
         }
         _ => local(rng, place.family),

@@ -255,13 +255,6 @@ fn untold(rng: &mut Rng, place: Place, protocol: &str, not: &str) -> (&'static s
         ),
         ("time", "-m time --timestart 00:00 --timestop 12:00 ".to_owned()),
         ("connlimit", "-m connlimit --connlimit-above 2 ".to_owned()),
-        (
-            "pkttype",
-            format!(
-                "-m pkttype {not}--pkt-type {} ",
-                choose(rng, &["unicast", "broadcast", "multicast"])
-            ),
-        ),
         ("dscp", format!("-m dscp {not}--dscp 0x05 ")),
         ("tos", format!("-m tos {not}--tos 0x10 ")),
         (

@@ -78,14 +78,14 @@ pub(super) fn stranger(ruleset: &Ruleset, family: Family) -> Option<IpAddr> {
 /// rules name and on one more, and addresses that rules of INPUT name.
 pub(super) fn imagined(ruleset: &Ruleset, family: Family, outside: Option<&str>) -> Host {
     let own = unnamed(ruleset, family, Side::Destination).map(IpNet::from);
-    let named = destinations(ruleset, family).into_iter().map(IpNet::from);
+    let others = destinations(ruleset, family).into_iter().map(IpNet::from);
     let mut names: Vec<String> = interfaces(ruleset, "").into_iter().map(|one| one.name).collect();
     names.extend(outside.map(str::to_owned).filter(|name| !names.contains(name)));
     let mut interfaces: Vec<(String, Vec<IpNet>)> = names
         .into_iter()
         .map(|name| (name, own.into_iter().collect()))
         .collect();
-    interfaces.push(("own0".to_owned(), named.collect()));
+    interfaces.push(("own0".to_owned(), others.collect()));
     Host {
         interfaces,
         ..Host::default()

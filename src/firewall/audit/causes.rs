@@ -1,7 +1,8 @@
 //! Which rules are to blame: those without which a packet fares otherwise.
 
 use super::finding::{Place, Way};
-use super::judge::{Case, Ground};
+use super::ground::Ground;
+use super::judge::Case;
 use super::probe::{Caller, Met, Probe, Prober};
 use crate::firewall::{Match, PortSpan, Rule, Ruleset, Side, Target};
 

@@ -257,6 +257,11 @@ pub struct Judged {
     pub rule: Place,
 }
 
+#[expect(
+    clippy::ref_option,
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over so"
+)]
 fn ports<S: serde::Serializer>(span: &Option<PortSpan>, serializer: S) -> Result<S::Ok, S::Error> {
     match span {
         None => serializer.serialize_none(),

@@ -3,11 +3,11 @@
 use std::fmt::Display;
 
 use super::finding::{Finding, Kind, Level, Place, Remedy, Report, Verdict, Way};
-use super::judge::{Case, Ground};
-use super::probe::{Caller, Met, Prober};
+use super::ground::Ground;
+use super::judge::Case;
+use super::probe::{Caller, Met};
 use super::remedy::Better;
-use crate::firewall::trace::Host;
-use crate::firewall::{Family, Match, Rule, Side};
+use crate::firewall::Family;
 
 /// More members of a list than these are counted.
 const MOST: usize = 5;
@@ -49,7 +49,7 @@ impl<'g, 'a> Auditor<'g, 'a> {
                 }
             }
         }
-        findings.sort_by(|one, other| (one.level, one.kind, one.family).cmp(&(other.level, other.kind, other.family)));
+        findings.sort_by_key(|one| (one.level, one.kind, one.family));
         Report {
             redirects: self.cases.iter().map(|(_, case)| case.judged.clone()).collect(),
             findings,
@@ -108,10 +108,10 @@ impl<'g, 'a> Auditor<'g, 'a> {
 }
 
 /// One case, and what there is to say of it.
-struct Matter<'g, 'a> {
-    ground: &'g Ground<'a>,
-    case: &'g Case<'a>,
-    better: Better<'g, 'a>,
+pub(super) struct Matter<'g, 'a> {
+    pub ground: &'g Ground<'a>,
+    pub case: &'g Case<'a>,
+    pub better: Better<'g, 'a>,
 }
 
 impl Matter<'_, '_> {
@@ -138,7 +138,14 @@ impl Matter<'_, '_> {
         first.into_iter().chain(others).chain(self.jails()).collect()
     }
 
-    fn finding(&self, kind: Kind, level: Level, message: String, rules: Vec<(&str, Place)>, better: Remedy) -> Finding {
+    pub fn finding(
+        &self,
+        kind: Kind,
+        level: Level,
+        message: String,
+        rules: Vec<(&str, Place)>,
+        better: Remedy,
+    ) -> Finding {
         let rules = rules.into_iter().map(|(what, place)| (what.to_owned(), place));
         Finding {
             kind,
@@ -151,16 +158,16 @@ impl Matter<'_, '_> {
         }
     }
 
-    fn redirect(&self) -> (&'static str, Place) {
+    pub fn redirect(&self) -> (&'static str, Place) {
         ("redirects", self.case.judged.rule.clone())
     }
 
-    fn decided(&self, what: &'static str, met: Option<&Met>) -> Option<(&'static str, Place)> {
+    pub fn decided(&self, what: &'static str, met: Option<&Met>) -> Option<(&'static str, Place)> {
         met.map(|met| (what, self.ground.place_of(met)))
     }
 
     /// ` over IPv4 by eth0`.
-    fn where_(&self) -> String {
+    pub fn where_(&self) -> String {
         let by = match self.case.judged.by.as_slice() {
             [] => String::new(),
             names => format!(" by {}", names.join(", ")),
@@ -168,7 +175,7 @@ impl Matter<'_, '_> {
         format!(" over {}{by}", self.ground.family.name())
     }
 
-    fn to(&self) -> u16 {
+    pub fn to(&self) -> u16 {
         self.case.judged.to_port.unwrap_or_default()
     }
 
@@ -253,8 +260,8 @@ impl Matter<'_, '_> {
             (None, false) => ("no packet comes as far as this rule of nat", Level::Error),
         };
         let message = format!("{title}: never redirected{}: {why}", self.where_());
-        let taken = self.decided("takes the packets", taker.as_ref());
-        let rules = taken.into_iter().chain([self.redirect()]).collect();
+        let first = self.decided("takes the packets", taker.as_ref());
+        let rules = first.into_iter().chain([self.redirect()]).collect();
         let remedy = if repeats {
             Remedy {
                 sentence: "take the later rule away".to_owned(),
@@ -308,164 +315,6 @@ impl Matter<'_, '_> {
             exposed: None,
             ..finding
         }
-    }
-
-    fn some_sources(&self) -> Option<Finding> {
-        let judged = &self.case.judged;
-        let mapped = (judged.mapped == Way::Some)
-            .then(|| format!("the mapped port works for {} alone", listed(&judged.mapped_from)));
-        let direct = (judged.direct == Way::Some)
-            .then(|| format!("{} is open directly to {}", self.to(), listed(&judged.direct_from)));
-        let said: Vec<String> = mapped.into_iter().chain(direct).collect();
-        if said.is_empty() {
-            return None;
-        }
-        let message = format!("{}: {}{}", judged.title(), said.join("; "), self.where_());
-        let rules = vec![self.redirect()];
-        Some(self.finding(Kind::SomeSources, Level::Note, message, rules, Remedy::default()))
-    }
-
-    fn guard_void(&self) -> Option<Finding> {
-        if self.case.judged.direct != Way::Open || self.case.judged.verdict == Verdict::KeepsPort {
-            return None;
-        }
-        let (guard, accept) = (self.ground.guard_below(self.case)?, self.case.direct.decider()?);
-        let message = format!(
-            "{}: the rule that is to close {} stands below one that accepts it{}",
-            self.case.judged.title(),
-            self.to(),
-            self.where_()
-        );
-        let rules = vec![
-            ("is void", self.ground.place_of(&guard)),
-            ("accepts first", self.ground.place_of(accept)),
-        ];
-        let remedy = Remedy {
-            sentence: "let what closes stand above what accepts".to_owned(),
-            ..self.better.guard()
-        };
-        Some(self.finding(Kind::GuardVoid, Level::Warning, message, rules, remedy))
-    }
-
-    fn accept_too_late(&self) -> Option<Finding> {
-        let closed = matches!(
-            self.case.judged.verdict,
-            Verdict::NeitherWorks | Verdict::OnlyDirectWorks
-        );
-        let accept = closed.then(|| self.ground.accept_below(self.case)).flatten()?;
-        let message = format!(
-            "{}: the rule that is to let it in stands below one that closes it{}",
-            self.case.judged.title(),
-            self.where_()
-        );
-        let closes = self.decided("closes first", self.case.mapped.decider());
-        let rules = [("is too late", self.ground.place_of(&accept))]
-            .into_iter()
-            .chain(closes)
-            .collect();
-        Some(self.finding(
-            Kind::AcceptTooLate,
-            Level::Warning,
-            message,
-            rules,
-            self.better.accept(),
-        ))
-    }
-
-    /// Whether it also takes what is only routed: a packet to nobody's address here.
-    fn takes_routed(&self) -> Option<Finding> {
-        let (here, there): (&str, &str) = match self.ground.family {
-            Family::V4 => ("192.0.2.1/24", "198.51.100.99"),
-            Family::V6 => ("2001:db8:1::1/64", "2001:db8:2::99"),
-        };
-        let interface = self.case.callers.0.interface.clone();
-        let interface = interface.or_else(|| self.case.redirect.interface().map(super::callers::instance));
-        let interface = interface.unwrap_or_else(|| "outside0".to_owned());
-        let host = Host {
-            interfaces: vec![(interface.clone(), vec![here.parse().ok()?])],
-            default_interface: Some(interface.clone()),
-            ..Host::default()
-        };
-        let prober = Prober::new(self.ground.family, self.ground.ruleset, &self.ground.calm, &host);
-        let caller = Caller {
-            source: self.case.callers.0.source,
-            interface: Some(interface),
-            to: Some(there.parse().ok()?),
-            port: self.case.callers.0.port,
-        };
-        let probe = prober.send(&self.case.judged.protocol, self.case.port, &caller);
-        if probe.was_taken_by(&self.case.redirect) != Some(true) {
-            return None;
-        }
-        let routes = self.routes();
-        let why = if routes { ", and this host routes" } else { "" };
-        let message = format!(
-            "{}: it also takes packets that go to other hosts over {}{why}",
-            self.case.judged.title(),
-            self.ground.family.name()
-        );
-        let level = if routes { Level::Warning } else { Level::Note };
-        let remedy = Remedy {
-            sentence: "add `-m addrtype --dst-type LOCAL` to the rule".to_owned(),
-            mapping: self.better.mapping(),
-            commands: vec![],
-        };
-        let finding = self.finding(Kind::TakesRouted, level, message, vec![self.redirect()], remedy);
-        Some(Finding {
-            exposed: None,
-            ..finding
-        })
-    }
-
-    /// Whether the host's rules speak of forwarding for others.
-    fn routes(&self) -> bool {
-        let ruleset = self.ground.ruleset;
-        let chains = ruleset.table("nat").map_or(&[][..], |table| &table.chains);
-        let rewrites = chains
-            .iter()
-            .flat_map(|chain| &chain.rules)
-            .any(|rule| matches!(rule.leads_to(), Some("MASQUERADE" | "SNAT")));
-        let forwards = ruleset.rules("filter", "FORWARD").iter();
-        rewrites || forwards.into_iter().any(|rule| rule.leads_to() == Some("ACCEPT"))
-    }
-
-    /// Jails that watch the mapped port, and that its packets do not come through.
-    fn jails(&self) -> Vec<Finding> {
-        let (port, to) = (self.case.port, self.to());
-        let means = |rule: &Rule, port: u16| {
-            rule.matches.iter().any(|one| match one {
-                Match::Port(Side::Destination, span) => span.contains(port),
-                Match::Ports(Side::Destination | Side::Either, spans) => spans.iter().any(|span| span.contains(port)),
-                _ => false,
-            })
-        };
-        let rules = self.ground.ruleset.rules("filter", "INPUT").iter().enumerate();
-        let jails = rules.filter(|(index, rule)| {
-            let number = index + 1;
-            let met = |met: &Met| met.table == "filter" && met.chain == "INPUT" && met.number == number;
-            let jail = rule
-                .leads_to()
-                .is_some_and(|name| name.starts_with("f2b-") || name.starts_with("fail2ban-"));
-            jail && means(rule, port) && !means(rule, to) && !self.case.mapped.met.iter().any(met)
-        });
-        let finding = |(index, rule): (usize, &Rule)| {
-            let jail = rule.leads_to().unwrap_or_default();
-            let message = format!(
-                "{}: the jail {jail} watches {port}, and INPUT sees {to}: it bans nobody{}",
-                self.case.judged.title(),
-                self.where_()
-            );
-            let remedy = Remedy {
-                sentence: format!("let the jail say `port = {to}`"),
-                ..Remedy::default()
-            };
-            let rules = vec![
-                ("never applies", self.ground.place("filter", "INPUT", index + 1)),
-                self.redirect(),
-            ];
-            self.finding(Kind::JailOnMappedPort, Level::Warning, message, rules, remedy)
-        };
-        jails.map(finding).collect()
     }
 }
 

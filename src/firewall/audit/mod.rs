@@ -4,11 +4,13 @@
 //! [`super::trace`], from anybody, and where that cannot be told from a stranger and from every network and interface that
 //! the rules name. Causes are found the same way: a rule is to blame where the packet fares otherwise without it.
 
+mod beside;
 mod callers;
 mod calm;
 mod causes;
 mod finding;
 mod findings;
+mod ground;
 mod judge;
 mod lines;
 mod ports;
@@ -23,7 +25,7 @@ use std::net::IpAddr;
 use super::trace::Host;
 use super::{Family, Ruleset};
 use findings::Auditor;
-use judge::Ground;
+use ground::Ground;
 
 pub use finding::{Finding, Judged, Kind, Level, Place, Remedy, Report, Verdict, Way};
 

@@ -1,7 +1,8 @@
 //! What would be better than what was found: the mapping that does it, and rules for whoever does it by hand.
 
 use super::finding::{Remedy, Way};
-use super::judge::{Case, Ground};
+use super::ground::Ground;
+use super::judge::Case;
 use super::ports::written;
 use super::probe::Met;
 use crate::firewall::Family;

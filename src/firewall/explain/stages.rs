@@ -375,7 +375,7 @@ fn note(ruleset: &Ruleset, step: &Step<'_>, trace: &Trace<'_>) -> Option<Note> {
     if jumps && step.certain && !step.decides {
         return None;
     }
-    let role = match target {
+    let means = match target {
         _ if !step.certain => Role::Maybe,
         _ if step.decides => Role::from(trace.verdict),
         Some("REDIRECT" | "DNAT" | "NETMAP" | "SNAT" | "MASQUERADE" | "TPROXY") => Role::Rewrites,
@@ -387,7 +387,7 @@ fn note(ruleset: &Ruleset, step: &Step<'_>, trace: &Trace<'_>) -> Option<Note> {
     Some(Note {
         chain,
         text: rule.spec().to_owned(),
-        role,
+        role: means,
     })
 }
 

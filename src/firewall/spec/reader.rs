@@ -224,8 +224,10 @@ impl Reader<'_> {
                 None => {}
             }
         }
-        if let Some(found) = self.beginning(name) {
-            return found;
+        match self.beginning(name) {
+            Beginning::None => {}
+            Beginning::Several => return None,
+            Beginning::Of(place, name, values) => return Some((place, name, values)),
         }
         let module = implied(&self.spec.protocol()?)?;
         let (name, values) = Takes::of_module(module)?.option(name)?;
@@ -233,21 +235,19 @@ impl Reader<'_> {
         Some((place, name, values))
     }
 
-    /// The one option that begins so; `Some(None)` where several do.
-    fn beginning(&self, name: &str) -> Option<Option<(Place, &'static str, Values)>> {
-        if name.is_empty() {
-            return None;
+    /// The one option that begins so.
+    fn beginning(&self, begin: &str) -> Beginning {
+        let mut found = Beginning::None;
+        for &place in self.loaded.iter().filter(|_| !begin.is_empty()) {
+            let options = self.spec.takes(place).into_iter().flat_map(Takes::options);
+            for (name, values) in options.filter(|(name, _)| name.starts_with(begin)) {
+                match found {
+                    Beginning::Of(_, other, _) if in_short(other) != in_short(name) => return Beginning::Several,
+                    _ => found = Beginning::Of(place, name, values),
+                }
+            }
         }
-        let loaded = self.loaded.iter();
-        let all = loaded.filter_map(|place| self.spec.takes(*place).map(|takes| (*place, takes)));
-        let mut found = all.flat_map(|(place, takes)| takes.options().map(move |(name, values)| (place, name, values)));
-        let mut found = found.by_ref().filter(|(_, known, _)| known.starts_with(name));
-        let first = found.next()?;
-        Some(
-            found
-                .all(|(_, known, _)| in_short(known) == in_short(first.1))
-                .then_some(first),
-        )
+        found
     }
 
     /// The option of no module that alone begins so.
@@ -316,6 +316,13 @@ impl Reader<'_> {
         }
         Ok(self.spec)
     }
+}
+
+/// The options that begin in a way.
+enum Beginning {
+    None,
+    Several,
+    Of(Place, &'static str, Values),
 }
 
 /// Of two names of one option the one that iptables prints.

@@ -105,7 +105,7 @@ fn real_rules_are_modelled() {
                 Family::V4
             };
             let text = std::fs::read_to_string(file.path()).unwrap();
-            let Ok(ruleset) = Ruleset::parse(&text) else {
+            let Ok(ruleset) = Ruleset::parse_file(&text) else {
                 say(&format!("cannot be read: {}", file.path().display()));
                 continue;
             };

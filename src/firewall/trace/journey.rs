@@ -15,7 +15,7 @@ use crate::firewall::Ruleset;
 /// Tables in the order of their priorities at a hook.
 const OUTPUT: [&str; 5] = ["raw", "mangle", "nat", "filter", "security"];
 const PREROUTING: [&str; 3] = ["raw", "mangle", "nat"];
-const INPUT: [&str; 4] = ["mangle", "filter", "security", "nat"];
+const INPUT: [&str; 2] = ["mangle", "filter"];
 const FORWARD: [&str; 3] = ["mangle", "filter", "security"];
 const POSTROUTING: [&str; 2] = ["mangle", "nat"];
 
@@ -40,12 +40,29 @@ fn travel(walk: &mut Walk<'_, '_>, facts: Facts) {
     if both {
         walk.part();
     }
-    let local = pass(walk, "INPUT", &INPUT, local);
+    let local = input(walk, local);
     deliver(walk, local, true);
     let forward = pass(walk, "FORWARD", &FORWARD, forward);
     let forward = post(walk, forward);
     deliver(walk, forward, false);
 }
+
+/// The legacy tables ask security before nat, nft's after it: where nat gives a packet another source, either may be.
+fn input<'t>(walk: &mut Walk<'t, '_>, ways: Vec<Way<'t>>) -> Vec<Way<'t>> {
+    let before = pass(walk, "INPUT", &INPUT, ways);
+    let mut ways = pass(walk, "INPUT", &["nat"], before.clone());
+    let rewritten = ways.iter().any(|way| way.facts.snat) && before.iter().any(|way| !way.facts.snat);
+    if rewritten {
+        walk.part();
+        ways.extend(before.into_iter().map(|mut way| {
+            way.parted(ORDER, false);
+            way
+        }));
+    }
+    pass(walk, "INPUT", &["security"], ways)
+}
+
+const ORDER: &str = "whether security comes before nat depends on the backend";
 
 /// What the host sends to itself passes its way out first, and comes in by `lo`.
 fn leave<'t>(walk: &mut Walk<'t, '_>, mut ways: Vec<Way<'t>>) -> Vec<Way<'t>> {
@@ -109,6 +126,7 @@ fn route<'t>(walk: &mut Walk<'t, '_>, ways: Vec<Way<'t>>) -> (Vec<Way<'t>>, Vec<
             }
             Road::Lost(reason) => lose(walk, vec![way], Verdict::Drop, reason),
             Road::Refused(reason) => lose(walk, vec![way], Verdict::Reject, reason),
+            Road::Unclear(reason) => lose(walk, vec![way], Verdict::Unknown, reason),
             Road::Group => {
                 let mut other = way.clone();
                 other.parted(routing::GROUP, false);

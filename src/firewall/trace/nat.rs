@@ -7,11 +7,11 @@ use ipnet::IpNet;
 use super::condition::{Facts, protocol};
 use super::effect::Effect;
 use super::way::Way;
-use super::{Host, State};
+use super::{Host, State, routing};
 use crate::firewall::{Family, PortSpan};
 
 pub(super) const TPROXY: &str = "TPROXY: whether something listens at its port is not told";
-const OWN_ADDRESS: &str = "REDIRECT: the address of the incoming interface is not told";
+const SAME: &str = "whether the packet goes where it is sent anyway is not told";
 
 /// Whether the nat table is asked: for the first packet of a connection alone, and on `lo` on the way out.
 pub(super) fn is_asked(way: &Way<'_>) -> bool {
@@ -56,7 +56,7 @@ pub(super) fn rewrite<'t>(way: &Way<'t>, effect: &Effect, host: &Host) -> Vec<Wa
             let address = facts.destination.and_then(|address| mapped(address, *net));
             let port = facts.destination_port;
             match address {
-                Some(address) => vec![headed(way, Some(address), port, is_ours(address, way, host))],
+                Some(address) => headed(way, Some(address), port, is_ours(address, way, host), host),
                 None => some_address(way, (net.network(), net.broadcast()), port, host),
             }
         }
@@ -105,21 +105,10 @@ enum Own {
 }
 
 fn redirect<'t>(way: &Way<'t>, port: Option<u16>, host: &Host) -> Vec<Way<'t>> {
-    let facts = &way.facts;
-    match own_address(facts, host) {
-        Own::Address(address) => vec![headed(way, Some(address), port, Some(true))],
+    match own_address(&way.facts, host) {
+        Own::Address(address) => headed(way, Some(address), port, Some(true), host),
         Own::None => Vec::new(),
-        Own::Unknown => {
-            let other = headed(way, None, port, Some(true));
-            if port != facts.destination_port || facts.to_us == Some(false) {
-                return vec![other];
-            }
-            // It may be the very address that the packet goes to, and then nothing is rewritten.
-            let mut ways = [way.clone(), other];
-            ways[0].parted(OWN_ADDRESS, false);
-            ways[1].parted(OWN_ADDRESS, true);
-            ways.into()
-        }
+        Own::Unknown => headed(way, None, port, Some(true), host),
     }
 }
 
@@ -180,8 +169,12 @@ fn scope(address: Ipv6Addr) -> u8 {
 fn dnat<'t>(way: &Way<'t>, addresses: Option<(IpAddr, IpAddr)>, port: Option<u16>, host: &Host) -> Vec<Way<'t>> {
     let facts = &way.facts;
     match addresses {
-        None => vec![headed(way, facts.destination, port, facts.to_us)],
-        Some((first, last)) if first == last => vec![headed(way, Some(first), port, is_ours(first, way, host))],
+        None if port == facts.destination_port => vec![way.clone()],
+        None if facts.destination_port.is_some() && port.is_some() => {
+            vec![changed(way, facts.destination, port, facts.to_us)]
+        }
+        None => headed(way, facts.destination, port, facts.to_us, host),
+        Some((first, last)) if first == last => headed(way, Some(first), port, is_ours(first, way, host), host),
         Some(range) => some_address(way, range, port, host),
     }
 }
@@ -190,18 +183,19 @@ const WHICH: &str = "which address of several the destination becomes is not tol
 
 /// Where some addresses of a range are this host's and some are not, both ways are possible.
 fn some_address<'t>(way: &Way<'t>, (first, last): (IpAddr, IpAddr), port: Option<u16>, host: &Host) -> Vec<Way<'t>> {
+    if first.is_loopback() && last.is_loopback() {
+        return headed(way, Some(first), port, is_ours(first, way, host), host);
+    }
     let nets = host.interfaces.iter().flat_map(|(_, nets)| nets);
     let own: Vec<IpAddr> = nets.map(IpNet::addr).chain(way.facts.original_destination).collect();
-    if !own.iter().any(|address| (first..=last).contains(address)) {
-        return vec![headed(way, None, port, Some(false))];
+    let mut ways = vec![changed(way, None, port, Some(false))];
+    if own.iter().any(|address| (first..=last).contains(address)) {
+        let mut ours = headed(way, None, port, Some(true), host);
+        ours.iter_mut().for_each(|one| one.parted(WHICH, true));
+        ways[0].parted(WHICH, false);
+        ways.extend(ours);
     }
-    let mut ways = [true, false].map(|ours| {
-        let mut one = headed(way, None, port, Some(ours));
-        one.parted(WHICH, ours);
-        one
-    });
-    ways[0].facts.dnat = true;
-    ways.into()
+    ways
 }
 
 /// Whether an address is the host's; `None`: as its interfaces have it.
@@ -211,17 +205,46 @@ fn is_ours(address: IpAddr, way: &Way<'_>, host: &Host) -> Option<bool> {
     (!told).then_some(same)
 }
 
+/// With this destination: another one, the same, or, where too little is told, either.
+fn headed<'t>(
+    way: &Way<'t>,
+    address: Option<IpAddr>,
+    port: Option<u16>,
+    to_us: Option<bool>,
+    host: &Host,
+) -> Vec<Way<'t>> {
+    let facts = &way.facts;
+    let same_port = port == facts.destination_port;
+    if address.is_some() && address == facts.destination && same_port {
+        return vec![way.clone()];
+    }
+    let mut other = changed(way, address, port, to_us);
+    let may_be_it = match (facts.destination, address) {
+        (Some(before), Some(after)) => before == after,
+        (Some(_), None) => facts.to_us != Some(false) && to_us == Some(true),
+        (None, Some(after)) => host.interfaces.is_empty() || routing::has(host, after),
+        (None, None) => true,
+    };
+    if !may_be_it || !(same_port || port.is_none() || facts.destination_port.is_none()) {
+        return vec![other];
+    }
+    // Then nothing is rewritten.
+    let mut same = way.clone();
+    same.facts.destination = facts.destination.or(address);
+    same.facts.destination_port = facts.destination_port.or(port);
+    same.parted(SAME, false);
+    other.parted(SAME, true);
+    vec![same, other]
+}
+
 /// With another destination.
-fn headed<'t>(way: &Way<'t>, address: Option<IpAddr>, port: Option<u16>, to_us: Option<bool>) -> Way<'t> {
+fn changed<'t>(way: &Way<'t>, address: Option<IpAddr>, port: Option<u16>, to_us: Option<bool>) -> Way<'t> {
     let mut way = way.clone();
-    let same = address.is_some() && address == way.facts.destination && port == way.facts.destination_port;
-    way.facts.dnat |= !same;
+    way.facts.dnat = true;
     way.facts.destination = address;
     way.facts.destination_port = port;
     way.facts.to_us = to_us;
-    if !same {
-        way.forget_passing();
-    }
+    way.forget_passing();
     way
 }
 

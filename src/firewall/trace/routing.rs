@@ -21,6 +21,8 @@ pub(super) enum Road {
     Lost(&'static str),
     /// The kernel tells its sender that there is no way; the reason.
     Refused(&'static str),
+    /// What becomes of it the routing tables decide, of which too little is told; the reason.
+    Unclear(&'static str),
     /// To this host, if it has joined that group, else nowhere.
     Group,
 }
@@ -114,7 +116,8 @@ fn road6(destination: Ipv6Addr, to_us: Option<bool>, facts: &Facts, host: &Host)
     }
     let ours = || has(host, destination.into()) || is_subnet_router(destination.into(), host);
     if destination.is_loopback() {
-        return Road::Refused(LOOPBACK);
+        // Rewritten to that on the way. It is looked up among the routes of the incoming interface alone.
+        return Road::Unclear(LOOPBACK);
     }
     if to_us.unwrap_or_else(ours) {
         return Road::Local;
@@ -143,7 +146,7 @@ fn onward(facts: &Facts, host: &Host) -> Road {
     }
 }
 
-fn has(host: &Host, address: IpAddr) -> bool {
+pub(super) fn has(host: &Host, address: IpAddr) -> bool {
     nets(host).any(|(_, net)| net.addr() == address)
 }
 
