@@ -62,9 +62,10 @@ impl Case {
         let _ = stdin.write_all(text.as_bytes());
         drop(stdin);
         let output = child.wait_with_output().expect("it ends");
-        match output.status.success() {
-            true => Ok(essence(&String::from_utf8_lossy(&output.stdout))),
-            false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+        if output.status.success() {
+            Ok(essence(&String::from_utf8_lossy(&output.stdout)))
+        } else {
+            Err(String::from_utf8_lossy(&output.stderr).into_owned())
         }
     }
 
@@ -369,7 +370,7 @@ fn rules_of_every_extension_print_as_the_kernel_reads_them() {
     let singles: Vec<Case> = apart.iter().flat_map(single).collect();
     let alone = singles.len();
     fates.retain(|(_, fate)| !matches!(fate, Fate::NotTaken(_)));
-    let batched = fates.len();
+    let of_many = fates.len();
     fates.extend(self::fates(singles));
     let not_taken = fates
         .iter()
@@ -377,13 +378,13 @@ fn rules_of_every_extension_print_as_the_kernel_reads_them() {
         .count();
     let wrong = wrong(&fates);
     say(&format!(
-        "{} rules of extensions: {batched} loads of many, {alone} of one, {not_taken} not taken, {} wrong, in {:?}",
+        "{} rules of extensions: {of_many} loads of many, {alone} of one, {not_taken} not taken, {} wrong, in {:?}",
         specimens.len(),
         wrong.len(),
         began.elapsed()
     ));
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert!(batched > 50);
+    assert!(of_many > 50);
 }
 
 fn together(rules: &[&Specimen]) -> String {
@@ -392,10 +393,16 @@ fn together(rules: &[&Specimen]) -> String {
         let text = tables.entry(&rule.table).or_default();
         let _ = writeln!(text, "-A {} {}", rule.chain, rule.rule);
     }
-    tables
-        .iter()
-        .map(|(table, rules)| format!("*{table}\n{rules}COMMIT\n"))
-        .collect()
+    let mut text = String::new();
+    for (table, rules) in tables {
+        let _ = write!(
+            text,
+            "*{table}
+{rules}COMMIT
+"
+        );
+    }
+    text
 }
 
 /// Modules all of whose options become typed, or may.

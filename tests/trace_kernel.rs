@@ -7,6 +7,9 @@
 //! `PORTMAP_TRACE_PACKETS` says how many packets one sends (4,000 unless it says otherwise; 20,000 take half a minute), `PORTMAP_ALL_DUMPS` has real
 //! rule sets on both backends instead of one of them each.
 //!
+//! With `PORTMAP_SHOW_REFUSED` rule sets that the kernel does not take are said with its complaint, with
+//! `PORTMAP_SHOW_UNKNOWN` those of modelled parts that are traced as unknown.
+//!
 //! Packets come in by TUN devices, so they have no MAC and no packet type; the host has `rp_filter` off, forwarding on and a default route.
 //! Not sent: what comes in by `lo`, fragments, RELATED ones but of tcp and udp.
 #![allow(

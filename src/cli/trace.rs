@@ -59,10 +59,7 @@ fn answers(file: &RulesFile, questions: &mut impl BufRead, answers: &mut impl io
     let mut number = 0_u64;
     loop {
         number += 1;
-        let line = match line(questions) {
-            Ok(Some(line)) => line,
-            Ok(None) | Err(_) => return,
-        };
+        let Ok(Some(line)) = line(questions) else { return };
         let answered = match Question::read(&line, file.family) {
             Ok(asked) => answer(&tracer.trace_on(&asked.host, &asked.packet)),
             Err(fault) => no_answer(&format!("line {number}: {fault}")),

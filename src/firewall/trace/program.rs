@@ -27,7 +27,7 @@ pub(super) struct Lines {
     pub at: (usize, usize),
     /// Whether its policy is DROP.
     pub drops: bool,
-    pub lines: Vec<Line>,
+    pub rules: Vec<Line>,
 }
 
 /// A rule.
@@ -76,7 +76,7 @@ impl Program {
             table,
             at,
             drops: chain.policy.as_deref() == Some("DROP"),
-            lines: chain.rules.iter().map(|rule| read(rule, table)).collect(),
+            rules: chain.rules.iter().map(|rule| read(rule, table)).collect(),
         });
         let chains = chains.collect();
         let builtin = all.iter().zip(0..).filter(|((_, _, chain), _)| chain.policy.is_some());
@@ -103,12 +103,12 @@ fn chains<'a>(
     ruleset: &'a Ruleset,
     name: &'static str,
 ) -> impl Iterator<Item = (&'static str, (usize, usize), &'a Chain)> {
-    let tables = ruleset
+    let mut tables = ruleset
         .tables
         .iter()
         .enumerate()
         .filter(move |(_, table)| table.name == name);
-    let table = tables.last();
+    let table = tables.next_back();
     table.into_iter().flat_map(move |(at, table)| {
         let numbered = table.chains.iter().enumerate();
         numbered.map(move |(index, chain)| (name, (at, index), chain))
@@ -167,12 +167,11 @@ impl Line {
         for asked in &self.asks {
             let mut one = asked.condition.holds(facts, host);
             if matches!(one, Holds::Maybe(_) | Holds::Unknown(_)) {
-                match ask(asked) {
-                    Some(yes) => one = Holds::when(yes),
-                    None => {
-                        open += 1;
-                        memory = asked.memory;
-                    }
+                if let Some(yes) = ask(asked) {
+                    one = Holds::when(yes);
+                } else {
+                    open += 1;
+                    memory = asked.memory;
                 }
             }
             sum = sum.and(one);

@@ -129,62 +129,62 @@ impl<'t, 'a> Walk<'t, 'a> {
     }
 
     /// Leads ways through a chain; hands back those that come out of its end, or by RETURN.
-    fn chain(&mut self, index: usize, mut live: Vec<Way<'t>>, mut sure: bool, depth: usize) -> Vec<Way<'t>> {
+    fn chain(&mut self, index: usize, mut here: Vec<Way<'t>>, mut sure: bool, depth: usize) -> Vec<Way<'t>> {
         let program = self.program;
         let Some(chain) = program.chain(index) else {
-            return live;
+            return here;
         };
         if depth > DEEPEST {
-            self.give_up(live, TOO_DEEP);
+            self.give_up(here, TOO_DEEP);
             return Vec::new();
         }
         let mut back = Vec::new();
-        for (number, line) in (1..).zip(&chain.lines) {
-            if live.is_empty() {
+        for (number, line) in (1..).zip(&chain.rules) {
+            if here.is_empty() {
                 break;
             }
             // Comparing ways with one another costs as well.
-            let cost = live.len() + live.len().pow(2) / 16;
+            let cost = here.len() + here.len().pow(2) / 16;
             if self.left < cost {
-                self.give_up(std::mem::take(&mut live), TOO_LONG);
+                self.give_up(std::mem::take(&mut here), TOO_LONG);
                 break;
             }
             self.left -= cost;
-            let (matched, open) = self.select(line, &mut live);
+            let (matched, open) = self.select(line, &mut here);
             if matched.is_empty() {
                 continue;
             }
-            let certain = sure && !open && live.is_empty();
+            let certain = sure && !open && here.is_empty();
             let step = self.step(chain, number, depth, certain);
             let (gone, returned) = (self.gone, back.len());
-            self.act(line, step, matched, (&mut live, &mut back), certain, depth);
-            if !live.is_empty() && (self.gone > gone || back.len() > returned) {
+            self.act(line, step, matched, (&mut here, &mut back), certain, depth);
+            if !here.is_empty() && (self.gone > gone || back.len() > returned) {
                 sure = false;
             }
-            merge(&mut live);
+            merge(&mut here);
         }
-        back.append(&mut live);
+        back.append(&mut here);
         merge(&mut back);
         back
     }
 
-    /// Takes out of `live` the ways to which a rule applies. One to which it may apply is in both after that. Says whether
+    /// Takes out of `here` the ways to which a rule applies. One to which it may apply is in both after that. Says whether
     /// there is such a one.
-    fn select(&self, line: &'t Line, live: &mut Vec<Way<'t>>) -> (Vec<Way<'t>>, bool) {
+    fn select(&self, line: &'t Line, here: &mut Vec<Way<'t>>) -> (Vec<Way<'t>>, bool) {
         let mut matched = Vec::new();
         let mut maybe = false;
         let mut index = 0;
-        while let Some(way) = live.get_mut(index) {
+        while let Some(way) = here.get_mut(index) {
             let (holds, memory, open) = line.holds(|asked| way.recalls(asked), &way.facts, self.host);
             match holds {
                 Holds::No => index += 1,
-                Holds::Yes => matched.push(live.swap_remove(index)),
+                Holds::Yes => matched.push(here.swap_remove(index)),
                 Holds::Maybe(reason) | Holds::Unknown(reason) => {
                     maybe = true;
                     // A rule that only counts needs no two ways.
                     if matches!(line.act, Act::Effect(Effect::Nothing)) {
                         matched.push(way.clone());
-                        live.swap_remove(index);
+                        here.swap_remove(index);
                         continue;
                     }
                     let mut other = way.clone();
@@ -208,12 +208,12 @@ impl<'t, 'a> Walk<'t, 'a> {
         line: &'t Line,
         step: Option<usize>,
         mut matched: Vec<Way<'t>>,
-        (live, back): (&mut Vec<Way<'t>>, &mut Vec<Way<'t>>),
+        (here, back): (&mut Vec<Way<'t>>, &mut Vec<Way<'t>>),
         certain: bool,
         depth: usize,
     ) {
         let effect = match &line.act {
-            Act::Jump(index) => return live.extend(self.chain(*index, matched, certain, depth + 1)),
+            Act::Jump(index) => return here.extend(self.chain(*index, matched, certain, depth + 1)),
             Act::Goto(index) => return back.extend(self.chain(*index, matched, certain, depth + 1)),
             Act::Effect(effect) => effect,
         };
@@ -222,7 +222,7 @@ impl<'t, 'a> Walk<'t, 'a> {
             Effect::Accept => self.accept(matched, step),
             Effect::Drop => self.end(matched, Verdict::Drop, step),
             Effect::Reject => self.end(matched, Verdict::Reject, step),
-            Effect::Unknown(reason) => self.unknown(matched, reason, step, live),
+            Effect::Unknown(reason) => self.unknown(matched, reason, step, here),
             Effect::Tproxy { mark, .. } => self.tproxy(&matched, *mark, step),
             effect if nat::is_rewriting(effect) => self.rewrite(matched, effect, step),
             effect => {
@@ -232,7 +232,7 @@ impl<'t, 'a> Walk<'t, 'a> {
                         way.forget();
                     }
                 }
-                live.append(&mut matched);
+                here.append(&mut matched);
             }
         }
     }
@@ -277,7 +277,7 @@ impl<'t, 'a> Walk<'t, 'a> {
 
     /// A target that is not modelled may do anything. In mangle and security that is to take the packet, to let it pass, or to
     /// mark it; whoever takes it afterwards does so all the same.
-    fn unknown(&mut self, ways: Vec<Way<'t>>, reason: &'t str, step: Option<usize>, live: &mut Vec<Way<'t>>) {
+    fn unknown(&mut self, ways: Vec<Way<'t>>, reason: &'t str, step: Option<usize>, here: &mut Vec<Way<'t>>) {
         for mut way in ways {
             way.causes.push(Cause { reason, holds: true });
             if !matches!(way.facts.table, "mangle" | "security") {
@@ -288,7 +288,7 @@ impl<'t, 'a> Walk<'t, 'a> {
             way.facts.mark = None;
             way.facts.connmark = None;
             self.accept(vec![way.clone()], step);
-            live.push(way);
+            here.push(way);
         }
     }
 
@@ -344,12 +344,12 @@ fn change(facts: &mut Facts, effect: &Effect) {
     }
 }
 
-/// `(mark & !mask) ^ (from & bits)`, as far as that is known.
-fn marked(mark: Option<u32>, mask: u32, from: Option<u32>, bits: u32) -> Option<u32> {
-    let kept = if mask == u32::MAX {
+/// `(mark & !lost) ^ (from & bits)`, as far as that is known.
+fn marked(mark: Option<u32>, lost: u32, from: Option<u32>, bits: u32) -> Option<u32> {
+    let kept = if lost == u32::MAX {
         Some(0)
     } else {
-        mark.map(|mark| mark & !mask)
+        mark.map(|mark| mark & !lost)
     };
     let new = if bits == 0 {
         Some(0)

@@ -387,6 +387,12 @@ fn somebody_before_the_host_may_send_on_the_port() {
 }
 
 #[test]
+fn who_came_by_a_mapping_that_is_gone_may_make_it_again() {
+    let way = Way { now: 2200, after: 2200 };
+    expect(&Rig::new("").dangers("['2200:22']", way), &[]);
+}
+
+#[test]
 fn rules_in_both_backends_are_one_danger() {
     let rig = Rig::new(&filter(&["-A INPUT -p tcp -m tcp --dport 9 -j DROP"])).with(
         "rules 4 iptables-legacy iptables v1.8.9 (legacy)",

@@ -102,7 +102,8 @@ impl Look<'_> {
 
     /// The port that the host sees: somebody before it may send on what ssh dials.
     fn port_on_the_host(&self, family: Family, way: Way, sshd: u16) -> u16 {
-        if way.after != way.now || way.now == sshd {
+        // By a port that will be mapped somebody may have come whose mapping was taken back since.
+        if way.after != way.now || way.now == sshd || is_mapped(way.after, self.set) {
             return way.after;
         }
         match self.outcome(family, When::Before, self.login(family, way.now)) {
