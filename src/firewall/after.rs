@@ -10,7 +10,7 @@ use super::ruleset::{Chain, Ruleset, Table};
 #[must_use]
 pub fn after(view: &View, change: &Change) -> Ruleset {
     let mut ruleset = loosened(view, change);
-    for input in &change.tighten {
+    if let Some(input) = &change.tighten {
         run(&mut ruleset, input);
     }
     let cleaning = change.clean.iter().filter_map(|input| input.tries.first());
