@@ -4,8 +4,8 @@ use super::*;
 
 /// A host's rules: nat PREROUTING, filter INPUT with its policy.
 fn rules(nat: &[&str], policy: &str, input: &[&str]) -> String {
-    let nat: String = nat.iter().map(|rule| format!("-A PREROUTING {rule}\n")).collect();
-    let input: String = input.iter().map(|rule| format!("-A INPUT {rule}\n")).collect();
+    let nat: String = nat.iter().flat_map(|rule| ["-A PREROUTING ", rule, "\n"]).collect();
+    let input: String = input.iter().flat_map(|rule| ["-A INPUT ", rule, "\n"]).collect();
     format!("*nat\n{nat}COMMIT\n*filter\n:INPUT {policy} [0:0]\n{input}COMMIT\n")
 }
 

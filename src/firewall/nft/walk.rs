@@ -22,6 +22,10 @@ const CONNTRACK: i64 = -200;
 
 /// What may become of a packet at a place.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of fates: each may be possible beside the others"
+)]
 struct Fates {
     accepted: bool,
     taken: bool,
@@ -37,6 +41,7 @@ const RETURNED: Fates = fates(false, false, true, false);
 const GOES_ON: Fates = fates(false, false, false, true);
 const ANYTHING: Fates = fates(true, true, false, true);
 
+#[expect(clippy::fn_params_excessive_bools, reason = "the fields in their order")]
 const fn fates(accepted: bool, taken: bool, returned: bool, goes_on: bool) -> Fates {
     Fates {
         accepted,

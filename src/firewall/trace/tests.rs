@@ -16,7 +16,7 @@ pub(super) struct Case {
 
 /// A tcp packet from outside to port 22 of a host of which nothing else is told.
 pub(super) fn rules(text: &str) -> Case {
-    let text: String = text.lines().map(|line| format!("{}\n", line.trim())).collect();
+    let text: String = text.lines().flat_map(|line| [line.trim(), "\n"]).collect();
     Case {
         rules: Ruleset::parse(&text).unwrap(),
         host: Host::default(),
@@ -67,18 +67,13 @@ impl Case {
         self
     }
 
-    pub fn from_anywhere(mut self) -> Self {
+    pub fn whoever(mut self) -> Self {
         self.packet.source = None;
         self
     }
 
     pub fn by(mut self, interface: &str) -> Self {
         self.packet.in_interface = (!interface.is_empty()).then(|| interface.to_owned());
-        self
-    }
-
-    pub fn protocol(mut self, protocol: &str) -> Self {
-        protocol.clone_into(&mut self.packet.protocol);
         self
     }
 
@@ -102,10 +97,6 @@ impl Case {
             .interfaces
             .push((name, words.map(|net| net.parse().unwrap()).collect()));
         self
-    }
-
-    pub fn rules(&self) -> &Ruleset {
-        &self.rules
     }
 
     pub fn trace(&self) -> Seen {

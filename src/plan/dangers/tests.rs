@@ -84,7 +84,7 @@ fn filter(rules: &[&str]) -> String {
 }
 
 fn in_table(table: &str, chains: &[&str], rules: &[&str]) -> String {
-    let chains: String = chains.iter().map(|chain| format!(":{chain} [0:0]\n")).collect();
+    let chains: String = chains.iter().flat_map(|chain| [":", chain, " [0:0]\n"]).collect();
     format!("*{table}\n{chains}{}\nCOMMIT\n", rules.join("\n"))
 }
 

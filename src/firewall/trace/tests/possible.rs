@@ -1,5 +1,7 @@
 //! What may be, and what is not known.
 
+use std::fmt::Write as _;
+
 use super::super::Verdict;
 use super::{input, rules};
 use Verdict::{Accept, Drop, Unknown};
@@ -47,9 +49,9 @@ fn what_was_taken_for_true_stays_true_on_that_way() {
     ))
     .is(Unknown);
     let twice = "-A INPUT -s 10.0.0.0/8 -j a\n-A INPUT -j ACCEPT\n-A a ! -s 10.0.0.0/8 -j DROP";
-    input(twice).from_anywhere().is(Accept);
+    input(twice).whoever().is(Accept);
     let split = "-A INPUT -s 10.0.0.0/8 -j ACCEPT\n-A INPUT ! -s 10.0.0.0/8 -j ACCEPT";
-    input(split).from_anywhere().is(Accept);
+    input(split).whoever().is(Accept);
     let luck =
         "-A INPUT -m limit --limit 1/sec -j a\n-A INPUT -j ACCEPT\n-A a -m limit --limit 1/sec -j RETURN\n-A a -j DROP";
     input(luck).is(Unknown);
@@ -59,10 +61,10 @@ fn what_was_taken_for_true_stays_true_on_that_way() {
 fn many_conditions_that_may_hold_stay_few_ways() {
     let mut text = "*filter\n:INPUT ACCEPT [0:0]\n".to_owned();
     for index in 0..2000 {
-        text += &format!(
-            "-A INPUT -m set --match-set s{index} src -j MARK --set-xmark {:#x}/{:#x}\n",
-            1_u32 << (index % 32),
-            1_u32 << (index % 32)
+        let bit = 1_u32 << (index % 32);
+        let _ = writeln!(
+            text,
+            "-A INPUT -m set --match-set s{index} src -j MARK --set-xmark {bit:#x}/{bit:#x}"
         );
     }
     let policy = rules(&format!("{text}COMMIT")).is(Accept);

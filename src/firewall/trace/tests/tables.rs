@@ -1,5 +1,7 @@
 //! Chains, policies and tables.
 
+use std::fmt::Write as _;
+
 use super::super::{State, Verdict};
 use super::{input, rules};
 use Verdict::{Accept, Drop, Reject, Unknown};
@@ -65,11 +67,12 @@ fn circles_and_missing_chains_are_not_known() {
 fn chains_that_lead_to_one_another_in_too_many_ways_end() {
     let mut text = "*filter\n:INPUT ACCEPT [0:0]\n".to_owned();
     for index in 0..60 {
-        text += &format!(":x{index} - [0:0]\n");
+        let _ = writeln!(text, ":x{index} - [0:0]");
     }
     text += "-A INPUT -j x0\n";
     for index in 0..59 {
-        text += &format!("-A x{index} -j x{}\n-A x{index} -j x{}\n", index + 1, index + 1);
+        let next = index + 1;
+        let _ = writeln!(text, "-A x{index} -j x{next}\n-A x{index} -j x{next}");
     }
     let seen = rules(&(text + "COMMIT")).is(Unknown);
     assert!(seen.reason.unwrap().contains("too many ways"));
