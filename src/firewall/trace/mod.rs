@@ -7,8 +7,6 @@
 //!
 //! What is not told of a packet (a `None`) is not known: a match on it goes both ways.
 
-#[cfg(test)]
-mod census;
 mod condition;
 mod effect;
 mod journey;

@@ -1,5 +1,6 @@
 //! Small rule sets, and what becomes of packets in them.
 
+mod census;
 mod nat;
 mod possible;
 mod routing;

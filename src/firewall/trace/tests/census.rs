@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::condition::{Condition, Facts, Holds, protocol};
-use super::effect::Effect;
-use super::{Host, State};
+use super::super::condition::{Condition, Facts, Holds, protocol};
+use super::super::effect::Effect;
+use super::super::{Host, State};
 use crate::firewall::{Family, Rule, Ruleset, Target};
 
 /// Relative to the checkout; the rules are other people's and not part of the project.
