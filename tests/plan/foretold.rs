@@ -36,7 +36,9 @@ fn what_a_plan_tells_is_what_a_deploy_does(backend: &str) {
     let _servers = HOSTS.map(|host| [8080, 8081].map(|port| lab.serve(host, port, &format!("web {port}"))));
     for (round, portmap) in [FIRST, SECOND].into_iter().enumerate() {
         let hosts = HOSTS.map(|host| (host, portmap));
-        HOSTS.iter().for_each(|host| drop(lab.run(host, "touch /etc/before")));
+        for host in HOSTS {
+            lab.run(host, "touch /etc/before");
+        }
         let looked = || HOSTS.map(|host| (traces(&lab, host), lab.logins(host)));
         let before = looked();
         let plan = call(&lab, &["plan"], &hosts);
@@ -47,7 +49,9 @@ fn what_a_plan_tells_is_what_a_deploy_does(backend: &str) {
             assert_eq!(after.1, before.1 + 1, "one login to {host}");
         }
         let rules = HOSTS.map(|host| ours(&lab, host));
-        HOSTS.iter().for_each(|host| expect_reach(&lab, &plan, host, "before"));
+        for host in HOSTS {
+            expect_reach(&lab, &plan, host, "before");
+        }
         let checked = call(&lab, &["--check"], &hosts);
         assert_eq!(checked.code, Some(0), "changes are no failure: {}", checked.said());
         for host in HOSTS {
