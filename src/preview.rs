@@ -11,7 +11,7 @@ mod text;
 
 use std::time::Duration;
 
-use crate::plan::{Basis, ChainDiff, HostChange, Observed, Reach, Stop};
+use crate::plan::{Basis, ChainDiff, HostChange, Observed, Prospect, Reach, Stop};
 use crate::report::{EndState, ExitCode, sanitise};
 
 pub use json::{document, host_line, totals_line};
@@ -119,13 +119,12 @@ impl Preview {
 
     /// A host that would change.
     #[must_use]
-    pub fn of(observed: &Observed, change: &HostChange) -> Self {
-        let after = observed.after(change);
+    pub fn of(observed: &Observed, change: &HostChange, prospect: &Prospect<'_>) -> Self {
         Self {
             generation: Some(change.generation.0),
             reasons: change.differences.clone(),
-            rules: observed.rule_diff(&after),
-            reach: observed.reach(change, &after),
+            rules: prospect.rule_diff(),
+            reach: prospect.reach(),
             warnings: observed.warnings.iter().cloned().chain(change.warnings()).collect(),
             ..Self::new(State::Changes)
         }

@@ -12,7 +12,7 @@ mod way;
 
 use std::fmt;
 
-use super::{HostChange, Observed};
+use super::{Observed, Prospect};
 use crate::firewall::Family;
 use look::Look;
 
@@ -80,15 +80,14 @@ pub struct Way {
     pub after: u16,
 }
 
-impl Observed {
-    /// What may go wrong with a change of this host, the worst first. Touches nothing and asks nobody.
+impl Prospect<'_> {
+    /// What may go wrong with the change of this host, the worst first. Touches nothing and asks nobody.
     #[must_use]
-    pub fn dangers(&self, change: &HostChange, way: Way) -> Vec<Danger> {
-        let after = look::after(self, change);
-        let look = Look::new(self, &change.mappings, &after);
-        let mut found: Vec<_> = self.in_both_backends().into_iter().collect();
+    pub fn dangers(&self, way: Way) -> Vec<Danger> {
+        let look = Look::new(self);
+        let mut found: Vec<_> = self.observed.in_both_backends().into_iter().collect();
         found.extend(look.way_in(way));
-        if !change.removes {
+        if !self.change.removes {
             found.extend(look.of_mappings(way));
             found.extend(look.shadowed());
             found.extend(look.without_listener());
@@ -99,7 +98,9 @@ impl Observed {
         found.dedup();
         found
     }
+}
 
+impl Observed {
     fn in_both_backends(&self) -> Option<Danger> {
         let stop = self.both_backends.clone()?;
         Some(Danger {

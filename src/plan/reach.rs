@@ -6,9 +6,10 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::{HostChange, Observed};
+use super::Observed;
+use super::prospect::{Outlook, Prospect};
 use crate::firewall::trace::{Packet, State, Tracer, Verdict};
-use crate::firewall::{self, Family, Hook, Match, Ruleset, Side, View, installed};
+use crate::firewall::{Family, Hook, Match, Ruleset, Side, installed};
 use crate::mapping::{MappingSet, Protocol};
 
 /// Where new connections to a port come to.
@@ -100,30 +101,27 @@ impl Reach {
     }
 }
 
+impl Prospect<'_> {
+    /// What becomes of new connections to every mapped port and every target port, of now and of then, and to sshd.
+    #[must_use]
+    pub fn reach(&self) -> Vec<Reach> {
+        let ports = self.observed.ports(&self.change.mappings);
+        let families = self.families.iter();
+        families
+            .flat_map(|outlook| self.observed.of_family(outlook, &ports))
+            .collect()
+    }
+}
+
 impl Observed {
-    /// Each family's rules as a change will leave them.
-    #[must_use]
-    pub fn after(&self, change: &HostChange) -> Vec<Ruleset> {
-        let families = self.families.iter().zip(&change.families);
-        families
-            .map(|(managed, change)| firewall::after(&managed.view, &change.change))
-            .collect()
-    }
-
-    /// What becomes of new connections to every mapped port and every target port, of now and of then, and to sshd, where
-    /// the rules of [`after`](Self::after) follow.
-    #[must_use]
-    pub fn reach(&self, change: &HostChange, after: &[Ruleset]) -> Vec<Reach> {
-        let ports = self.ports(&change.mappings);
-        let families = self.families.iter().zip(after);
-        families
-            .flat_map(|(managed, then)| self.of_family(&managed.view, then, &ports))
-            .collect()
-    }
-
-    fn of_family(&self, view: &View, after: &Ruleset, ports: &[(Protocol, u16)]) -> Vec<Reach> {
-        let family = view.family;
-        let (now, then) = (Tracer::new(&view.ruleset, &self.host), Tracer::new(after, &self.host));
+    fn of_family(&self, outlook: &Outlook<'_>, ports: &[(Protocol, u16)]) -> Vec<Reach> {
+        let Outlook {
+            managed,
+            after,
+            now,
+            then,
+        } = outlook;
+        let family = managed.view.family;
         let operator = self.here.filter(|here| family.is_of(*here)).map(From::Operator);
         let callers: Vec<From> = operator.into_iter().chain([From::Anyone]).collect();
         let of_port = |(protocol, port): &(Protocol, u16)| {
@@ -140,11 +138,11 @@ impl Observed {
                 port,
                 family,
                 from,
-                before: self.reached(&now, &packet, protocol),
-                after: self.reached(&then, &packet, protocol),
+                before: self.reached(now, &packet, protocol),
+                after: self.reached(then, &packet, protocol),
             }
         };
-        let others = others(family, [&view.ruleset, after]);
+        let others = others(family, [&managed.view.ruleset, after]);
         let of_others = |known: Reach| {
             let asked = others.filter(|_| known.from == From::Anyone && known.is_unknown());
             let found = asked.map(|address| reach((known.protocol, known.port, From::Others(address))));

@@ -5,8 +5,8 @@ use std::fmt;
 
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 
-use super::Observed;
-use crate::firewall::{Family, Hook, Ruleset, installed};
+use super::Prospect;
+use crate::firewall::{Family, Hook, Ruleset, View, installed};
 use crate::report::sanitise;
 
 /// A chain that changes.
@@ -51,20 +51,20 @@ impl ChainDiff {
     }
 }
 
-impl Observed {
-    /// What of our rules comes and goes where those of [`after`](Self::after) follow. Empty: their text stays, and a new
-    /// generation of it is loaded.
+impl Prospect<'_> {
+    /// What of our rules comes and goes. Empty: their text stays, and a new generation of it is loaded.
     #[must_use]
-    pub fn rule_diff(&self, after: &[Ruleset]) -> Vec<ChainDiff> {
-        let families = self.families.iter().zip(after);
+    pub fn rule_diff(&self) -> Vec<ChainDiff> {
+        let families = self.families.iter();
         families
-            .flat_map(|(managed, then)| of_family(managed.view.family, &managed.view.ruleset, then))
+            .flat_map(|outlook| of_family(&outlook.managed.view, outlook.after))
             .collect()
     }
 }
 
-fn of_family(family: Family, now: &Ruleset, then: &Ruleset) -> Vec<ChainDiff> {
-    let (before, after) = (chains(now), chains(then));
+fn of_family(view: &View, then: &Ruleset) -> Vec<ChainDiff> {
+    let family = view.family;
+    let (before, after) = (chains(&view.ruleset), chains(then));
     let pairs = before.into_iter().zip(after);
     pairs
         .map(|((table, chain, old), (_, _, new))| ChainDiff {

@@ -52,7 +52,7 @@ fn preview_of(observed: &Observed, portmap: &str) -> Preview {
     match observed.plan(&mappings(portmap), |_| Mark::default()) {
         Plan::Change(change) => Preview {
             basis: Some(observed.basis(None)),
-            ..Preview::of(observed, &change)
+            ..Preview::of(observed, &change, &observed.prospect(&change, &observed.after(&change)))
         },
         Plan::Unchanged(_) => panic!("nothing to do"),
     }

@@ -3,7 +3,7 @@
 use super::ended::{Ended, stopped};
 use super::goals::Aim;
 use super::{Goal, Transaction};
-use crate::plan::{Danger, FORCE, HostChange, Kind, Observed, Stop, Way};
+use crate::plan::{Danger, FORCE, HostChange, Kind, Observed, Prospect, Stop, Way};
 use crate::remote::{Login, Remote};
 
 impl<R: Remote> Transaction<'_, R> {
@@ -15,7 +15,8 @@ impl<R: Remote> Transaction<'_, R> {
         if never || observed.held.is_some() {
             return Ok(());
         }
-        let (warnings, refusal) = self.judgement(first, observed, change);
+        let after = observed.after(change);
+        let (warnings, refusal) = self.judgement(first, observed, &observed.prospect(change, &after));
         self.warnings.extend(warnings);
         refusal.map_or(Ok(()), |stop| Err(Box::new(stopped(stop))))
     }
@@ -25,9 +26,13 @@ impl<R: Remote> Transaction<'_, R> {
         &self,
         login: &Login,
         observed: &Observed,
-        change: &HostChange,
+        prospect: &Prospect<'_>,
     ) -> (Vec<String>, Option<Stop>) {
-        let dangers = self.dangers(login, observed, change);
+        let way = Way {
+            now: login.port,
+            after: self.way_after(login, observed),
+        };
+        let dangers = prospect.dangers(way);
         let (refusing, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.refuses);
         let mut warnings: Vec<String> = others.into_iter().map(warning).collect();
         if !self.options.force {
@@ -36,14 +41,6 @@ impl<R: Remote> Transaction<'_, R> {
         let overridden = |danger| format!("overridden by --force: {}", warning(danger));
         warnings.extend(refusing.into_iter().map(overridden));
         (warnings, None)
-    }
-
-    fn dangers(&self, login: &Login, observed: &Observed, change: &HostChange) -> Vec<Danger> {
-        let way = Way {
-            now: login.port,
-            after: self.way_after(login, observed),
-        };
-        observed.dangers(change, way)
     }
 }
 

@@ -78,8 +78,10 @@ impl<R: Remote> Transaction<'_, R> {
 impl<R: Remote> Transaction<'_, R> {
     /// With what may go wrong.
     fn judged(&self, login: &Login, observed: &Observed, change: &HostChange) -> Preview {
-        let (warnings, refusal) = self.judgement(login, observed, change);
-        let mut preview = Preview::of(observed, change);
+        let after = observed.after(change);
+        let prospect = observed.prospect(change, &after);
+        let (warnings, refusal) = self.judgement(login, observed, &prospect);
+        let mut preview = Preview::of(observed, change, &prospect);
         if let Some(stop) = refusal {
             preview = preview.refused(stop);
         }
@@ -95,7 +97,7 @@ impl<R: Remote> Transaction<'_, R> {
         if !self.options.diff {
             return;
         }
-        for chain in observed.rule_diff(&observed.after(change)) {
+        for chain in observed.prospect(change, &observed.after(change)).rule_diff() {
             let place = format!("{} {} {}", chain.family.name(), chain.table, chain.chain);
             for line in &chain.lines {
                 self.contact.show(&format!("{place}: {line}"));

@@ -9,7 +9,7 @@ impl Look<'_> {
     /// Jails that ban a mapped port, which no packet has in INPUT.
     pub fn wrong_jails(&self) -> Vec<Danger> {
         let mut found = Vec::new();
-        for family in &self.families {
+        for family in self.families {
             let managed = family.managed;
             let rules = managed.view.ruleset.rules("filter", "INPUT").iter();
             for rule in rules.filter(|rule| rule.leads_to().is_some_and(is_jail)) {

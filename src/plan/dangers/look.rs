@@ -2,9 +2,10 @@
 
 use std::net::IpAddr;
 
-use super::super::{HostChange, Managed, Observed};
-use crate::firewall::trace::{Packet, State, Step, Trace, Tracer, Verdict};
-use crate::firewall::{self, Arrival, Family, Passes, Rule, Ruleset};
+use super::super::Observed;
+use super::super::prospect::{Outlook, Prospect};
+use crate::firewall::trace::{Packet, State, Step, Trace, Verdict};
+use crate::firewall::{Arrival, Family, Passes, Rule};
 use crate::mapping::{MappingSet, Protocol};
 
 /// A host, and its rules as they will be.
@@ -12,24 +13,7 @@ pub(super) struct Look<'a> {
     pub observed: &'a Observed,
     pub set: &'a MappingSet,
     /// The managed families.
-    pub families: Vec<Rules<'a>>,
-}
-
-/// The rules of a family, before a change and after it.
-pub(super) struct Rules<'a> {
-    pub managed: &'a Managed,
-    before: Tracer<'a>,
-    after: Tracer<'a>,
-}
-
-/// The managed families of a host, with their rules after a change.
-pub(super) fn after<'a>(observed: &'a Observed, change: &HostChange) -> Vec<(&'a Managed, Ruleset)> {
-    let after = |managed: &'a Managed| {
-        let family = managed.view.family;
-        let own = change.families.iter().find(|one| one.family == family)?;
-        Some((managed, firewall::after(&managed.view, &own.change)))
-    };
-    observed.families.iter().filter_map(after).collect()
+    pub families: &'a [Outlook<'a>],
 }
 
 /// When.
@@ -89,16 +73,11 @@ pub(super) struct Outcome {
 }
 
 impl<'a> Look<'a> {
-    pub fn new(observed: &'a Observed, set: &'a MappingSet, after: &'a [(&'a Managed, Ruleset)]) -> Self {
-        let rules = |(managed, after): &'a (&'a Managed, Ruleset)| Rules {
-            managed,
-            before: Tracer::new(&managed.view.ruleset, &observed.host),
-            after: Tracer::new(after, &observed.host),
-        };
+    pub fn new(prospect: &'a Prospect<'a>) -> Self {
         Self {
-            observed,
-            set,
-            families: after.iter().map(rules).collect(),
+            observed: prospect.observed,
+            set: &prospect.change.mappings,
+            families: &prospect.families,
         }
     }
 
@@ -125,8 +104,8 @@ impl<'a> Look<'a> {
             return Outcome::unknown("its rules are not known");
         };
         let tracer = match when {
-            When::Before => &rules.before,
-            When::After => &rules.after,
+            When::Before => &rules.now,
+            When::After => &rules.then,
         };
         let outcome = Outcome::of(&tracer.trace(&self.packet(family, knock)));
         match outcome.fate {

@@ -16,7 +16,7 @@ impl Look<'_> {
     /// What mappings and guards come to by other rules.
     pub fn of_mappings(&self, way: Way) -> Vec<Danger> {
         let mut found = Vec::new();
-        for rules in &self.families {
+        for rules in self.families {
             let managed = rules.managed;
             let family = managed.view.family;
             for mapping in self.set.mappings() {

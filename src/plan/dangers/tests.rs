@@ -66,7 +66,7 @@ impl Rig {
         let source = Source::new("test", mappings);
         let set = MappingSet::parse(&crate::yaml::read(&source).unwrap().root).unwrap();
         match observed.plan(&set, |_| Mark::default()) {
-            Plan::Change(change) => observed.dangers(&change, way),
+            Plan::Change(change) => observed.prospect(&change, &observed.after(&change)).dangers(way),
             Plan::Unchanged(_) => Vec::new(),
         }
     }
