@@ -1,6 +1,8 @@
 //! A family's rules as a change will leave them, computed without touching anything: its `iptables-restore --noflush`
 //! inputs carried out on the rules that were observed.
 
+use std::sync::Arc;
+
 use super::View;
 use super::change::Change;
 use super::rule::Rule;
@@ -63,7 +65,7 @@ fn chain(name: &str, policy: Option<&str>) -> Chain {
         name: name.to_owned(),
         policy: policy.map(str::to_owned),
         counters: (0, 0),
-        rules: Vec::new(),
+        rules: Arc::default(),
     }
 }
 
@@ -82,7 +84,7 @@ fn step(table: &mut Table, line: &str) {
         return;
     };
     match command {
-        Some("-A") => chain.rules.extend(rule(name, rest)),
+        Some("-A") => Arc::make_mut(&mut chain.rules).extend(rule(name, rest)),
         Some("-I") => insert(chain, rest),
         Some("-D") => delete(chain, rest),
         _ => {}
@@ -96,7 +98,7 @@ fn rule(chain: &str, spec: &str) -> Option<Rule> {
 /// Makes a chain, or empties it.
 fn declare(table: &mut Table, name: &str) {
     match table.chains.iter_mut().find(|chain| chain.name == name) {
-        Some(chain) => chain.rules.clear(),
+        Some(chain) => chain.rules = Arc::default(),
         None => table.chains.push(chain(name, None)),
     }
 }
@@ -107,13 +109,14 @@ fn insert(chain: &mut Chain, rest: &str) {
     };
     let Some(rule) = rule(&chain.name, spec) else { return };
     let place = number.parse::<usize>().unwrap_or(1).saturating_sub(1);
-    chain.rules.insert(place.min(chain.rules.len()), rule);
+    let rules = Arc::make_mut(&mut chain.rules);
+    rules.insert(place.min(rules.len()), rule);
 }
 
 fn delete(chain: &mut Chain, spec: &str) {
     let gone = rule(&chain.name, spec);
     let place = gone.and_then(|gone| chain.rules.iter().position(|rule| rule.same(&gone)));
     if let Some(place) = place {
-        chain.rules.remove(place);
+        Arc::make_mut(&mut chain.rules).remove(place);
     }
 }

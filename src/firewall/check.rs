@@ -72,7 +72,8 @@ pub(super) fn differing(ruleset: &Ruleset, table: &str, chain: &str, lines: &[Li
         return Some(format!("no chain {chain} ({table})"));
     };
     let wanted: Vec<_> = lines.iter().filter_map(Line::rule).collect();
-    let same = wanted.len() == live.rules.len() && wanted.iter().zip(&live.rules).all(|(one, other)| one.same(other));
+    let same =
+        wanted.len() == live.rules.len() && wanted.iter().zip(live.rules.iter()).all(|(one, other)| one.same(other));
     (!same).then(|| explain(chain, table, &wanted, &live.rules))
 }
 

@@ -1,6 +1,7 @@
 //! Reads `iptables-save` text line by line.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::rule::Rule;
 use super::ruleset::{Chain, Ruleset, Table};
@@ -127,7 +128,7 @@ impl Reader {
         let (name, rule) = Rule::read(line)?;
         let place = self.places.get(&name).and_then(|place| table.chains.get_mut(*place));
         let chain = place.ok_or_else(|| (3, format!("no chain {}", excerpt(&name))))?;
-        chain.rules.push(rule);
+        Arc::make_mut(&mut chain.rules).push(rule);
         Ok(())
     }
 }
@@ -154,7 +155,7 @@ pub(super) fn chain(line: &str) -> Option<Chain> {
         name,
         policy,
         counters: numbers,
-        rules: Vec::new(),
+        rules: Arc::default(),
     })
 }
 

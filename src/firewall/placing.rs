@@ -1,6 +1,7 @@
 //! The jumps from the built-in chains to our hooks: where they should be, which are missing, which are too many.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::View;
 use super::desired::{accepted_ports, service};
@@ -270,7 +271,9 @@ pub(super) fn without_ours(ruleset: &Ruleset) -> Ruleset {
         let name = table.name.clone();
         table.chains.retain(|chain| Owned::parse(&name, &chain.name).is_none());
         for chain in &mut table.chains {
-            chain.rules.retain(|rule| !is_ours(&name, rule));
+            if chain.rules.iter().any(|rule| is_ours(&name, rule)) {
+                Arc::make_mut(&mut chain.rules).retain(|rule| !is_ours(&name, rule));
+            }
         }
     }
     foreign

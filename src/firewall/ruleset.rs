@@ -1,6 +1,7 @@
 //! A family's tables, chains and rules, as `iptables-save` prints them.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::file::File;
 use super::parse::{self, ParseError};
@@ -35,8 +36,8 @@ pub struct Chain {
     pub policy: Option<String>,
     /// Packets and bytes that the policy decided.
     pub counters: (u64, u64),
-    /// Its rules, in order.
-    pub rules: Vec<Rule>,
+    /// Its rules, in order. Rule sets that differ in a few chains share the others.
+    pub rules: Arc<Vec<Rule>>,
 }
 
 impl Ruleset {
@@ -111,7 +112,7 @@ impl fmt::Display for Table {
                 chain.policy.as_deref().unwrap_or("-")
             )?;
         }
-        for rule in self.chains.iter().flat_map(|chain| &chain.rules) {
+        for rule in self.chains.iter().flat_map(|chain| chain.rules.iter()) {
             writeln!(f, "{rule}")?;
         }
         writeln!(f, "COMMIT")

@@ -89,7 +89,7 @@ fn chains(managed: &Managed) -> Vec<(String, String)> {
 fn digest(chain: &Chain) -> String {
     let mut meaning = Meaning(Sha256::new());
     chain.policy.hash(&mut meaning);
-    for rule in &chain.rules {
+    for rule in chain.rules.iter() {
         rule.meaning().hash(&mut meaning);
     }
     let digest = meaning.0.finalize();

@@ -221,7 +221,9 @@ fn packet(family: Family, protocol: Protocol, port: u16, from: From) -> Packet {
 /// An address of those that no rule names; rules for all addresses name nobody.
 fn others(family: Family, rulesets: [&Ruleset; 2]) -> Option<IpAddr> {
     let tables = rulesets.into_iter().flat_map(|ruleset| &ruleset.tables);
-    let rules = tables.flat_map(|table| &table.chains).flat_map(|chain| &chain.rules);
+    let rules = tables
+        .flat_map(|table| &table.chains)
+        .flat_map(|chain| chain.rules.iter());
     let named: HashSet<IpNet> = rules.flat_map(|rule| &rule.matches).filter_map(source).collect();
     let candidates = (1..=200_u8).map(|number| match family {
         Family::V4 => IpAddr::from([number, 77, 201, 133]),

@@ -121,7 +121,7 @@ impl Matter<'_, '_> {
         let chains = ruleset.table("nat").map_or(&[][..], |table| &table.chains);
         let rewrites = chains
             .iter()
-            .flat_map(|chain| &chain.rules)
+            .flat_map(|chain| chain.rules.iter())
             .any(|rule| matches!(rule.leads_to(), Some("MASQUERADE" | "SNAT")));
         let forwards = ruleset.rules("filter", "FORWARD").iter();
         rewrites || forwards.into_iter().any(|rule| rule.leads_to() == Some("ACCEPT"))

@@ -23,7 +23,7 @@ fn met<'a>(ruleset: &'a Ruleset, protocol: &'a str) -> impl Iterator<Item = &'a 
     let chains = chains.filter(|chain| !OUTWARD.contains(&chain.name.as_str()));
     let other = move |one: &Match| matches!(one, Match::Protocol(name) if name != protocol && !protocol.is_empty());
     chains
-        .flat_map(|chain| &chain.rules)
+        .flat_map(|chain| chain.rules.iter())
         .filter(move |rule| !rule.matches.iter().any(other))
 }
 
@@ -144,7 +144,9 @@ fn unnamed(ruleset: &Ruleset, family: Family, side: Side) -> Option<IpAddr> {
     // A host does not take packets that come from itself.
     let last = if side == Side::Source { "77" } else { "10" };
     let chains = ruleset.tables.iter().flat_map(|table| &table.chains);
-    let matches = chains.flat_map(|chain| &chain.rules).flat_map(|rule| &rule.matches);
+    let matches = chains
+        .flat_map(|chain| chain.rules.iter())
+        .flat_map(|rule| &rule.matches);
     let named: Vec<IpNet> = matches
         .filter_map(|one| match bare(one) {
             Match::Address(of, net) if *of == side && net.prefix_len() > 0 => Some(*net),

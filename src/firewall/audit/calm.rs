@@ -1,13 +1,15 @@
 //! The rules as a newcomer meets them who is within every rate and on no list: `limit` and the like are settled, and
 //! what is left of the rules is walked as ever.
 
+use std::sync::Arc;
+
 use crate::firewall::{Match, Ruleset, Target};
 
 /// The same rules, at the same places, where a newcomer's first packet settles a match that is a matter of luck otherwise.
 pub(super) fn calm(ruleset: &Ruleset) -> Ruleset {
     let mut calm = ruleset.clone();
     let chains = calm.tables.iter_mut().flat_map(|table| &mut table.chains);
-    for rule in chains.flat_map(|chain| &mut chain.rules) {
+    for rule in chains.flat_map(|chain| Arc::make_mut(&mut chain.rules)) {
         let answers: Vec<Option<bool>> = rule.matches.iter().map(of_a_newcomer).collect();
         if answers.contains(&Some(false)) {
             rule.matches.clear();

@@ -1,5 +1,7 @@
 //! Which rules are to blame: those without which a packet fares otherwise.
 
+use std::sync::Arc;
+
 use super::finding::{Place, Way};
 use super::ground::Ground;
 use super::judge::Case;
@@ -30,7 +32,7 @@ fn without(ruleset: &Ruleset, keys: &[Key]) -> Ruleset {
             match number.checked_sub(1) {
                 None => chain.policy = Some("ACCEPT".to_owned()),
                 Some(index) => {
-                    if let Some(rule) = chain.rules.get_mut(index) {
+                    if let Some(rule) = Arc::make_mut(&mut chain.rules).get_mut(index) {
                         rule.matches.clear();
                         rule.target = Target::None;
                     }

@@ -28,7 +28,7 @@ pub(super) fn named(ruleset: &Ruleset) -> Vec<PortSpan> {
         .tables
         .iter()
         .flat_map(|table| &table.chains)
-        .flat_map(|chain| &chain.rules);
+        .flat_map(|chain| chain.rules.iter());
     for one in rules.flat_map(|rule| &rule.matches) {
         collect(one, &mut spans);
     }

@@ -7,6 +7,7 @@ mod stages;
 mod tests;
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use super::after;
 use super::change::change;
@@ -138,7 +139,7 @@ pub fn made(set: &MappingSet, family: Family, policy: Policy) -> Ruleset {
         name: name.to_owned(),
         policy: Some(policy.to_owned()),
         counters: (0, 0),
-        rules: vec![],
+        rules: Arc::default(),
     };
     let input = match policy {
         Policy::Drop => "DROP",

@@ -1,6 +1,7 @@
 //! The lines between a table and its `COMMIT`: chains, and commands of iptables(8).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::super::parse::{self, Fault, excerpt};
 use super::super::rule::{self, Rule};
@@ -154,7 +155,7 @@ impl Open {
             Place::End => inserted.collect(),
             Place::Top | Place::Number(_) => inserted.rev().collect(),
         };
-        there.rules.splice(at..at, inserted);
+        Arc::make_mut(&mut there.rules).splice(at..at, inserted);
         self.content.notes.on_rules(&name, at, count, notes);
         Ok(())
     }
@@ -187,12 +188,12 @@ impl Open {
 
     fn flush(&mut self, chain: Option<&Word>) -> Result<(), Fault> {
         if let Some(chain) = chain {
-            self.chain(chain)?.rules.clear();
+            self.chain(chain)?.rules = Arc::default();
             self.content.notes.forget_rules(&chain.text);
             return Ok(());
         }
         for chain in &mut self.content.table.chains {
-            chain.rules.clear();
+            chain.rules = Arc::default();
             self.content.notes.forget_rules(&chain.name);
         }
         Ok(())
@@ -213,7 +214,10 @@ impl Open {
                 format!("chain {} holds rules: it cannot be deleted", excerpt(&full.name)),
             ));
         }
-        let mut left = chains.iter().flat_map(|other| &other.rules).filter_map(Rule::leads_to);
+        let mut left = chains
+            .iter()
+            .flat_map(|other| other.rules.iter())
+            .filter_map(Rule::leads_to);
         if let Some(used) = left.find(|name| chains.iter().any(|other| other.name == *name && goes(other))) {
             return Err((at, format!("chain {} is in use: it cannot be deleted", excerpt(used))));
         }
@@ -271,6 +275,6 @@ fn empty(name: &str) -> Chain {
         name: name.to_owned(),
         policy: None,
         counters: (0, 0),
-        rules: Vec::new(),
+        rules: Arc::default(),
     }
 }

@@ -7,7 +7,10 @@ use crate::firewall::{Chain, Match, Target};
 fn rules(text: &str) -> Vec<String> {
     let ruleset = Ruleset::parse_file(&format!("*filter\n:MINE - [0:0]\n{text}COMMIT\n")).unwrap();
     let chains = ruleset.tables.iter().flat_map(|table| &table.chains);
-    chains.flat_map(|chain| &chain.rules).map(ToString::to_string).collect()
+    chains
+        .flat_map(|chain| chain.rules.iter())
+        .map(ToString::to_string)
+        .collect()
 }
 
 #[track_caller]
@@ -193,7 +196,7 @@ proptest! {
             prop_assert_eq!(format(&spelled, true), Ok(spelled.clone()));
             let again = Ruleset::parse_file(&spelled).unwrap();
             let same = |one: &Chain, other: &Chain| one.rules.len() == other.rules.len()
-                && one.rules.iter().zip(&other.rules).all(|(one, other)| one.same(other) && one.counters == other.counters);
+                && one.rules.iter().zip(other.rules.iter()).all(|(one, other)| one.same(other) && one.counters == other.counters);
             for (one, other) in ruleset.tables.iter().zip(&again.tables) {
                 prop_assert!(one.chains.iter().zip(&other.chains).all(|(one, other)| same(one, other)), "{}\n{}", text, spelled);
             }

@@ -66,7 +66,10 @@ fn a_flushed_table_is_one_difference() {
     let flushed = |table: &str| {
         let mut view = sound.clone();
         let found = view.ruleset.tables.iter_mut().find(|one| one.name == table).unwrap();
-        found.chains.iter_mut().for_each(|chain| chain.rules.clear());
+        found
+            .chains
+            .iter_mut()
+            .for_each(|chain| chain.rules = std::sync::Arc::default());
         standing(&view, &set)
     };
     for table in ["nat", "filter"] {

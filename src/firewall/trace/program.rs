@@ -70,7 +70,7 @@ impl Program {
             .enumerate()
             .map(|(index, (table, _, chain))| ((*table, chain.name.as_str()), index))
             .collect();
-        let memories = Memories::of(all.iter().flat_map(|(_, _, chain)| &chain.rules));
+        let memories = Memories::of(all.iter().flat_map(|(_, _, chain)| chain.rules.iter()));
         let read = |rule, table| line(rule, family, table, &places, &memories);
         let chains = all.iter().map(|&(table, at, chain)| Lines {
             table,

@@ -110,7 +110,7 @@ fn real_rules_are_modelled() {
                 continue;
             };
             for table in &ruleset.tables {
-                let rules = table.chains.iter().flat_map(|chain| &chain.rules);
+                let rules = table.chains.iter().flat_map(|chain| chain.rules.iter());
                 rules.for_each(|rule| census.count(rule, family, &table.name));
             }
         }
