@@ -1,12 +1,13 @@
 //! Port mappings for fleets of Linux hosts, applied over SSH, proven from outside, undone when not proven.
 //!
 //! Text of an inventory becomes hosts with mappings ([`inventory`], [`mapping`]); mappings and a host's live
-//! rules become a change ([`firewall`], [`plan`]); a playbook says which hosts come in which order, if one is given
-//! ([`playbook`]); a rollout decides which host comes when ([`rollout`]), a
-//! transaction carries one host from its old rules to the proven new ones ([`transaction`]), the controller
-//! remembers by which ports it reached it ([`memory`]) and what every run did ([`journal`]), and run events become a screen and a report ([`screen`],
-//! [`report`]). Everything above `remote` is synchronous and free of
-//! clocks and I/O; dependencies point from the edge to the core, never back.
+//! rules become a change ([`firewall`], [`plan`]), which can be looked at before anything is touched ([`preview`]); a playbook
+//! says which hosts come in which order, if one is given ([`playbook`]); a rollout decides which host comes when
+//! ([`rollout`]), a transaction carries one host from its old rules to the proven new ones ([`transaction`]), the controller
+//! remembers by which ports it reached it ([`memory`]) and what every run did ([`journal`]), and run events become a screen
+//! and a report ([`screen`], [`report`]). Rules that others made are judged and drawn by the packets that walk through them
+//! ([`audit`], [`explain`], [`mod@trace`]). Everything above `remote` is synchronous and free of clocks and I/O; dependencies
+//! point from the edge to the core, never back.
 
 pub mod audit;
 pub mod checks;
