@@ -24,7 +24,7 @@ fn a_killed_controller_takes_its_sessions_on_terminals_along_and_no_timer() {
     });
     lab.block("tcp", 2222);
     let login = variables(&lab, "ansible_user: deploy\nansible_become: true");
-    let args = ["-i", login.to_str().unwrap(), "--rollback-after", "6s"];
+    let args = ["-i", login.to_str().unwrap(), "--rollback-after", "12s"];
     let mut run = Run::start(deploy(&lab, r#"["2222:22"]"#, &args));
     for _ in 0..4 {
         run.until("a step", |event| event["event"] == "step" && event["step"] == "verify");
@@ -35,7 +35,7 @@ fn a_killed_controller_takes_its_sessions_on_terminals_along_and_no_timer() {
             !lab.exec(host, "pgrep -x sudo").status.success()
         });
         assert_ne!(rules(&lab, host), old[index], "{host}: rolled back before its time");
-        await_true("the timer rolls back", Duration::from_secs(15), || {
+        await_true("the timer rolls back", Duration::from_secs(25), || {
             rules(&lab, host) == old[index]
         });
         await_true("tidied up", Duration::from_secs(5), || {
