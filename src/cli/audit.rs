@@ -1,25 +1,23 @@
 //! `portmap-deploy audit`: every REDIRECT of hosts, or of files, and what it comes to.
 
-use std::collections::{BTreeMap, HashMap};
-use std::future::pending;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::args::{self, Finds};
 use super::deploy;
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling;
+use super::looks;
 use super::machine;
 use super::output_file::OutputFile;
 use super::request::Request;
 use super::rules_file::RulesFile;
 use super::work::Fleetwork;
 use crate::audit::{self, Looked, Overview, Unseen};
-use crate::driver::signals::{self, Signal};
 use crate::firewall::Family;
 use crate::firewall::audit::{Rules, Subject};
 use crate::firewall::trace::Host;
@@ -135,7 +133,7 @@ async fn of_hosts(request: Request, run: Run, interface: Option<String>, written
         forks,
         events,
     ));
-    let (found, interrupted) = looks(&fleet, names.len(), interface.as_deref()).await;
+    let (found, interrupted) = seen(&fleet, names.len(), interface.as_deref()).await;
     fleet.close().await;
     let looked = names.into_iter().zip(found).filter_map(|(name, found)| {
         let (found, remarks) = found?;
@@ -159,36 +157,19 @@ async fn of_hosts(request: Request, run: Run, interface: Option<String>, written
 type Seen = (Result<crate::firewall::audit::Report, Unseen>, Vec<String>);
 
 /// One login to each host, so many at a time as there are forks; `true`: an interrupt ended it.
-async fn looks(fleet: &Arc<Fleetwork>, hosts: usize, interface: Option<&str>) -> (Vec<Option<Seen>>, bool) {
+async fn seen(fleet: &Arc<Fleetwork>, hosts: usize, interface: Option<&str>) -> (Vec<Option<Seen>>, bool) {
     let mut found: Vec<Option<Seen>> = (0..hosts).map(|_| None).collect();
-    let (mut tasks, mut places) = (JoinSet::new(), HashMap::new());
-    for host in 0..hosts {
+    let look = |host| {
         let (fleet, interface) = (Arc::clone(fleet), interface.map(str::to_owned));
-        let task = tasks.spawn(async move { one(&fleet, HostId(host), interface.as_deref()).await });
-        places.insert(task.id(), host);
-    }
-    let mut signals = signals::listen();
-    loop {
-        tokio::select! {
-            ended = tasks.join_next_with_id() => {
-                let (id, seen) = match ended {
-                    None => return (found, false),
-                    Some(Ok(ended)) => ended,
-                    Some(Err(error)) => (error.id(), broken()),
-                };
-                if let Some(place) = places.get(&id).and_then(|host| found.get_mut(*host)) {
-                    *place = Some(seen);
-                }
-            }
-            () = interrupted(&mut signals) => return (found, true),
+        async move { one(&fleet, host, interface.as_deref()).await }
+    };
+    let interrupted = looks::all(hosts, look, broken, |host, seen| {
+        if let Some(place) = found.get_mut(host) {
+            *place = Some(seen);
         }
-    }
-}
-
-async fn interrupted(signals: &mut UnboundedReceiver<Signal>) {
-    if signals.recv().await.is_none() {
-        pending::<()>().await;
-    }
+    });
+    let interrupted = interrupted.await;
+    (found, interrupted)
 }
 
 fn broken() -> Seen {

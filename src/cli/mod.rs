@@ -11,6 +11,7 @@ mod inventory;
 mod invocation;
 mod journaling;
 mod lab;
+mod looks;
 mod machines;
 mod output_file;
 mod plan;

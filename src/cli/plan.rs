@@ -1,13 +1,10 @@
 //! `portmap-deploy plan`, and `deploy --check`: what a deploy would do, before anything is touched.
 
-use std::collections::HashMap;
-use std::future::pending;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
-use tokio::task::JoinSet;
+use tokio::sync::mpsc::unbounded_channel;
 
 use super::args::{self, Planned};
 use super::error::{self, Error};
@@ -17,13 +14,11 @@ use super::machine;
 use super::output_file::OutputFile;
 use super::request::Request;
 use super::work::Fleetwork;
-use super::{deploy, machines};
-use crate::driver::signals::{self, Signal};
+use super::{deploy, looks, machines};
 use crate::playbook::{Run, Turn};
 use crate::preview::{self, Asked, Preview, Previews, SavedPlan, Shown, State};
 use crate::remote::ssh;
 use crate::report::ExitCode;
-use crate::rollout::HostId;
 
 /// The longest plan that is read, bytes.
 const LONGEST: u64 = 256 << 20;
@@ -151,38 +146,20 @@ impl Told {
     /// One login to each host, so many at a time as there are forks; `true`: an interrupt ended it.
     async fn looks(&self, fleet: &Arc<Fleetwork>, names: &[String]) -> (Vec<Option<Preview>>, bool) {
         let mut found: Vec<Option<Preview>> = names.iter().map(|_| None).collect();
-        let (mut tasks, mut places) = (JoinSet::new(), HashMap::new());
-        for host in 0..names.len() {
+        let look = |host| {
             let fleet = Arc::clone(fleet);
-            let task = tasks.spawn(async move { fleet.preview(HostId(host)).await });
-            places.insert(task.id(), host);
-        }
-        let mut signals = signals::listen();
-        loop {
-            tokio::select! {
-                ended = tasks.join_next_with_id() => {
-                    let (id, preview) = match ended {
-                        None => return (found, false),
-                        Some(Ok(ended)) => ended,
-                        Some(Err(error)) => (error.id(), broken()),
-                    };
-                    let Some(host) = places.get(&id).copied() else { continue };
-                    if let (Planned::Jsonl, Some(name)) = (self.form, names.get(host)) {
-                        deploy::print(&(preview::host_line(name, &preview) + "\n"));
-                    }
-                    if let Some(place) = found.get_mut(host) {
-                        *place = Some(preview);
-                    }
-                }
-                () = interrupted(&mut signals) => return (found, true),
+            async move { fleet.preview(host).await }
+        };
+        let interrupted = looks::all(names.len(), look, broken, |host, preview| {
+            if let (Planned::Jsonl, Some(name)) = (self.form, names.get(host)) {
+                deploy::print(&(preview::host_line(name, &preview) + "\n"));
             }
-        }
-    }
-}
-
-async fn interrupted(signals: &mut UnboundedReceiver<Signal>) {
-    if signals.recv().await.is_none() {
-        pending::<()>().await;
+            if let Some(place) = found.get_mut(host) {
+                *place = Some(preview);
+            }
+        });
+        let interrupted = interrupted.await;
+        (found, interrupted)
     }
 }
 

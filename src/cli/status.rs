@@ -3,7 +3,6 @@
 mod view;
 
 use std::collections::HashMap;
-use std::future::pending;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::error::{self, Error};
 use super::invocation::Invocation;
 use super::journaling;
+use super::looks::interrupted;
 use super::output_file::OutputFile;
 use super::request::Request;
 use super::work::Fleetwork;
@@ -174,13 +174,6 @@ fn ticks() -> tokio::time::Interval {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     ticks
-}
-
-/// Where there can be no handlers, the signals end the program themselves.
-async fn interrupted(signals: &mut UnboundedReceiver<Signal>) {
-    if signals.recv().await.is_none() {
-        pending::<()>().await;
-    }
 }
 
 /// The state of a host whose task panicked.
