@@ -86,7 +86,7 @@ pub(super) fn inside(name: &str) -> Result<ExitCode, Error> {
     headline("Once more: nothing to do, one login per host");
     good &= deploy(dir.path(), "demo.yaml", &[], 0)?;
 
-    headline("A mistake that locks its operator out: 2222 for a network that we are not in, 22 closed");
+    headline("Refused: a mistake that would lock its operator out, 2222 for a network that we are not in");
     say(&format!(
         "{}\n",
         LOCKOUT
@@ -96,7 +96,9 @@ pub(super) fn inside(name: &str) -> Result<ExitCode, Error> {
             .collect::<Vec<_>>()
             .join("\n")
     ))?;
-    good &= deploy(dir.path(), "lockout.yaml", &["--rollback-after", "9s"], 2)?;
+    good &= deploy(dir.path(), "lockout.yaml", &[], 2)?;
+    headline("The same, and we insist: the proof fails, and every host gets its rules back");
+    good &= deploy(dir.path(), "lockout.yaml", &["--force", "--rollback-after", "9s"], 2)?;
     headline("The hosts run what was proven before");
     table(&lab);
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
