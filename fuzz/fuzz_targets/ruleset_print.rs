@@ -16,7 +16,7 @@ fn same(one: &Ruleset, other: &Ruleset) -> bool {
 fn same_chain(one: &Chain, other: &Chain) -> bool {
     (&one.name, &one.policy, one.counters) == (&other.name, &other.policy, other.counters)
         && one.rules.len() == other.rules.len()
-        && one.rules.iter().zip(&other.rules).all(|(one, other)| one.same(other) && one.counters == other.counters)
+        && one.rules.iter().zip(other.rules.iter()).all(|(one, other)| one.same(other) && one.counters == other.counters)
 }
 
 fuzz_target!(|text: &str| {
