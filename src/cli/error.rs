@@ -33,6 +33,8 @@ pub(super) enum Error {
         #[source]
         source: std::io::Error,
     },
+    #[error("{0} is no address of {1}, of which the packet is")]
+    OtherFamily(std::net::IpAddr, &'static str),
     #[error("cannot carry out the plan in {}: {why}", path.display())]
     SavedPlan {
         path: std::path::PathBuf,
@@ -93,6 +95,9 @@ impl Error {
             | Self::Journal(_)
             | Self::Resume(_)
             | Self::OutputFile { .. } => None,
+            Self::OtherFamily(..) => {
+                Some("give both addresses of one family; --family 4 or 6 says of which the packet is")
+            }
             Self::SavedPlan { .. } => Some("plan again: portmap-deploy plan --save FILE"),
             Self::CheckForGithub => Some("take --output text, json or jsonl"),
             Self::RulesFile { .. } => Some("name a file with the output of iptables-save, or - for standard input"),

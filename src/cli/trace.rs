@@ -48,8 +48,18 @@ fn of_file(path: &Path, args: &args::Trace) -> Result<ExitCode, Error> {
         return Ok(ExitCode::Done);
     }
     let packet = args.packet.packet(file.family);
+    of_one_family(&packet)?;
     show(&file.ruleset, &Host::default(), &packet, args.json);
     Ok(ExitCode::Done)
+}
+
+/// Both addresses must be of the packet's family.
+fn of_one_family(packet: &Packet) -> Result<(), Error> {
+    let mut addresses = [packet.source, packet.destination].into_iter().flatten();
+    match addresses.find(|address| !packet.family.is_of(*address)) {
+        Some(other) => Err(Error::OtherFamily(other, packet.family.name())),
+        None => Ok(()),
+    }
 }
 
 /// A line for each line. A reader that went away wants no more of them.

@@ -76,13 +76,17 @@ impl Look<'_> {
                 format!("{ways} would come to port {to}, where nothing listens: sshd is on port {sshd}"),
                 format!("map {port} to {sshd}, or let sshd listen on {to}"),
             ),
-            Fate::Unknown(why) => danger(
-                Kind::Unknown,
-                format!(
-                    "whether {ways} still gets to sshd is not known, for {why} is not modelled; the host's timer brings the old rules back if it does not"
+            // The rules that it met are not those that it depends on: the reason names the match.
+            Fate::Unknown(why) => Some(Danger {
+                kind: Kind::Unknown,
+                family: Some(family),
+                sentence: format!(
+                    "whether {ways} still gets to sshd is not known ({why}); the host's timer brings the old rules back if it does not"
                 ),
-                "log in by another way as well, or look at the host's rules first".to_owned(),
-            ),
+                rule: None,
+                refuses: false,
+                hint: "log in by another way as well, or look at the host's rules first".to_owned(),
+            }),
         }
     }
 
