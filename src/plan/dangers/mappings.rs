@@ -16,7 +16,12 @@ impl Look<'_> {
     /// What mappings and guards come to by other rules.
     pub fn of_mappings(&self, way: Way) -> Vec<Danger> {
         let mut found = Vec::new();
-        for rules in self.families {
+        // Nobody comes to a host by a family in which it has no address.
+        let reached = self
+            .families
+            .iter()
+            .filter(|rules| self.there(rules.managed.view.family).is_some());
+        for rules in reached {
             let managed = rules.managed;
             let family = managed.view.family;
             for mapping in self.set.mappings() {
